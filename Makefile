@@ -1,0 +1,52 @@
+# nearside: `make run` starts it, `make test` tests it; `make help` lists the rest.
+
+GO      ?= go
+RELEASE ?= 0.1.0
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.release=$(RELEASE) -X main.commit=$(COMMIT)
+TAGS    := sqlite_omit_load_extension,osusergo,netgo
+TOOLS   := -modfile=build/tools/go.mod
+
+export CGO_ENABLED = 1
+
+.PHONY: help setup build run demo test check lint unit race bench clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: build ## engine, model and bin/, each verified and cached
+	@python3 build/engine/setup.py
+
+build: ## stripped bin/nearside and bin/fakecloud
+	@mkdir -p bin
+	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/nearside ./cmd/fakecloud
+
+run: setup ## set everything up and start the daemon
+	@NEARSIDE_WELCOME=1 bin/nearside serve
+
+demo: setup ## a tour of the road, with a fake cloud that fails on demand
+	@build/demo/demo.sh
+
+test: lint system unit race ## set everything up and pass all tests
+
+check: lint race ## gofmt, vet, staticcheck and the Go tests with -race
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "gofmt:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool $(TOOLS) staticcheck ./...
+
+system: # what the tests need of the machine: ip(8) for network namespaces
+	@command -v ip >/dev/null || { echo "installing iproute2"; apt-get update -qq && apt-get install -y -qq iproute2; }
+
+unit: setup # the set-up's own tests
+	cd build/engine && python3 -m unittest -q
+
+race: setup system
+	$(GO) test -race -timeout 15m ./...
+
+bench: setup ## figures of speed and size, as lines `bench NAME VALUE UNIT`
+	@$(GO) run ./build/bench
+
+clean: ## remove what was built; the cache of engine and model stays
+	rm -rf bin build/out
