@@ -1,0 +1,96 @@
+package store
+
+import (
+	"slices"
+	"sync"
+)
+
+const (
+	backlogItems = 1024
+	backlogBytes = 4 << 20
+	batchItems   = 256
+	batchBytes   = 256 << 10
+	leanBytes    = 64 << 10 // of a batch on a full disk, so that the WAL need not grow
+)
+
+// entry is one value on its way to a shelf. It does not change once queued.
+type entry struct {
+	key   string
+	value []byte
+	at    int64 // Unix milliseconds
+}
+
+func (e *entry) size() int { return len(e.key) + len(e.value) + 64 }
+
+// backlog holds entries until the writer has committed them, bounded in number
+// and bytes, and answers for them meanwhile. One goroutine may take and settle.
+type backlog struct {
+	mu      sync.Mutex // guards all below
+	waiting []*entry   // oldest first
+	latest  map[string]*entry
+	bytes   int
+}
+
+// add refuses an entry when there is no room: what waits is older and was promised.
+func (b *backlog) add(e *entry) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiting) >= backlogItems || b.bytes+e.size() > backlogBytes {
+		return false
+	}
+	if b.latest == nil {
+		b.latest = map[string]*entry{}
+	}
+	b.waiting = append(b.waiting, e)
+	b.latest[e.key] = e
+	b.bytes += e.size()
+	return true
+}
+
+// take returns the oldest entries that make a batch of at most so many bytes (or
+// the first alone) and leaves them in place, so that they can still be found.
+func (b *backlog) take(maxBytes int) []*entry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, bytes := 0, 0
+	for n < min(len(b.waiting), batchItems) && (n == 0 || bytes+b.waiting[n].size() <= maxBytes) {
+		bytes += b.waiting[n].size()
+		n++
+	}
+	return slices.Clone(b.waiting[:n])
+}
+
+// settle forgets a batch that was taken, after it was committed or given up.
+func (b *backlog) settle(batch []*entry) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range batch {
+		b.bytes -= e.size()
+		if b.latest[e.key] == e {
+			delete(b.latest, e.key)
+		}
+	}
+	b.waiting = slices.Delete(b.waiting, 0, len(batch))
+}
+
+func (b *backlog) find(key string) (*entry, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e, ok := b.latest[key]
+	return e, ok
+}
+
+// newest lists what waits, newest first.
+func (b *backlog) newest() []*entry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := slices.Clone(b.waiting)
+	slices.Reverse(list)
+	return list
+}
+
+func (b *backlog) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiting)
+}

@@ -1,0 +1,201 @@
+package store_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nearside/store"
+)
+
+func TestFullQueueDrops(t *testing.T) {
+	s := open(t, store.Options{Dir: t.TempDir()})
+	for i := range 1030 {
+		s.Put(fmt.Sprint(i), []byte("v"), noon)
+	}
+	for i := range 8 {
+		s.Record(fmt.Sprint(i), noon, make([]byte, 1000_000))
+	}
+	got := s.Stats()
+	if got.Cache.Dropped != 6 || got.Cache.Waiting != 1024 {
+		t.Errorf("by number: got %+v", got.Cache)
+	}
+	if got.Queue.Dropped != 4 || got.Queue.Waiting != 4 {
+		t.Errorf("by bytes: got %+v", got.Queue)
+	}
+	if got := cached(t, s, "0"); got != "v" {
+		t.Errorf("what was queued first was lost: %q", got)
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	s := open(t, store.Options{Dir: t.TempDir(), CacheMaxBytes: 1 << 20})
+	s.Put("sixteenth", make([]byte, 64<<10), noon)
+	s.Put("less", make([]byte, 63<<10), noon)
+	if got := s.Stats().Cache; got.TooLarge != 1 || got.Waiting != 1 {
+		t.Errorf("got %+v", got)
+	}
+	if err := s.SetFact(t.Context(), "big", strings.Repeat("x", 1<<20)); err == nil {
+		t.Error("a fact of more than 1 MiB was taken")
+	}
+}
+
+func TestEvictsOldestForRoom(t *testing.T) {
+	const quota = 1 << 20
+	dir := t.TempDir()
+	s := open(t, store.Options{Dir: dir, CacheMaxBytes: quota, Now: func() time.Time { return noon }})
+	for i := range 400 {
+		s.Put(fmt.Sprint(i), bytes.Repeat([]byte{byte(i)}, 10_000), noon)
+		if i%50 == 49 {
+			write(t, s)
+		}
+	}
+	got := s.Stats().Cache
+	if got.Bytes > quota || got.Bytes < quota/2 || got.Evicted+uint64(got.Rows) != 400 || got.Dropped != 0 || got.State != store.StateOK {
+		t.Errorf("got %+v", got)
+	}
+	if first, last := cached(t, s, "0"), cached(t, s, "399"); first != "" || len(last) != 10_000 {
+		t.Errorf("got first %d bytes, last %d bytes", len(first), len(last))
+	}
+	if info, err := os.Stat(filepath.Join(dir, "cache.db")); err != nil || info.Size() > quota {
+		t.Errorf("file: got %v, %v", info.Size(), err)
+	}
+}
+
+func TestLoweredQuotaShrinksTheFile(t *testing.T) {
+	dir := t.TempDir()
+	o := store.Options{Dir: dir, CacheMaxBytes: 8 << 20, Now: func() time.Time { return noon }}
+	s := open(t, o)
+	for i := range 60 {
+		s.Put(fmt.Sprint(i), make([]byte, 50_000), noon)
+	}
+	write(t, s)
+	s.Close()
+	o.CacheMaxBytes = 512 << 10
+	s = open(t, o)
+	stop := run(t, s)
+	name := filepath.Join(dir, "cache.db")
+	waitFor(t, func() bool { return query(t, name, "PRAGMA page_count")*4096 <= o.CacheMaxBytes })
+	stop()
+	s.Close()
+	if info, err := os.Stat(name); err != nil || info.Size() > o.CacheMaxBytes {
+		t.Errorf("file: got %v, %v", info.Size(), err)
+	}
+}
+
+func TestEvictsByAge(t *testing.T) {
+	now := &clock{now: noon}
+	s := open(t, store.Options{Dir: t.TempDir(), CacheKeep: time.Hour, HistoryKeep: 2 * time.Hour, Now: now.Now})
+	for i := range 200 {
+		s.Put(fmt.Sprint("old", i), []byte("v"), noon)
+	}
+	s.Record("old", noon, []byte("{}"))
+	write(t, s)
+	now.add(90 * time.Minute)
+	s.Put("new", []byte("v"), now.Now())
+	stop := run(t, s)
+	waitFor(t, func() bool { return s.Stats().Cache.Rows == 1 })
+	stop()
+	if got := s.Stats(); got.Queue.Rows != 1 || got.Cache.Evicted != 200 {
+		t.Errorf("got %+v", got)
+	}
+	now.add(time.Hour)
+	s.Record("new", now.Now(), []byte("{}"))
+	write(t, s)
+	if _, ok, err := s.Decision(t.Context(), "old"); ok || err != nil {
+		t.Errorf("got %t, %v", ok, err)
+	}
+}
+
+func TestTextOfOldAnswersIsGone(t *testing.T) {
+	now := &clock{now: noon}
+	dir := t.TempDir()
+	s := open(t, store.Options{Dir: dir, CacheKeep: time.Hour, Now: now.Now})
+	s.Put("long", bytes.Repeat([]byte("confidential "), 4000), noon)
+	s.Put("short", []byte("confidential"), noon)
+	s.Put("other", []byte("harmless"), noon.Add(time.Hour))
+	write(t, s)
+	now.add(90 * time.Minute)
+	stop := run(t, s)
+	waitFor(t, func() bool { return s.Stats().Cache.Rows == 1 })
+	stop()
+	s.Close()
+	files, err := filepath.Glob(filepath.Join(dir, "cache.db*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		if text, err := os.ReadFile(name); err != nil || bytes.Contains(text, []byte("confidential")) || !bytes.Contains(text, []byte("harmless")) {
+			t.Errorf("%s still holds the old text (%v)", filepath.Base(name), err)
+		}
+	}
+}
+
+func TestRoomRunsOutAndComesBack(t *testing.T) {
+	s := open(t, store.Options{Dir: t.TempDir(), HistoryMaxBytes: 512 << 10, Now: func() time.Time { return noon }})
+	s.Record("before", noon, make([]byte, 10_000))
+	write(t, s)
+	var names []string
+	for err := error(nil); err == nil; { // facts are not evicted, so they can use all of the quota
+		name := fmt.Sprint("fact", len(names))
+		if err = s.SetFact(t.Context(), name, strings.Repeat("x", 20_000)); err == nil {
+			names = append(names, name)
+		}
+	}
+	if got := s.Stats().Queue; got.State != store.StateFull || got.LastError == "" || len(names) < 15 || got.Rows != 0 {
+		t.Errorf("after %d facts: got %+v", len(names), got)
+	}
+	s.Record("while full", noon, make([]byte, 30_000))
+	write(t, s)
+	if got := s.Stats().Queue; got.State != store.StateFull || got.Dropped != 1 {
+		t.Errorf("got %+v", got)
+	}
+	for _, name := range names {
+		setFact(t, s, name, "y")
+	}
+	s.Record("after", noon, make([]byte, 30_000))
+	write(t, s)
+	if got := s.Stats().Queue; got.State != store.StateOK || got.Rows != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestNoReserveNoGrowth(t *testing.T) {
+	dir := t.TempDir()
+	o := store.Options{Dir: dir, Now: func() time.Time { return noon }}
+	s := open(t, o)
+	fill := func(name string) {
+		for i := range 200 {
+			s.Put(fmt.Sprint(name, i), make([]byte, 10_000), noon)
+		}
+		write(t, s)
+	}
+	fill("before")
+	s.Close()
+	size := query(t, filepath.Join(dir, "cache.db"), "PRAGMA page_count")
+	reserve := filepath.Join(dir, "reserve")
+	if err := errors.Join(os.Remove(reserve), os.MkdirAll(filepath.Join(reserve, "in the way"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, o)
+	fill("after")
+	got := s.Stats().Cache
+	if got.State != store.StateFull || got.Dropped != 0 || got.Evicted == 0 || len(cached(t, s, "after199")) != 10_000 {
+		t.Errorf("got %+v", got)
+	}
+	if now := query(t, filepath.Join(dir, "cache.db"), "PRAGMA page_count"); now != size {
+		t.Errorf("the file grew from %d to %d pages", size, now)
+	}
+	if err := os.RemoveAll(reserve); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s)
+	if got := s.Stats().Cache; got.State != store.StateOK {
+		t.Errorf("with a reserve again: got %+v", got)
+	}
+}

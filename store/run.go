@@ -1,0 +1,46 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Run writes what is queued, at once when idle and in batches when busy, and keeps
+// both files within their limits. It blocks until ctx ends, writes what is queued
+// by then and returns nil; a failed write shows in Stats, not here. Call it once.
+func (s *Store) Run(ctx context.Context) error {
+	tick := time.NewTicker(upkeepInterval)
+	defer tick.Stop()
+	work := context.WithoutCancel(ctx) // a batch once begun is finished
+	s.upkeep(ctx)
+	for {
+		s.drain(work)
+		select {
+		case <-s.wake:
+		case <-tick.C:
+			s.upkeep(ctx)
+		case <-ctx.Done():
+			s.drain(work)
+			return nil
+		}
+	}
+}
+
+func (s *Store) drain(ctx context.Context) {
+	for more := true; more; {
+		answers, decisions := s.answers.flush(ctx), s.history.flush(ctx)
+		more = answers || decisions
+	}
+}
+
+// upkeep goes in pieces, so that what is queued meanwhile does not wait for all of
+// it, and is left for another time when ctx ends.
+func (s *Store) upkeep(ctx context.Context) {
+	work := context.WithoutCancel(ctx)
+	for _, shelf := range []*shelf{s.answers, s.history} {
+		for ctx.Err() == nil && shelf.sweep(work) {
+			s.drain(work)
+		}
+	}
+	s.folder.fillReserve()
+}

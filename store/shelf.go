@@ -1,0 +1,268 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	expirePiece = 64 // rows removed at a time for their age
+	evictPiece  = 4  // rows removed at a time for room
+	slackPages  = 8  // for indexes and inner pages
+)
+
+// shelf keeps values by key in one table of a file: a backlog in front, for one
+// writer, and removal of the oldest behind.
+type shelf struct {
+	file    *file
+	folder  *folder
+	sql     statements
+	keep    time.Duration
+	now     func() time.Time
+	wake    chan<- struct{}
+	backlog backlog
+}
+
+const sqlPages = "SELECT (SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count)"
+
+// statements are the SQL texts for one table.
+type statements struct {
+	get, insert, remove, expire, evict, count, newest, older string
+}
+
+func statementsFor(table string) statements {
+	name := strings.NewReplacer("TABLE", table)
+	return statements{
+		get:    name.Replace("SELECT value, at FROM TABLE WHERE key = ?"),
+		insert: name.Replace("INSERT INTO TABLE (key, at, value) VALUES (?, ?, ?)"),
+		remove: name.Replace("DELETE FROM TABLE WHERE key = ?"),
+		expire: name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? ORDER BY at LIMIT ?)"),
+		evict:  name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ?)"),
+		count:  name.Replace("SELECT count(*) FROM TABLE"),
+		newest: name.Replace("SELECT key, value FROM TABLE ORDER BY seq DESC LIMIT ?"),
+		older:  name.Replace("SELECT key, value FROM TABLE WHERE seq < (SELECT seq FROM TABLE WHERE key = ?) ORDER BY seq DESC LIMIT ?"),
+	}
+}
+
+// put queues a value; it never blocks. What is too large or finds the queue full
+// is dropped and counted.
+func (h *shelf) put(key string, value []byte, at time.Time) {
+	e := &entry{key: key, value: value, at: at.UnixMilli()}
+	if e.value == nil {
+		e.value = []byte{} // nil would be NULL
+	}
+	if int64(e.size()) > min(maxValueBytes, h.file.quota/16) {
+		h.file.noteTooLarge()
+		return
+	}
+	if !h.backlog.add(e) {
+		h.file.noteDropped(1)
+		return
+	}
+	select {
+	case h.wake <- struct{}{}:
+	default: // the writer has been told already
+	}
+}
+
+// get finds a value, first among those not yet committed. An entry leaves the
+// backlog only after its commit, so it is always in one of the two places.
+func (h *shelf) get(ctx context.Context, key string) (*entry, bool, error) {
+	if e, ok := h.backlog.find(key); ok {
+		return e, true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	e := &entry{key: key}
+	err := h.file.readers.QueryRowContext(ctx, h.sql.get, key).Scan(&e.value, &e.at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	return e, err == nil, err
+}
+
+// flush commits one batch and says whether there was one. A batch that fails even
+// after room was made is given up, so that a bad disk cannot fill the memory.
+func (h *shelf) flush(ctx context.Context) bool {
+	batch := h.backlog.take(h.batchBytes())
+	if len(batch) == 0 {
+		return false
+	}
+	err := h.withRoom(ctx, pagesFor(batch), func() error {
+		_, err := h.commit(ctx, batch)
+		return err
+	})
+	if err != nil {
+		h.file.noteDropped(len(batch))
+	}
+	h.file.noteWrite(err)
+	h.backlog.settle(batch)
+	return true
+}
+
+func (h *shelf) batchBytes() int {
+	if h.folder.lean() {
+		return leanBytes
+	}
+	return int(min(batchBytes, h.file.quota/8))
+}
+
+// withRoom does a write and, if it found no room, makes some and does it again,
+// even if that failed: what is left of the WAL may be enough for this write.
+func (h *shelf) withRoom(ctx context.Context, pages int64, do func() error) error {
+	err := do()
+	if !isFull(err) {
+		return err
+	}
+	roomErr := h.makeRoom(ctx, pages)
+	if err = do(); err == nil {
+		return nil
+	}
+	return errors.Join(err, roomErr)
+}
+
+// makeRoom is for a full disk or file: it frees the reserve, without which neither
+// the WAL could be folded in nor a row deleted, and then the oldest rows.
+func (h *shelf) makeRoom(ctx context.Context, pages int64) error {
+	h.folder.dropReserve()
+	folded := h.file.checkpoint(ctx)
+	var c change
+	err := inTx(ctx, h.file.writer, func(tx *sql.Tx) error {
+		if err := c.measure(ctx, tx); err != nil {
+			return err
+		}
+		return c.evict(ctx, tx, h.sql.evict, c.pages-2*pages)
+	})
+	if err == nil {
+		h.file.noteChange(c)
+	}
+	return wrap("make room", errors.Join(folded, err, h.file.checkpoint(ctx)))
+}
+
+// sweep removes a piece of what is too old or too much, and then gives back to the
+// disk what a lowered quota no longer needs. It says whether there may be more.
+func (h *shelf) sweep(ctx context.Context) bool {
+	c, err := h.commit(ctx, nil)
+	more := c.evicted > 0
+	if err == nil && !more {
+		more, err = h.file.shrink(ctx)
+	}
+	if err != nil {
+		h.file.noteWrite(fmt.Errorf("upkeep: %w", err))
+	}
+	return more && err == nil
+}
+
+// change is what one transaction did to a table and what its file is left with.
+type change struct {
+	rows, evicted int64
+	pages, free   int64 // in use, and empty within the file
+}
+
+// commit writes a batch in one transaction, after removing what is too old and,
+// where the quota asks for it, the oldest.
+func (h *shelf) commit(ctx context.Context, batch []*entry) (change, error) {
+	var c change
+	err := inTx(ctx, h.file.writer, func(tx *sql.Tx) error {
+		if err := h.clear(ctx, tx, &c, pagesFor(batch)); err != nil {
+			return err
+		}
+		for _, e := range batch {
+			if err := h.write(ctx, tx, &c, e); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
+		}
+		return c.measure(ctx, tx)
+	})
+	if err == nil {
+		h.file.noteChange(c)
+	}
+	return c, err
+}
+
+func (h *shelf) clear(ctx context.Context, tx *sql.Tx, c *change, need int64) error {
+	cutoff := h.now().Add(-h.keep).UnixMilli()
+	if err := c.remove(ctx, tx, h.sql.expire, cutoff, expirePiece); err != nil {
+		return fmt.Errorf("expire: %w", err)
+	}
+	if err := c.measure(ctx, tx); err != nil {
+		return err
+	}
+	limit := h.file.maxPages()
+	if h.folder.lean() {
+		limit = min(limit, c.pages+c.free)
+	}
+	// A file far above its limit is brought down over several transactions.
+	return c.evict(ctx, tx, h.sql.evict, max(limit-need, c.pages-2*need))
+}
+
+// write replaces the row of this key, so that it counts as the newest again.
+func (h *shelf) write(ctx context.Context, tx *sql.Tx, c *change, e *entry) error {
+	gone, err := affected(tx.ExecContext(ctx, h.sql.remove, e.key))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, h.sql.insert, e.key, e.at, e.value)
+	c.rows += 1 - gone
+	return err
+}
+
+// evict removes the oldest rows until so many pages are in use or none is left.
+func (c *change) evict(ctx context.Context, tx *sql.Tx, query string, pages int64) error {
+	for c.pages > pages {
+		before := c.evicted
+		if err := c.remove(ctx, tx, query, evictPiece); err != nil {
+			return fmt.Errorf("evict: %w", err)
+		}
+		if err := c.measure(ctx, tx); err != nil || c.evicted == before {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *change) remove(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
+	n, err := affected(tx.ExecContext(ctx, query, args...))
+	c.rows -= n
+	c.evicted += n
+	return err
+}
+
+func (c *change) measure(ctx context.Context, tx *sql.Tx) error {
+	var all int64
+	err := tx.QueryRowContext(ctx, sqlPages).Scan(&all, &c.free)
+	c.pages = all - c.free
+	return wrap("measure", err)
+}
+
+func affected(r sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// pagesFor is about how many pages a batch needs; a guess too low ends in makeRoom.
+func pagesFor(batch []*entry) int64 {
+	bytes := 0
+	for _, e := range batch {
+		bytes += e.size()
+		if e.size() > pageSize/4 {
+			bytes += pageSize / 2 // the last overflow page is half empty
+		}
+	}
+	return int64(bytes)/pageSize + slackPages
+}
+
+func (h *shelf) count(ctx context.Context) error {
+	var c change
+	err := inTx(ctx, h.file.writer, func(tx *sql.Tx) error {
+		return errors.Join(tx.QueryRowContext(ctx, h.sql.count).Scan(&c.rows), c.measure(ctx, tx))
+	})
+	h.file.noteChange(c)
+	return wrap("count "+h.file.name, err)
+}
