@@ -1,0 +1,244 @@
+package openai
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxReply bounds the body of a plain reply, in bytes.
+const maxReply = 32 << 20
+
+// Call is one question to targets: what is asked, who may answer in which
+// order, and how long they have.
+type Call struct {
+	Request *Request
+	Targets []string      // local/NAME or cloud/NAME, best first
+	Hold    int           // tokens of a stream to read before it is given out; -1 is all
+	Budget  time.Duration // until the last byte of a plain reply or the held tokens of a stream
+	Attempt time.Duration // for one attempt while another target is left
+	Silence time.Duration // longest pause inside a stream
+	Tried   func(Attempt) // told of every attempt when it ends; from any goroutine
+}
+
+// Attempt is one call to one target, as a decision record shows it.
+type Attempt struct {
+	Target string
+	Start  time.Time
+	Took   time.Duration
+	Result string // ok, timeout, refused, status_503, broken, empty, cut, cancelled, down, crashed
+	Err    error
+}
+
+// Reply is an answer that has begun well: a whole plain answer, or a stream
+// whose held tokens are there.
+type Reply struct {
+	Target  string
+	Ignored []string // fields of the request that the target did not get
+	Body    []byte   // the plain reply as it goes to the caller; nil for a stream
+	Stream  *Stream  // nil for a plain reply
+	Answer  *Answer  // what was said so far
+}
+
+// Close ends a streamed reply; for a plain one it does nothing.
+func (r *Reply) Close() {
+	if r.Stream != nil {
+		r.Stream.Close()
+	}
+}
+
+// OnClose has f run when the reply is over: at once for a plain one.
+func (r *Reply) OnClose(f func()) {
+	if r.Stream == nil {
+		f()
+		return
+	}
+	r.Stream.OnClose(f)
+}
+
+// Client asks one server that speaks the OpenAI wire. It follows no redirects
+// and never retries.
+type Client struct {
+	Base string // such as https://api.example/v1, without a slash at the end
+	Key  string // sent as a bearer token when not empty
+	HTTP http.RoundTripper
+}
+
+// Shape says how a reply should look for the caller.
+type Shape struct {
+	Usage   bool          // the caller asked for usage in the stream
+	Strip   bool          // take out log-probabilities the caller did not ask for
+	Silence time.Duration // longest pause inside the stream; 0 is unbounded
+}
+
+// Chat posts a plain request and returns the answer with its body. An HTTP
+// error of the server is an [*Error].
+func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, []byte, error) {
+	resp, err := c.post(ctx, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	if err != nil {
+		return nil, nil, readFault(ctx, err)
+	}
+	if len(text) > maxReply {
+		return nil, nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
+	}
+	answer, err := ParseCompletion(text)
+	if err == nil && shape.Strip {
+		text = strip(text)
+	}
+	return answer, text, err
+}
+
+// strip takes out of a completion what the caller did not ask for.
+func strip(completion []byte) []byte {
+	var top map[string]json.RawMessage
+	var choices []map[string]json.RawMessage
+	if json.Unmarshal(completion, &top) != nil || json.Unmarshal(top["choices"], &choices) != nil {
+		return completion
+	}
+	for _, c := range choices {
+		delete(c, "logprobs")
+	}
+	top["choices"] = mustJSON(choices)
+	delete(top, "timings")
+	return mustJSON(top)
+}
+
+// ChatStream posts a streamed request and returns when the headers are there.
+// The stream lives until it is closed or ctx ends.
+func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Stream, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	resp, err := c.post(ctx, body)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
+		cancel(nil)
+		resp.Body.Close()
+		return nil, fmt.Errorf("%w: content type %q for a stream", ErrBroken, kind)
+	}
+	events := NewEvents(resp.Body)
+	s := &Stream{Answer: &Answer{}, usage: shape.Usage, strip: shape.Strip, allowed: shape.Silence}
+	s.read = func() ([]byte, error) {
+		data, err := events.Next()
+		if err != nil && err != io.EOF {
+			return nil, readFault(ctx, err)
+		}
+		return data, err
+	}
+	s.OnClose(func() {
+		cancel(context.Canceled)
+		resp.Body.Close()
+	})
+	if shape.Silence > 0 {
+		s.silence = time.AfterFunc(shape.Silence, func() { cancel(ErrStalled) })
+		s.silence.Stop() // it runs while something is read
+	}
+	return s, nil
+}
+
+// Ping asks for the list of models, the cheapest question there is. Any
+// answer in HTTP is a sign of life.
+func (c *Client) Ping(ctx context.Context) error {
+	req, err := c.request(ctx, http.MethodGet, "/models", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.HTTP.RoundTrip(req)
+	if err != nil {
+		return sendFault(ctx, err)
+	}
+	return resp.Body.Close()
+}
+
+// post sends the body to chat/completions and returns a 200, else an error.
+func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) {
+	req, err := c.request(ctx, http.MethodPost, "/chat/completions", body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.HTTP.RoundTrip(req)
+	if err != nil {
+		return nil, sendFault(ctx, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 400 {
+		return nil, fmt.Errorf("%w: status %d, redirects are not followed", ErrBroken, resp.StatusCode)
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	return nil, readError(resp, text, time.Now())
+}
+
+func (c *Client) request(ctx context.Context, method, path string, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Base, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.Key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Key)
+	}
+	return req, nil
+}
+
+// sendFault says why no headers came: the cause of the context when that
+// ended, else err.
+func sendFault(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// readFault says what ended the read of a body: the cause of its context when
+// that ended, a fault of what was read, else a cut, such as a reset.
+func readFault(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, ErrBroken):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrCut, err)
+}
+
+// Result names an attempt's end in one word for records and figures.
+func Result(err error) string {
+	var e *Error
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &e):
+		return fmt.Sprintf("status_%d", e.Status)
+	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	}
+	for _, x := range []struct {
+		word  string
+		fault error
+	}{{"broken", ErrBroken}, {"empty", ErrEmpty}, {"cut", ErrCut}, {"stalled", ErrStalled}, {"busy", ErrBusy}, {"down", ErrDown}} {
+		if errors.Is(err, x.fault) {
+			return x.word
+		}
+	}
+	return "unreachable"
+}

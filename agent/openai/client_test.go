@@ -1,0 +1,286 @@
+package openai_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"nearside/agent/openai"
+)
+
+// server runs h and gives a client for it.
+func server(t *testing.T, h http.HandlerFunc) *openai.Client {
+	t.Helper()
+	s := httptest.NewServer(h)
+	transport := &http.Transport{}
+	t.Cleanup(func() { transport.CloseIdleConnections(); s.Close() })
+	return &openai.Client{Base: s.URL + "/v1", Key: "secret", HTTP: transport}
+}
+
+// send writes and flushes one piece of a stream.
+func send(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	_, _ = io.WriteString(w, text)
+	w.(http.Flusher).Flush()
+}
+
+const plain = `{"id":"c1","object":"chat.completion","created":7,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},` +
+	`"logprobs":{"content":[{"token":"Hello","logprob":-0.1}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2},"timings":{"x":1},"exotic":1}`
+
+func TestChat(t *testing.T) {
+	c := server(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Method != "POST" || r.URL.Path != "/v1/chat/completions" || r.Header.Get("Authorization") != "Bearer secret" ||
+			r.Header.Get("Content-Type") != "application/json" || string(body) != `{"a":1}` {
+			t.Errorf("asked %s %s %v %s", r.Method, r.URL, r.Header, body)
+		}
+		_, _ = io.WriteString(w, plain)
+	})
+	for _, shape := range []openai.Shape{{}, {Strip: true}} {
+		a, body, err := c.Chat(t.Context(), []byte(`{"a":1}`), shape)
+		if err != nil || a.Text() != "Hello" || a.Finish != "stop" || a.Model != "m" || a.Usage.In != 3 || a.Usage.Out != 2 || len(a.Tokens) != 1 {
+			t.Fatalf("got %+v, %v", a, err)
+		}
+		if strings.Contains(string(body), "logprobs") == shape.Strip || !strings.Contains(string(body), `"exotic":1`) {
+			t.Errorf("%+v: body %s", shape, body)
+		}
+	}
+}
+
+func TestChatFaults(t *testing.T) {
+	tests := []struct {
+		name string
+		h    http.HandlerFunc
+		want error
+		word string
+	}{
+		{"HTML", says("<html>sign in</html>"), openai.ErrBroken, "broken"},
+		{"nothing", says(""), openai.ErrBroken, "broken"},
+		{"no choices", says(`{"choices":[]}`), openai.ErrBroken, "broken"},
+		{"null error", says(`{"error":null}`), openai.ErrBroken, "broken"},
+		{"cut JSON", says(plain[:50]), openai.ErrBroken, "broken"},
+		{"too much", says(strings.Repeat(" ", 33<<20)), openai.ErrBroken, "broken"},
+		{"no words", says(strings.Replace(plain, "Hello", "", 1)), openai.ErrEmpty, "empty"},
+		{"cut body", func(w http.ResponseWriter, _ *http.Request) { send(w, plain[:50]); panic(http.ErrAbortHandler) }, openai.ErrCut, "cut"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, openai.ErrBroken, "broken"},
+		{"no content", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, openai.ErrBroken, "broken"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := server(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/elsewhere" {
+					t.Error("followed the redirect")
+				}
+				tt.h(w, r)
+			})
+			_, _, err := c.Chat(t.Context(), nil, openai.Shape{})
+			if !errors.Is(err, tt.want) || openai.Result(err) != tt.word {
+				t.Errorf("got %v (%s), want %v", err, openai.Result(err), tt.want)
+			}
+		})
+	}
+}
+
+func says(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
+}
+
+func TestErrorReplies(t *testing.T) {
+	tests := []struct {
+		name, body string
+		want       openai.Error
+	}{
+		{"OpenAI", `{"error":{"message":"no","type":"rate_limit_error","param":"model","code":"slow_down"}}`, openai.Error{Type: "rate_limit_error", Message: "no", Param: "model", Code: "slow_down"}},
+		{"OpenAI nulls", `{"error":{"message":"no","type":"t","param":null,"code":null}}`, openai.Error{Type: "t", Message: "no"}},
+		{"code as number", `{"error":{"message":"no","code":429,"param":{}}}`, openai.Error{Type: "upstream_error", Message: "no", Code: "429"}},
+		{"Anthropic", `{"type":"error","error":{"type":"overloaded_error","message":"no"}}`, openai.Error{Type: "overloaded_error", Message: "no"}},
+		{"Ollama", `{"error":"no"}`, openai.Error{Type: "upstream_error", Message: "no"}},
+		{"plain text", `no`, openai.Error{Type: "upstream_error", Message: "Too Many Requests"}},
+		{"HTML", `<h1>no</h1>`, openai.Error{Type: "upstream_error", Message: "Too Many Requests"}},
+		{"a list", `[{"error":{"message":"no"}}]`, openai.Error{Type: "upstream_error", Message: "Too Many Requests"}},
+		{"nothing", ``, openai.Error{Type: "upstream_error", Message: "Too Many Requests"}},
+	}
+	for _, tt := range tests {
+		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+			says(tt.body)(w, nil)
+		})
+		_, err := c.ChatStream(t.Context(), nil, openai.Shape{})
+		tt.want.Status = http.StatusTooManyRequests
+		if e := asError(t, err); *e != tt.want || openai.Result(fmt.Errorf("ask: %w", err)) != "status_429" {
+			t.Errorf("%s: got %+v", tt.name, e)
+		}
+	}
+	if got := string(openai.Invalid("n", "n is %d.", 2).Body()); got != `{"error":{"code":null,"message":"n is 2.","param":"n","type":"invalid_request_error"}}` {
+		t.Errorf("body %s", got)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	date := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+	tests := []struct {
+		name, seconds, ms string
+		least, most       time.Duration
+	}{
+		{"absent", "", "", 0, 0},
+		{"seconds", "2", "", 2 * time.Second, 2 * time.Second},
+		{"fraction", "0.5", "", time.Second / 2, time.Second / 2},
+		{"milliseconds first", "2", "150", 150 * time.Millisecond, 150 * time.Millisecond},
+		{"date", date(time.Hour), "", 59 * time.Minute, time.Hour},
+		{"date gone by", date(-time.Hour), "", 0, 0},
+		{"negative", "-5", "-5", 0, 0},
+		{"absurd", "1e300", "Inf", 0, 0},
+		{"words", "soon", "NaN", 0, 0},
+	}
+	for _, tt := range tests {
+		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", tt.seconds)
+			w.Header().Set("retry-after-ms", tt.ms)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		_, _, err := c.Chat(t.Context(), nil, openai.Shape{})
+		if got := asError(t, err).RetryAfter; got < tt.least || got > tt.most {
+			t.Errorf("%s: got %v, want %v to %v", tt.name, got, tt.least, tt.most)
+		}
+	}
+}
+
+func TestStreamBySplitWrites(t *testing.T) {
+	c := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		for _, b := range sse(hel, lo, end) {
+			send(w, string(b))
+		}
+	})
+	s, err := c.ChatStream(t.Context(), nil, openai.Shape{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := drain(t, s); err != io.EOF || len(got) != 3 || s.Answer.Text() != "Hello" {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func TestNotAStream(t *testing.T) {
+	for name, kind := range map[string]string{plain: "application/json", "<html>": "text/html", "?": ""} {
+		c := &openai.Client{Base: "http://server", HTTP: canned{kind, name}}
+		if _, err := c.ChatStream(t.Context(), nil, openai.Shape{}); !errors.Is(err, openai.ErrBroken) {
+			t.Errorf("%s: got %v, want ErrBroken", kind, err)
+		}
+	}
+}
+
+// TestStreamBreaks reads one chunk, lets the test break the stream, and looks
+// at what the next read says.
+func TestStreamBreaks(t *testing.T) {
+	type hands struct {
+		stream *openai.Stream
+		cancel context.CancelCauseFunc
+		more   chan string // what the server does next
+	}
+	why := errors.New("the caller's reason")
+	tests := []struct {
+		name  string
+		shape openai.Shape
+		act   func(hands)
+		want  error
+		word  string
+	}{
+		{"TCP reset", openai.Shape{}, func(h hands) { h.more <- "reset" }, openai.ErrCut, "cut"},
+		{"connection closed", openai.Shape{}, func(h hands) { h.more <- "abort" }, openai.ErrCut, "cut"},
+		{"body ends", openai.Shape{}, func(h hands) { h.more <- "end" }, openai.ErrCut, "cut"},
+		{"reset after the finish", openai.Shape{}, func(h hands) { h.more <- end; _, _ = h.stream.Next(); h.more <- "reset" }, io.EOF, "unreachable"},
+		{"silence", openai.Shape{Silence: 20 * time.Millisecond}, func(hands) {}, openai.ErrStalled, "stalled"},
+		{"cancelled", openai.Shape{}, func(h hands) { h.cancel(nil) }, context.Canceled, "cancelled"},
+		{"cancelled with a cause", openai.Shape{}, func(h hands) { h.cancel(why) }, why, "unreachable"},
+		{"closed", openai.Shape{Silence: time.Hour}, func(h hands) { h.stream.Close(); h.stream.Close() }, context.Canceled, "cancelled"},
+		{"closed while it is read", openai.Shape{}, func(h hands) { go h.stream.Close() }, context.Canceled, "cancelled"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			more := make(chan string, 2)
+			c := server(t, func(w http.ResponseWriter, r *http.Request) { breakable(w, r, more) })
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			s, err := c.ChatStream(ctx, nil, tt.shape)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if chunk, err := s.Next(); err != nil || string(chunk) != hel {
+				t.Fatalf("got %s, %v", chunk, err)
+			}
+			tt.act(hands{s, cancel, more})
+			if _, err := drain(t, s); !errors.Is(err, tt.want) || openai.Result(err) != tt.word {
+				t.Errorf("got %v (%s), want %v", err, openai.Result(err), tt.want)
+			}
+		})
+	}
+}
+
+// breakable sends a chunk and then does what it is told.
+func breakable(w http.ResponseWriter, r *http.Request, more <-chan string) {
+	send(w, "data: "+hel+"\n\n")
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case what := <-more:
+			switch what {
+			case "end":
+				return
+			case "abort":
+				panic(http.ErrAbortHandler)
+			case "reset":
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err == nil {
+					_ = conn.(*net.TCPConn).SetLinger(0)
+					_ = conn.Close()
+				}
+				return
+			}
+			send(w, "data: "+what+"\n\n")
+		}
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	c := server(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	late, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	spent, cancel := context.WithCancelCause(t.Context())
+	cancel(openai.ErrTimeout)
+	for ctx, word := range map[context.Context]string{late: "timeout", spent: "timeout"} {
+		if _, _, err := c.Chat(ctx, nil, openai.Shape{}); openai.Result(err) != word {
+			t.Errorf("got %v, want %s", err, word)
+		}
+		if err := c.Ping(ctx); openai.Result(err) != word {
+			t.Errorf("ping: got %v, want %s", err, word)
+		}
+	}
+	gone := &openai.Client{Base: "http://127.0.0.1:1/v1", HTTP: &http.Transport{}}
+	if _, err := gone.ChatStream(t.Context(), nil, openai.Shape{}); openai.Result(err) != "unreachable" {
+		t.Errorf("got %v, want unreachable", err)
+	}
+	if _, _, err := (&openai.Client{Base: ":"}).Chat(t.Context(), nil, openai.Shape{}); err == nil {
+		t.Error("a base that is no URL was taken")
+	}
+}
+
+func TestPing(t *testing.T) {
+	c := server(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "GET" || r.URL.Path != "/v1/models" {
+			t.Errorf("asked %s %s", r.Method, r.URL)
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	if err := c.Ping(t.Context()); err != nil {
+		t.Errorf("a sign of life: %v", err)
+	}
+}

@@ -1,0 +1,8 @@
+// Package openai holds the OpenAI chat wire: what a request may say, what a
+// reply looks like plain and streamed, the error shape, and a client for any
+// server that speaks it. It keeps fields it does not know, so that a caller
+// may use what a cloud target offers beyond them.
+//
+// Shapes follow https://platform.openai.com/docs/api-reference/chat, streams
+// the WHATWG "server-sent events" format.
+package openai

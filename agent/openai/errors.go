@@ -1,0 +1,118 @@
+package openai
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Faults of a target that are not an HTTP status of its own. Match with
+// [errors.Is].
+var (
+	ErrBroken  = errors.New("broken reply")            // not JSON, not a stream, no choices
+	ErrEmpty   = errors.New("empty answer")            // well formed, says nothing
+	ErrCut     = errors.New("stream cut")              // ended before its finish_reason
+	ErrStalled = errors.New("stream stalled")          // silent for longer than allowed
+	ErrTimeout = errors.New("no answer in time")       // attempt budget spent before the first token
+	ErrBusy    = errors.New("local queue is full")     // too many asks wait for the engine
+	ErrDown    = errors.New("target is not available") // engine missing, breaker open, set aside
+)
+
+// Error is an error in the OpenAI shape. From a target it carries the status
+// and words the target used; towards a caller it is what the caller reads.
+type Error struct {
+	Status     int           // HTTP status
+	Type       string        // e.g. invalid_request_error
+	Code       string        // e.g. model_not_found; "" is null on the wire
+	Param      string        // the field at fault; "" is null on the wire
+	Message    string        // one sentence for a person
+	RetryAfter time.Duration // what Retry-After said; 0 when it said nothing
+}
+
+// Error gives status, type and message on one line.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%d %s: %s", e.Status, e.Type, e.Message)
+}
+
+// Body is the JSON object {"error":{message,type,param,code}}.
+func (e *Error) Body() []byte {
+	null := func(s string) any {
+		if s == "" {
+			return nil
+		}
+		return s
+	}
+	b, _ := json.Marshal(map[string]any{"error": map[string]any{
+		"message": e.Message, "type": e.Type, "param": null(e.Param), "code": null(e.Code),
+	}})
+	return b
+}
+
+// Invalid is a 400 that names the field at fault.
+func Invalid(param, format string, args ...any) *Error {
+	return &Error{
+		Status: http.StatusBadRequest, Type: "invalid_request_error",
+		Param: param, Message: fmt.Sprintf(format, args...),
+	}
+}
+
+// readError turns an error reply of a target into an [Error]. The body may be
+// in any shape; what cannot be read is left out.
+func readError(resp *http.Response, body []byte, now time.Time) *Error {
+	e := &Error{
+		Status: resp.StatusCode, Type: "upstream_error",
+		Message: http.StatusText(resp.StatusCode), RetryAfter: retryAfter(resp.Header, now),
+	}
+	var wire struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &wire) != nil {
+		return e
+	}
+	var obj struct {
+		Message, Type string
+		Param, Code   any
+	}
+	if json.Unmarshal(wire.Error, &obj) != nil {
+		var text string
+		if json.Unmarshal(wire.Error, &text) == nil && text != "" {
+			e.Message = text
+		}
+		return e
+	}
+	e.Message = cmp.Or(obj.Message, e.Message)
+	e.Type = cmp.Or(obj.Type, e.Type)
+	e.Param, e.Code = word(obj.Param), word(obj.Code)
+	return e
+}
+
+// word is a string or number as text; servers use either.
+func word(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return ""
+}
+
+// retryAfter reads retry-after-ms, then Retry-After as seconds or as a date
+// (RFC 9110, 10.2.3).
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	if ms, err := strconv.ParseFloat(h.Get("retry-after-ms"), 64); err == nil && ms > 0 && ms < 1e10 {
+		return time.Duration(ms * float64(time.Millisecond))
+	}
+	v := h.Get("Retry-After")
+	if s, err := strconv.ParseFloat(v, 64); err == nil && s > 0 && s < 1e7 {
+		return time.Duration(s * float64(time.Second))
+	}
+	if at, err := http.ParseTime(v); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
+}

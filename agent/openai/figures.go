@@ -1,0 +1,98 @@
+package openai
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// The rolling figures look back on this many calls; what went wrong counts for
+// a minute, so that a target that was left alone is given another chance.
+const (
+	window    = 64
+	errorsFor = time.Minute
+)
+
+// Figures are what the latest calls to one target were like. The zero value
+// is ready; methods may be called from any goroutine.
+type Figures struct {
+	mu       sync.Mutex // guards all below
+	took     []time.Duration
+	ended    []ending
+	calls    int64
+	inFlight int
+}
+
+type ending struct {
+	at     time.Time
+	failed bool
+}
+
+// Summary is a snapshot of [Figures]. Nil is not known yet.
+type Summary struct {
+	P50, P95  *time.Duration // of good calls: to the first token, or the whole plain reply
+	ErrorRate *float64       // of the latest calls within a minute, 0 to 1
+	InFlight  int
+	Calls     int64
+}
+
+// Begin counts a call that starts.
+func (f *Figures) Begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls++
+	f.inFlight++
+}
+
+// End counts the same call as over. A call the caller gave up on says nothing
+// of the target: counts is false.
+func (f *Figures) End(took time.Duration, failed, counts bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inFlight--
+	if !counts {
+		return
+	}
+	f.ended = roll(f.ended, ending{time.Now(), failed})
+	if !failed {
+		f.took = roll(f.took, took)
+	}
+}
+
+func roll[T any](list []T, v T) []T {
+	if len(list) == window {
+		list = append(list[:0], list[1:]...)
+	}
+	return append(list, v)
+}
+
+// Summary gives the figures as they are now.
+func (f *Figures) Summary() Summary {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := Summary{InFlight: f.inFlight, Calls: f.calls, ErrorRate: f.errorRate(time.Now())}
+	if n := len(f.took); n > 0 {
+		sorted := slices.Sorted(slices.Values(f.took))
+		p50, p95 := sorted[n/2], sorted[min(n-1, n*95/100)]
+		s.P50, s.P95 = &p50, &p95
+	}
+	return s
+}
+
+func (f *Figures) errorRate(now time.Time) *float64 {
+	bad, all := 0, 0
+	for _, e := range f.ended {
+		if now.Sub(e.at) > errorsFor {
+			continue
+		}
+		all++
+		if e.failed {
+			bad++
+		}
+	}
+	if all == 0 {
+		return nil
+	}
+	rate := float64(bad) / float64(all)
+	return &rate
+}

@@ -1,0 +1,60 @@
+package openai
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+)
+
+// at names a field inside a list: messages[2].role.
+func at(list string, i int, field string) string {
+	return fmt.Sprintf("%s[%d].%s", list, i, field)
+}
+
+// span says a range in words.
+func span(lo, hi float64, whole bool) string {
+	kind := "a number"
+	if whole {
+		kind = "a whole number"
+	}
+	if lo == hi {
+		return fmt.Sprintf("%g", lo)
+	}
+	if math.Abs(hi) > 1e15 {
+		return kind + " of at most 64 bits"
+	}
+	return fmt.Sprintf("%s from %g to %.0f", kind, lo, hi)
+}
+
+// first is the first byte of a JSON value that was decoded before, 0 when absent.
+func first(raw json.RawMessage) byte {
+	if len(raw) == 0 {
+		return 0
+	}
+	return raw[0]
+}
+
+// entries counts the entries of a JSON list that was decoded before, without
+// making room for them. It is 0 for what is too short to be a long list.
+func entries(raw json.RawMessage) int {
+	if len(raw) < 2*maxEntries || raw[0] != '[' {
+		return 0
+	}
+	commas, depth, quoted := 0, 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[', c == '{':
+			depth++
+		case c == ']', c == '}':
+			depth--
+		case c == ',' && depth == 1:
+			commas++
+		}
+	}
+	return commas + 1
+}

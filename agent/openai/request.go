@@ -1,0 +1,172 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Request is one chat request: the fields that deciding and checking need,
+// typed, beside the whole body as the caller sent it. It is not changed after
+// [Decode].
+type Request struct {
+	Model        string
+	Messages     []Message
+	Stream       bool
+	IncludeUsage bool // stream_options.include_usage
+	Temperature  *float64
+	MaxTokens    int // max_completion_tokens, else max_tokens; 0 when absent
+	Logprobs     bool
+	TopLogprobs  int
+	Tools        bool
+	Schema       bool // response_format asks for JSON
+	Size         int  // bytes of the body
+
+	fields map[string]json.RawMessage
+}
+
+// Message is one turn. Content is a string, null, or a list of parts.
+type Message struct {
+	Role    string          `json:"role"`
+	Content json.RawMessage `json:"content,omitempty"`
+	Name    string          `json:"name,omitempty"`
+	Calls   json.RawMessage `json:"tool_calls,omitempty"`
+	CallID  string          `json:"tool_call_id,omitempty"`
+}
+
+// Text is the message's text, its text parts joined by newlines.
+func (m Message) Text() string {
+	var s string
+	if json.Unmarshal(m.Content, &s) == nil {
+		return s
+	}
+	var texts []string
+	for _, p := range m.parts() {
+		if p.Type == "text" {
+			texts = append(texts, p.Text)
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+type part struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+func (m Message) parts() []part {
+	var p []part
+	_ = json.Unmarshal(m.Content, &p) // not a list: no parts
+	return p
+}
+
+// Decode reads and checks a request body. What it returns as an error is an
+// [*Error] that names the field and what would be right: a 400, or a 413 for a
+// list that is too long. Of two fields with one name the last counts.
+func Decode(body []byte) (*Request, error) {
+	r := &Request{Size: len(body)}
+	if !utf8.Valid(body) {
+		return nil, Invalid("", "The body is not valid UTF-8.")
+	}
+	if err := json.Unmarshal(body, &r.fields); err != nil {
+		return nil, badJSON(body, err)
+	}
+	if r.fields == nil {
+		return nil, Invalid("", "The body must be a JSON object.")
+	}
+	maps.DeleteFunc(r.fields, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
+	for _, read := range []func() error{r.readModel, r.readMessages, r.readSampling, r.readStream, r.readTools, r.readFormat} {
+		if err := read(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func badJSON(body []byte, err error) *Error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		line := 1 + bytes.Count(body[:min(int(syntax.Offset), len(body))], []byte("\n"))
+		return Invalid("", "The body is not valid JSON: %v at byte %d (line %d).", err, syntax.Offset, line)
+	}
+	return Invalid("", "The body must be a JSON object.")
+}
+
+// LastUser is the text of the last user message, "" when there is none.
+func (r *Request) LastUser() string {
+	for _, m := range slices.Backward(r.Messages) {
+		if m.Role == "user" {
+			return m.Text()
+		}
+	}
+	return ""
+}
+
+// HasRole tells whether some message has one of the roles.
+func (r *Request) HasRole(roles ...string) bool {
+	return slices.ContainsFunc(r.Messages, func(m Message) bool { return slices.Contains(roles, m.Role) })
+}
+
+// HasParts tells whether some message has a part that is not text, such as an
+// image or sound.
+func (r *Request) HasParts() bool {
+	for _, m := range r.Messages {
+		if slices.ContainsFunc(m.parts(), func(p part) bool { return p.Type != "text" }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Names lists the fields the caller sent, sorted; null counts as absent.
+func (r *Request) Names() []string { return slices.Sorted(maps.Keys(r.fields)) }
+
+// Field is a field as the caller sent it, nil when absent.
+func (r *Request) Field(name string) json.RawMessage { return r.fields[name] }
+
+// Body is the request with every field the caller sent, known or not, for the
+// given model. A stream asks for its usage, so that cost is known.
+func (r *Request) Body(model string) []byte {
+	fields := maps.Clone(r.fields)
+	fields["model"] = mustJSON(model)
+	if r.Stream {
+		fields["stream_options"] = withUsage(r.fields["stream_options"])
+	}
+	return mustJSON(fields)
+}
+
+// Only is the request with the given fields of the caller and those of set,
+// which win. It is how a request is rebuilt for the local engine.
+func (r *Request) Only(allowed []string, set map[string]any) []byte {
+	out := make(map[string]any, len(allowed)+len(set))
+	for _, name := range allowed {
+		if v, ok := r.fields[name]; ok {
+			out[name] = v
+		}
+	}
+	maps.Copy(out, set)
+	return mustJSON(out)
+}
+
+func withUsage(options json.RawMessage) json.RawMessage {
+	var o map[string]json.RawMessage
+	if json.Unmarshal(options, &o) != nil || o == nil {
+		o = map[string]json.RawMessage{}
+	}
+	o["include_usage"] = json.RawMessage("true")
+	return mustJSON(o)
+}
+
+// mustJSON encodes values that cannot fail: strings, numbers, maps of them and
+// raw messages that were decoded before.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("encode " + err.Error())
+	}
+	return b
+}

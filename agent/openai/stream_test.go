@@ -1,0 +1,274 @@
+package openai_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"nearside/agent/openai"
+)
+
+// piece is a chunk as a good server sends it; finish is null or a quoted word.
+func piece(delta, finish, more string) string {
+	return fmt.Sprintf(`{"id":"c1","object":"chat.completion.chunk","created":7,"model":"m","choices":[{"index":0,"delta":%s,"finish_reason":%s}]%s}`, delta, finish, more)
+}
+
+// sse frames chunks as events, with [DONE] at the end.
+func sse(chunks ...string) string {
+	return "data: " + strings.Join(append(chunks, "[DONE]"), "\n\ndata: ") + "\n\n"
+}
+
+var (
+	hel   = piece(`{"role":"assistant","content":"Hel"}`, "null", "")
+	lo    = piece(`{"content":"lo"}`, "null", "")
+	end   = piece(`{}`, `"stop"`, "")
+	usage = `{"id":"c1","object":"chat.completion.chunk","created":7,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"more":{"cached":1}}}`
+)
+
+// canned is a server that answers every request with the same reply.
+type canned struct{ kind, body string }
+
+func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {c.kind}},
+		Body: io.NopCloser(strings.NewReader(c.body)),
+	}, nil
+}
+
+// open is the stream of a server that sends body. Nothing but drain, or the
+// end of the test, needs to close it.
+func open(t testing.TB, body string, shape openai.Shape) *openai.Stream {
+	t.Helper()
+	c := &openai.Client{Base: "http://server/v1", HTTP: canned{"text/event-stream; charset=utf-8", body}}
+	s, err := c.ChatStream(t.Context(), []byte(`{}`), shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// drain reads a stream to its end, which must stay, and closes it.
+func drain(t testing.TB, s *openai.Stream) ([]string, error) {
+	t.Helper()
+	defer s.Close()
+	var got []string
+	for {
+		chunk, err := s.Next()
+		if err != nil {
+			if again, err2 := s.Next(); again != nil || err2 != err {
+				t.Fatalf("after %v came %q, %v", err, again, err2)
+			}
+			if s.Ended() != (err == io.EOF) || s.Ended() != (s.Fault() == nil) {
+				t.Fatalf("ended %v, fault %v after %v", s.Ended(), s.Fault(), err)
+			}
+			return got, err
+		}
+		got = append(got, string(chunk))
+	}
+}
+
+// checkShape holds chunks against what strict clients rely on.
+func checkShape(t *testing.T, chunks []string, usage bool) {
+	t.Helper()
+	finals, usages := 0, 0
+	for i, chunk := range chunks {
+		var c struct {
+			Choices []map[string]json.RawMessage
+			Usage   *json.RawMessage
+		}
+		if err := json.Unmarshal([]byte(chunk), &c); err != nil || strings.ContainsAny(chunk, "\r\n") {
+			t.Fatalf("chunk %d %q: %v", i, chunk, err)
+		}
+		if has := strings.Contains(chunk, `"usage":`); has != usage {
+			t.Errorf("chunk %d: usage there is %v, want %v: %s", i, has, usage, chunk)
+		}
+		if c.Usage != nil {
+			if usages++; len(c.Choices) > 0 || i != len(chunks)-1 {
+				t.Errorf("usage is not in a chunk of its own at the end: %s", chunk)
+			}
+		}
+		for _, choice := range c.Choices {
+			if finish := string(choice["finish_reason"]); len(finish) > 2 && finish != "null" {
+				finals++
+			} else if finish != "null" {
+				t.Errorf("chunk %d: finish_reason is %q, want null", i, finish)
+			} else if finals > 0 {
+				t.Errorf("chunk %d comes after the final one", i)
+			}
+		}
+	}
+	if finals != 1 || usages > 1 {
+		t.Errorf("%d final chunks, %d with usage", finals, usages)
+	}
+}
+
+func TestStreamShapes(t *testing.T) {
+	late := `,"usage":{"prompt_tokens":3,"completion_tokens":2}`
+	tests := []struct {
+		name, body, text, finish string
+		chunks                   int  // without usage
+		usage                    bool // the server counts tokens
+	}{
+		{"right already", sse(hel, lo, end, usage), "Hello", "stop", 3, true},
+		{"no [DONE]", strings.TrimSuffix(sse(hel, lo, end), "data: [DONE]\n\n"), "Hello", "stop", 3, false},
+		{"[DONE] not closed", strings.TrimSpace(sse(hel, end)), "Hel", "stop", 2, false},
+		{"[DONE] without finish", sse(hel, lo), "Hello", "stop", 3, false},
+		{"calls without finish", sse(piece(`{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}`, "null", "")), "", "tool_calls", 2, false},
+		{"finish absent", sse(strings.ReplaceAll(hel, `,"finish_reason":null`, ""), end), "Hel", "stop", 2, false},
+		{"finish empty", sse(piece(`{"content":"a"}`, `""`, ""), end, piece(`{}`, `""`, "")), "a", "stop", 2, false},
+		{"two finals", sse(hel, end, piece(`{"content":"more"}`, `"length"`, "")), "Hel", "stop", 2, false},
+		{"usage on the final chunk", sse(hel, piece(`{}`, `"length"`, late)), "Hel", "length", 2, true},
+		{"usage on every chunk", sse(piece(`{"content":"a"}`, "null", late), piece(`{}`, `"stop"`, late)), "a", "stop", 2, true},
+		{"usage before the final chunk", sse(piece(`{"content":"a"}`, "null", late), end), "a", "stop", 2, true},
+		{"usage null", sse(piece(`{"content":"a"}`, "null", `,"usage":null`), piece(`{}`, `"stop"`, `,"usage": null`), usage), "a", "stop", 2, true},
+		{"usage twice", sse(hel, end, usage, usage), "Hel", "stop", 2, true},
+		{"events of many lines", strings.ReplaceAll(sse(hel, end), `,"choices"`, ",\ndata: \"choices\""), "Hel", "stop", 2, false},
+		{"a bare CR", sse(strings.ReplaceAll(hel, `,"choices"`, ",\r\"choices\""), end), "Hel", "stop", 2, false},
+		{"CRLF and comments", ": wait\r\n\r\n" + strings.ReplaceAll(sse(hel, end), "\n", "\r\n"), "Hel", "stop", 2, false},
+		{"no choices at first", sse(`{"id":"","choices":[],"prompt_filter_results":[]}`, hel, end), "Hel", "stop", 2, false},
+		{"null error", sse(piece(`{"content":"a"}`, "null", `,"error":null`), end), "a", "stop", 2, false},
+		{"refusal", sse(piece(`{"refusal":"no"}`, "null", ""), end), "", "stop", 2, false},
+	}
+	for _, tt := range tests {
+		for _, shape := range []openai.Shape{{}, {Usage: true}, {Strip: true}, {Usage: true, Strip: true}} {
+			t.Run(fmt.Sprintf("%s %+v", tt.name, shape), func(t *testing.T) {
+				s := open(t, tt.body, shape)
+				got, err := drain(t, s)
+				want := tt.chunks
+				if shape.Usage && tt.usage {
+					want++
+				}
+				if err != io.EOF || len(got) != want {
+					t.Errorf("got %d chunks and %v, want %d and EOF: %s", len(got), err, want, got)
+				}
+				if s.Answer.Text() != tt.text || s.Answer.Finish != tt.finish || (s.Answer.Usage != nil) != tt.usage {
+					t.Errorf("answer %q, %q, usage %v", s.Answer.Text(), s.Answer.Finish, s.Answer.Usage)
+				}
+				checkShape(t, got, shape.Usage)
+			})
+		}
+	}
+}
+
+func TestStreamKeepsWhatIsRight(t *testing.T) {
+	odd := piece(`{"content":"a","exotic":{"n":1.10}}`, "null", `,"system_fingerprint":"<fp>"`)
+	got, err := drain(t, open(t, sse(odd, end), openai.Shape{}))
+	if err != io.EOF || len(got) != 2 || got[0] != odd || got[1] != end {
+		t.Errorf("got %s, %v", got, err)
+	}
+	probs := strings.Replace(odd, `"delta"`, `"logprobs":{"content":[{"token":"a","logprob":-0.5}]},"delta"`, 1)
+	s := open(t, sse(probs, end), openai.Shape{Strip: true})
+	got, err = drain(t, s)
+	if err != io.EOF || strings.Contains(got[0], "logprobs") || !strings.Contains(got[0], `"exotic":{"n":1.10}`) {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if tokens := s.Answer.Tokens; len(tokens) != 1 || tokens[0] != (openai.Token{Text: "a", Logprob: -0.5}) {
+		t.Errorf("tokens %v", tokens)
+	}
+}
+
+func TestStreamFaults(t *testing.T) {
+	cut := strings.TrimSuffix(sse(hel), "data: [DONE]\n\n")
+	tests := []struct {
+		name, body string
+		want       error
+	}{
+		{"nothing", "", openai.ErrCut},
+		{"comments only", ": hello\n\n", openai.ErrCut},
+		{"no finish", cut, openai.ErrCut},
+		{"final chunk not closed", cut + "data: " + end, openai.ErrCut},
+		{"not JSON", cut + "data: {\"id\":\n\n" + sse(end), openai.ErrBroken},
+		{"wrong types", cut + sse(`{"choices":5}`), openai.ErrBroken},
+		{"HTML", "<html>\n\n<body>Sign in</body>\n\n", openai.ErrCut},
+	}
+	for _, tt := range tests {
+		s := open(t, tt.body, openai.Shape{})
+		if _, err := drain(t, s); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
+		}
+		if err := open(t, tt.body, openai.Shape{}).Prime(-1); !errors.Is(err, tt.want) {
+			t.Errorf("%s: primed %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestStreamErrorEvent(t *testing.T) {
+	for _, body := range []string{`{"error":{"message":"too hot","type":"server_error","code":500}}`, `{"error":"too hot"}`} {
+		_, err := drain(t, open(t, sse(hel, body), openai.Shape{}))
+		if e := asError(t, err); e.Message != "too hot" || e.Status != http.StatusBadGateway {
+			t.Errorf("%s: got %v", body, err)
+		}
+	}
+}
+
+func TestPrime(t *testing.T) {
+	for n := -1; n <= 4; n++ {
+		s := open(t, sse(hel, lo, end), openai.Shape{})
+		if err := s.Prime(n); err != nil {
+			t.Fatalf("prime %d: %v", n, err)
+		}
+		if s.Ended() != (n < 0 || n > 2) {
+			t.Errorf("prime %d: ended is %v", n, s.Ended())
+		}
+		if got, err := drain(t, s); err != io.EOF || strings.Join(got, "\n") != strings.Join([]string{hel, lo, end}, "\n") {
+			t.Errorf("prime %d: got %s, %v", n, got, err)
+		}
+	}
+	for name, body := range map[string]string{"only [DONE]": sse(), "no content": sse(piece(`{"role":"assistant","content":""}`, "null", ""), end)} {
+		if err := open(t, body, openai.Shape{}).Prime(1); !errors.Is(err, openai.ErrEmpty) {
+			t.Errorf("%s: got %v, want ErrEmpty", name, err)
+		}
+	}
+	if err := open(t, sse(piece(`{}`, `"length"`, "")), openai.Shape{}).Prime(1); err != nil {
+		t.Errorf("an answer cut by its limit: %v", err)
+	}
+}
+
+func FuzzStream(f *testing.F) {
+	for _, seed := range []string{sse(hel, lo, end, usage), sse(`{"choices":[null]}`), sse(`null`), sse(`{"error":{}}`), sse(`{"choices":[{"delta":{"tool_calls":[{"index":-1}]}}]}`), "data: [DONE]\n\n", "data:\n\n"} {
+		f.Add([]byte(seed), uint8(0))
+		f.Add([]byte(seed), uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, body []byte, flags uint8) {
+		s := open(t, string(body), openai.Shape{Usage: flags&1 > 0, Strip: flags&2 > 0})
+		if flags&4 > 0 {
+			_ = s.Prime(int(flags >> 3)) // its fault comes again from Next
+		}
+		chunks, err := drain(t, s)
+		for _, c := range chunks {
+			if !json.Valid([]byte(c)) || strings.ContainsAny(c, "\r\n") {
+				t.Fatalf("chunk %q", c)
+			}
+		}
+		if len(chunks) > bytes.Count(body, []byte("data:"))+2 {
+			t.Fatalf("%d chunks", len(chunks))
+		}
+		if err != io.EOF || s.Answer.Empty() {
+			return
+		}
+		if kept, err := openai.ParseCompletion(s.Answer.Completion()); err != nil && !errors.Is(err, openai.ErrEmpty) || err == nil && kept.Text() != s.Answer.Text() {
+			t.Fatalf("its completion: %v", err)
+		}
+	})
+}
+
+func BenchmarkStreamChunk(b *testing.B) {
+	const n = 1000
+	body := sse(append(strings.Split(strings.Repeat(lo+"\n", n-1), "\n")[:n-1], end)...)
+	for _, shape := range []openai.Shape{{}, {Strip: true}} {
+		b.Run(fmt.Sprintf("strip=%v", shape.Strip), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if chunks, err := drain(b, open(b, body, shape)); err != io.EOF || len(chunks) != n {
+					b.Fatal(len(chunks), err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/chunk")
+		})
+	}
+}
