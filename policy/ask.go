@@ -1,0 +1,95 @@
+package policy
+
+import (
+	"strings"
+	"time"
+)
+
+// Values of Ask.Mode and Ask.Privacy.
+const (
+	Auto    = "auto"
+	Local   = "local"
+	Cloud   = "cloud"
+	Normal  = "normal"
+	Private = "private"
+)
+
+// Ask is what a decision needs to know of one request. It holds no text.
+type Ask struct {
+	Service    string   `json:"service"`
+	Model      string   `json:"model_asked"`
+	Target     string   `json:"target_asked,omitempty"` // local/NAME or cloud/NAME when the caller named one
+	Mode       string   `json:"mode"`                   // auto, local, cloud
+	Task       string   `json:"task"`                   // class of the question, such as chat, code, math
+	Privacy    string   `json:"privacy"`                // normal, private
+	DeadlineMS int64    `json:"deadline_ms"`
+	MaxCost    *float64 `json:"max_cost_usd,omitempty"`
+	Size       Size     `json:"size"`
+	Needs      Needs    `json:"needs"`
+	Stream     bool     `json:"stream"`
+	Repeatable bool     `json:"repeatable"` // the same ask gives the same answer: temperature 0
+	Cache      Caching  `json:"cache_control"`
+}
+
+// Size estimates how large the ask and its answer are.
+type Size struct {
+	Bytes     int `json:"bytes"`
+	TokensEst int `json:"tokens_est"`     // of the prompt
+	TokensOut int `json:"tokens_out_est"` // of the answer, at most
+}
+
+// Needs are abilities a target must have.
+type Needs struct {
+	Tools  bool `json:"tools"`
+	Schema bool `json:"schema"`
+	Vision bool `json:"vision"`
+}
+
+// Caching is what the caller said in Cache-Control.
+type Caching struct {
+	NoStore      bool   `json:"no_store,omitempty"`
+	NoCache      bool   `json:"no_cache,omitempty"`
+	OnlyIfCached bool   `json:"only_if_cached,omitempty"`
+	MaxAgeS      *int64 `json:"max_age_s,omitempty"`
+	MaxStaleS    *int64 `json:"max_stale_s,omitempty"` // 0 forbids stale
+}
+
+// Signals is everything besides the ask and the document that a decision may
+// depend on, at one moment.
+type Signals struct {
+	Time    time.Time          `json:"time"`
+	Network string             `json:"network"`          // unknown, online, offline
+	Device  map[string]float64 `json:"device,omitempty"` // what is known of cpu_pct, battery_pct, ...; unknown is absent
+	Targets []Target           `json:"targets"`          // in the order of the config
+}
+
+// Target is one thing that can answer, and its rolling figures. A nil figure
+// is not known yet; it is neither zero nor good.
+type Target struct {
+	Name      string   `json:"name"` // local/NAME or cloud/NAME
+	Services  []string `json:"services"`
+	Near      bool     `json:"near"`          // on this device or link: judged by its own calls, not by the network
+	Usable    bool     `json:"usable"`        // false: it cannot be asked now
+	Why       string   `json:"why,omitempty"` // why it is not usable
+	P50MS     *float64 `json:"p50_ms"`
+	P95MS     *float64 `json:"p95_ms"`
+	ErrorRate *float64 `json:"error_rate"` // 0 to 1
+	InFlight  int      `json:"in_flight"`
+	Context   int      `json:"context,omitempty"` // tokens it can take; 0 is not known
+	Blind     bool     `json:"blind,omitempty"`   // takes text only
+	Price     *Price   `json:"price,omitempty"`
+}
+
+// Price is in USD per million tokens.
+type Price struct {
+	Input  float64 `json:"input"`
+	Output float64 `json:"output"`
+}
+
+// cost is the most the ask can cost, in USD.
+func (p Price) cost(s Size) float64 {
+	return (p.Input*float64(s.TokensEst) + p.Output*float64(s.TokensOut)) / 1e6
+}
+
+// local tells whether the target runs on the device.
+func (t *Target) local() bool { return strings.HasPrefix(t.Name, "local/") }

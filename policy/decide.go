@@ -1,0 +1,198 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Reasons that shape a whole plan; the first that applies wins. A rule's is
+// "rule_" and its name.
+const (
+	ReasonPrivate = "private"
+	ReasonForced  = "forced_mode"
+	ReasonOffline = "offline"
+	ruleReason    = "rule_"
+)
+
+// Reasons of single steps.
+const (
+	ReasonCacheFresh       = "cache_fresh"
+	ReasonStale            = "stale_on_error"
+	ReasonLocalFirst       = "local_first"
+	ReasonLocalUnsure      = "local_unsure"
+	ReasonLocalUnavailable = "local_unavailable"
+	ReasonCloudFirst       = "cloud_first"
+	ReasonCloudUnavailable = "cloud_unavailable"
+	ReasonNoRoute          = "no_route"
+	ReasonBudget           = "budget"
+	ReasonOnlyCached       = "only_if_cached"
+)
+
+// Decide plans one ask. It is pure: the same document, ask and signals give
+// the same plan. The document must be valid, see [Document.Validate]; a
+// service it does not name gets a plan that refuses.
+//
+// The plan's budgets add up to at most the ask's deadline, its last step is
+// terminal, and a private ask or one made offline has no step that leaves the
+// device, targets on the device's own link excepted for the latter.
+func Decide(d *Document, a *Ask, s *Signals) Plan {
+	c := &chooser{doc: d, ask: a, sig: s, service: d.Services[a.Service]}
+	c.applyRules()
+	c.sift()
+	return c.plan()
+}
+
+// chooser holds what one call of Decide has found so far.
+type chooser struct {
+	doc     *Document
+	ask     *Ask
+	sig     *Signals
+	service Service
+
+	matched   []*Rule  // rules whose condition holds
+	blamed    int      // index in matched of the first that changed something; its length when none did
+	locals    []Member // allowed local targets
+	clouds    []Member // allowed cloud targets: the pool
+	not       []NotChosen
+	offline   bool // a cloud target was left out because there is no network
+	overspent bool // a cloud target was left out because of the cost cap
+}
+
+func (c *chooser) applyRules() {
+	for i := range c.doc.Rules {
+		if r := &c.doc.Rules[i]; r.When.holds(c.ask, c.sig) {
+			c.matched = append(c.matched, r)
+		}
+	}
+	c.blamed = len(c.matched)
+}
+
+// plan puts the steps in order.
+func (c *chooser) plan() Plan {
+	p := Plan{NotChosen: c.not, Reason: c.reason()}
+	if c.cacheFirst() {
+		p.Steps = append(p.Steps, Step{Kind: StepCache, Reason: ReasonCacheFresh, Why: "an identical ask may have been answered lately"})
+	}
+	p.Steps = append(p.Steps, c.answering()...)
+	if c.staleAllowed() {
+		p.Steps = append(p.Steps, Step{Kind: StepStale, Reason: ReasonStale, Why: "when nothing better answers, what was last known is better than nothing"})
+	}
+	token, why := c.refusal()
+	p.Steps = append(p.Steps, Step{Kind: StepRefuse, Reason: token, Why: why})
+	return p
+}
+
+func (c *chooser) reason() string {
+	switch {
+	case c.blamed < len(c.matched):
+		return ruleReason + c.matched[c.blamed].Name
+	case c.ask.Privacy == Private:
+		return ReasonPrivate
+	case c.ask.Mode == Local || c.ask.Mode == Cloud || c.ask.Target != "":
+		return ReasonForced
+	case c.offline:
+		return ReasonOffline
+	}
+	return ""
+}
+
+func (c *chooser) has(rung string) bool { return slices.Contains(c.service.Ladder, rung) }
+
+// cacheFirst tells whether a fresh answer may be reused. Nothing of a private
+// ask is kept, so there is nothing to look for.
+func (c *chooser) cacheFirst() bool {
+	k := c.ask.Cache
+	if !c.has(StepCache) || c.ask.Privacy == Private || k.NoStore || k.NoCache {
+		return false
+	}
+	return c.service.Fresh == "always" || c.service.Fresh == "repeatable" && c.ask.Repeatable
+}
+
+func (c *chooser) staleAllowed() bool {
+	k := c.ask.Cache
+	return c.has(StepStale) && c.ask.Privacy != Private && !k.NoStore && (k.MaxStaleS == nil || *k.MaxStaleS > 0)
+}
+
+// answering are the steps that ask a target, best first, with their budgets.
+func (c *chooser) answering() []Step {
+	var steps []Step
+	for _, m := range c.locals {
+		steps = append(steps, Step{Kind: StepLocal, Target: m.Target, Utility: m.Utility, Terms: m.Terms})
+	}
+	if len(c.clouds) > 0 {
+		m := c.clouds[0]
+		steps = append(steps, Step{Kind: StepCloud, Target: m.Target, Members: c.clouds, Utility: m.Utility, Terms: m.Terms})
+	}
+	slices.SortStableFunc(steps, func(x, y Step) int { return better(x.member(), y.member()) })
+	c.explain(steps)
+	c.budget(steps)
+	return steps
+}
+
+// budget shares the deadline: what later steps need to be worth trying is kept
+// back, at most half of what is left, and the earlier step has the rest.
+func (c *chooser) budget(steps []Step) {
+	left := max(0, c.ask.DeadlineMS)
+	for i := range steps {
+		var later int64
+		for _, s := range steps[i+1:] {
+			later += c.doc.Limits.AttemptMS * int64(max(1, len(s.Members)))
+		}
+		steps[i].BudgetMS = left - min(later, left/2)
+		left -= steps[i].BudgetMS
+	}
+}
+
+// explain gives every answering step its commit rule, threshold and reason.
+func (c *chooser) explain(steps []Step) {
+	for i := range steps {
+		s := &steps[i]
+		if s.Kind == StepCloud {
+			s.Commit = c.service.Commit.Cloud
+			s.Reason, s.Why = c.whyCloud(steps[:i])
+		} else {
+			s.Commit = c.service.Commit.Local
+			s.Threshold = c.doc.Threshold(strings.TrimPrefix(s.Target, "local/"))
+			s.Reason, s.Why = c.whyLocal(steps[:i], s)
+		}
+		s.CommitTokens, _ = commitTokens(s.Commit)
+	}
+}
+
+func (c *chooser) whyLocal(before []Step, s *Step) (string, string) {
+	if len(before) == 0 {
+		return ReasonLocalFirst, fmt.Sprintf("near comes first for %s (utility %.2f); an answer below confidence %.2f is not taken as good",
+			c.ask.Task, s.Utility, s.Threshold)
+	}
+	if before[len(before)-1].Kind == StepLocal {
+		return ReasonLocalUnsure, "another local model, when the one before is not sure"
+	}
+	return ReasonCloudUnavailable, "when no cloud target answers"
+}
+
+func (c *chooser) whyCloud(before []Step) (string, string) {
+	if len(before) > 0 {
+		return ReasonLocalUnsure, "when the local answer is missing or not good enough"
+	}
+	if len(c.locals) > 0 {
+		return ReasonCloudFirst, fmt.Sprintf("%s is expected to be answered better by a cloud target (utility %.2f against %.2f)",
+			c.ask.Task, c.clouds[0].Utility, c.locals[0].Utility)
+	}
+	return ReasonLocalUnavailable, "no local target can answer this"
+}
+
+// refusal says what the last step tells the caller.
+func (c *chooser) refusal() (token, why string) {
+	switch {
+	case c.ask.Cache.OnlyIfCached:
+		return ReasonOnlyCached, "only a kept answer was wanted, and there is none"
+	case c.ask.Privacy == Private:
+		return ReasonPrivate, "the ask is private, and no local target could answer"
+	case c.offline:
+		return ReasonOffline, "there is no network, and nothing on the device could answer"
+	case c.overspent:
+		return ReasonBudget, "every target that could answer is over the cost cap"
+	}
+	return ReasonNoRoute, "no target could answer"
+}

@@ -1,0 +1,93 @@
+package policy
+
+// Document is one policy: what an operator writes, versioned and immutable
+// once it is in force. Its YAML and JSON names are the same.
+type Document struct {
+	Version  int                `json:"version"`
+	Services map[string]Service `json:"services"`
+	Weights  Weights            `json:"weights"`
+	Quality  Quality            `json:"quality"`
+	Check    Check              `json:"check"`
+	Limits   Limits             `json:"limits"`
+	Rules    []Rule             `json:"rules"`
+}
+
+// Service is the ladder of one service and how its answers may be reused and
+// committed.
+type Service struct {
+	Ladder []string `json:"ladder"` // of cache, local, cloud, stale, refuse; refuse is last
+	Fresh  string   `json:"fresh"`  // repeatable, always, never
+	Commit Commit   `json:"commit"`
+}
+
+// Commit says when the first token of a stream may leave: "first_token",
+// "after_N_tokens" or "after_check". No other target can answer after it left.
+type Commit struct {
+	Local string `json:"local"`
+	Cloud string `json:"cloud"`
+}
+
+// Weights are the factors of the terms of utility; none is negative.
+type Weights struct {
+	Quality float64 `json:"quality"` // times quality and chance of success
+	Near    float64 `json:"near"`    // bonus for staying on the device
+	Latency float64 `json:"latency"` // times expected time over deadline
+	Errors  float64 `json:"errors"`  // times error rate
+	Load    float64 `json:"load"`    // times asks in flight, at most 1
+	Cost    float64 `json:"cost"`    // per cent (0.01 USD)
+	Tie     float64 `json:"tie"`     // members of a pool this close to the best count as equal: the order of the config decides
+}
+
+// Quality is how good answers are expected to be, 0 to 1, by task class;
+// "default" serves classes that are not listed.
+type Quality struct {
+	Local map[string]float64 `json:"local"`
+	Cloud map[string]float64 `json:"cloud"`
+}
+
+// Check holds the confidence a local answer must reach, 0 to 1, by model name;
+// "default" serves the others.
+type Check struct {
+	Confidence map[string]float64 `json:"confidence"`
+}
+
+// Limits bound time. All are milliseconds.
+type Limits struct {
+	DeadlineMS int64 `json:"deadline_ms"` // when the caller gave none
+	AttemptMS  int64 `json:"attempt_ms"`  // for one attempt while another target is left and nothing is known of this one
+	SilenceMS  int64 `json:"silence_ms"`  // longest pause inside a stream
+}
+
+// Rule removes or bounds targets, or puts some first, when its condition holds.
+type Rule struct {
+	Name string    `json:"name"`
+	When Condition `json:"when"`
+	Then Effect    `json:"then"`
+}
+
+// Effect names targets: "local", "cloud", "local/NAME" or "cloud/NAME".
+type Effect struct {
+	Deny   []string `json:"deny,omitempty"`   // they are not asked
+	Force  []string `json:"force,omitempty"`  // only they are asked
+	Prefer []string `json:"prefer,omitempty"` // they are asked first
+}
+
+// Threshold is the confidence an answer of the local model must reach.
+func (d *Document) Threshold(model string) float64 {
+	if v, ok := d.Check.Confidence[model]; ok {
+		return v
+	}
+	return d.Check.Confidence["default"]
+}
+
+// expect is the quality expected of a target for a task class.
+func (d *Document) expect(t *Target, task string) float64 {
+	table := d.Quality.Cloud
+	if t.local() {
+		table = d.Quality.Local
+	}
+	if v, ok := table[task]; ok {
+		return v
+	}
+	return table["default"]
+}

@@ -1,0 +1,93 @@
+package policy
+
+// Kinds of step.
+const (
+	StepCache  = "cache"
+	StepLocal  = "local"
+	StepCloud  = "cloud"
+	StepStale  = "stale"
+	StepRefuse = "refuse"
+)
+
+// Commit rules besides after_N_tokens.
+const (
+	CommitFirst = "first_token"
+	CommitCheck = "after_check"
+)
+
+// Plan is what was decided for one ask: steps to try in order until one gives
+// a good answer. The last step is always terminal, so that nothing needs to be
+// decided again while the plan is walked.
+type Plan struct {
+	Steps     []Step      `json:"plan"`
+	NotChosen []NotChosen `json:"not_chosen"`
+	Reason    string      `json:"reason,omitempty"` // rule_NAME, private, forced_mode or offline, when one of them shaped the plan
+}
+
+// Step is one rung: who is asked, for how long, and why.
+type Step struct {
+	Kind         string   `json:"step"`
+	Target       string   `json:"target"` // local/NAME, the first member of a pool, or "" when no target is asked
+	Members      []Member `json:"members,omitempty"`
+	Utility      float64  `json:"utility"`
+	Terms        Terms    `json:"terms"`
+	BudgetMS     int64    `json:"budget_ms"`
+	Commit       string   `json:"commit,omitempty"`
+	CommitTokens int      `json:"commit_tokens,omitempty"` // tokens held back before the first may leave; -1 is all
+	Threshold    float64  `json:"threshold,omitempty"`     // confidence a local answer must reach
+	Reason       string   `json:"reason"`                  // lower_snake token
+	Why          string   `json:"why"`                     // a sentence for a person
+}
+
+// Member is one target of a pool, best first.
+type Member struct {
+	Target  string  `json:"target"`
+	Utility float64 `json:"utility"`
+	Terms   Terms   `json:"terms"`
+}
+
+// Terms are the parts a utility is the sum of.
+type Terms struct {
+	Quality float64 `json:"quality"`
+	Near    float64 `json:"near"`
+	Latency float64 `json:"latency"`
+	Errors  float64 `json:"errors"`
+	Load    float64 `json:"load"`
+	Cost    float64 `json:"cost"`
+	Rule    float64 `json:"rule"`
+}
+
+func (t Terms) sum() float64 {
+	return t.Quality + t.Near + t.Latency + t.Errors + t.Load + t.Cost + t.Rule
+}
+
+// NotChosen is a target that is not in the plan, and why.
+type NotChosen struct {
+	Target string `json:"target"`
+	Why    string `json:"why"`
+}
+
+// Targets lists the names of the members, best first.
+func (s *Step) Targets() []string {
+	if len(s.Members) == 0 {
+		return []string{s.Target}
+	}
+	names := make([]string, len(s.Members))
+	for i, m := range s.Members {
+		names[i] = m.Target
+	}
+	return names
+}
+
+// member is the step's best target.
+func (s *Step) member() Member { return Member{s.Target, s.Utility, s.Terms} }
+
+// Asks tells whether the plan may ask a target of the kind.
+func (p *Plan) Asks(kind string) bool {
+	for i := range p.Steps {
+		if p.Steps[i].Kind == kind {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,166 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// sift parts the targets into those that may be asked and those that may not.
+func (c *chooser) sift() {
+	c.not = make([]NotChosen, 0, len(c.sig.Targets))
+	c.clouds = make([]Member, 0, len(c.sig.Targets))
+	for i := range c.sig.Targets {
+		t := &c.sig.Targets[i]
+		if why := c.denied(t); why != "" {
+			c.not = append(c.not, NotChosen{t.Name, why})
+			continue
+		}
+		terms := c.weigh(t)
+		m := Member{Target: t.Name, Utility: terms.sum(), Terms: terms}
+		if t.local() {
+			c.locals = append(c.locals, m)
+		} else {
+			c.clouds = append(c.clouds, m)
+		}
+	}
+	slices.SortStableFunc(c.locals, better)
+	c.rank(c.clouds)
+}
+
+// better puts what a rule prefers first, then what has the higher utility.
+func better(x, y Member) int {
+	return cmp.Or(cmp.Compare(y.Terms.Rule, x.Terms.Rule), cmp.Compare(y.Utility, x.Utility))
+}
+
+// rank orders a pool: those about as good as the best in the order of the
+// config, then the others.
+func (c *chooser) rank(pool []Member) {
+	if len(pool) == 0 {
+		return
+	}
+	best := slices.MinFunc(pool, better)
+	tied := func(m Member) bool {
+		return m.Terms.Rule == best.Terms.Rule && best.Utility-m.Utility <= c.doc.Weights.Tie
+	}
+	slices.SortStableFunc(pool, func(x, y Member) int {
+		switch xTied, yTied := tied(x), tied(y); {
+		case xTied && yTied:
+			return 0
+		case xTied:
+			return -1
+		case yTied:
+			return 1
+		}
+		return better(x, y)
+	})
+}
+
+// denied says why the target may not be asked, "" when it may.
+func (c *chooser) denied(t *Target) string {
+	if !slices.Contains(t.Services, c.ask.Service) {
+		return "does not serve " + c.ask.Service
+	}
+	for _, test := range []func(*Target) string{c.byRule, c.byPrivacy, c.byMode, c.byNetwork, c.byAbility, c.byCost, c.byLadder} {
+		if why := test(t); why != "" {
+			return why
+		}
+	}
+	if !t.Usable {
+		return cmp.Or(t.Why, "cannot be asked now")
+	}
+	return ""
+}
+
+func (c *chooser) byRule(t *Target) string {
+	for i, r := range c.matched {
+		if names(r.Then.Deny, t) {
+			c.blame(i)
+			return "denied by rule " + r.Name
+		}
+		if len(r.Then.Force) > 0 && !names(r.Then.Force, t) {
+			c.blame(i)
+			return "rule " + r.Name + " forces another"
+		}
+	}
+	return ""
+}
+
+// blame notes that a matched rule changed something.
+func (c *chooser) blame(i int) { c.blamed = min(c.blamed, i) }
+
+// names tells whether the list names the target, by name or by side.
+func names(list []string, t *Target) bool {
+	for _, n := range list {
+		if n == t.Name || n == Local && t.local() || n == Cloud && !t.local() {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *chooser) byPrivacy(t *Target) string {
+	if c.ask.Privacy == Private && !t.local() {
+		return "the ask is private and stays on the device"
+	}
+	return ""
+}
+
+func (c *chooser) byMode(t *Target) string {
+	switch {
+	case c.ask.Target != "" && c.ask.Target != t.Name:
+		return "the caller asked for " + c.ask.Target
+	case c.ask.Mode == Local && !t.local():
+		return "the caller asked for local only"
+	case c.ask.Mode == Cloud && t.local():
+		return "the caller asked for cloud only"
+	}
+	return ""
+}
+
+func (c *chooser) byNetwork(t *Target) string {
+	if t.local() || t.Near || c.sig.Network != "offline" {
+		return ""
+	}
+	c.offline = true
+	return "the network is offline"
+}
+
+func (c *chooser) byAbility(t *Target) string {
+	switch {
+	case c.ask.Needs.Vision && t.Blind:
+		return "takes text only"
+	case t.Context > 0 && c.ask.Size.TokensEst > t.Context:
+		return fmt.Sprintf("about %d tokens do not fit its context of %d", c.ask.Size.TokensEst, t.Context)
+	}
+	return ""
+}
+
+func (c *chooser) byCost(t *Target) string {
+	if c.ask.MaxCost == nil || t.local() {
+		return ""
+	}
+	if t.Price == nil {
+		c.overspent = true
+		return "has no price, and the ask has a cost cap"
+	}
+	if cost := t.Price.cost(c.ask.Size); cost > *c.ask.MaxCost {
+		c.overspent = true
+		return fmt.Sprintf("may cost %.6f USD, over the cap of %.6f", cost, *c.ask.MaxCost)
+	}
+	return ""
+}
+
+func (c *chooser) byLadder(t *Target) string {
+	rung := StepCloud
+	if t.local() {
+		rung = StepLocal
+	}
+	switch {
+	case !c.has(rung):
+		return "the ladder of " + c.ask.Service + " has no " + rung + " step"
+	case c.ask.Cache.OnlyIfCached:
+		return "only a kept answer was wanted"
+	}
+	return ""
+}

@@ -1,0 +1,52 @@
+package policy
+
+// What is assumed of a target whose figures are not known yet: neither zero
+// nor good.
+const (
+	assumedMS       = 1500
+	assumedErrors   = 0.05
+	assumedCostUSD  = 0.002
+	fullLoad        = 8   // asks in flight that count as fully loaded
+	preferenceBonus = 100 // term of a preferred target; it goes first whatever the others are
+)
+
+// weigh gives the terms of the target's utility for the ask. Costs are taken
+// from 0, since a record would show the negative of nothing as -0.
+func (c *chooser) weigh(t *Target) Terms {
+	w := c.doc.Weights
+	errors := known(t.ErrorRate, assumedErrors)
+	quality := c.doc.expect(t, c.ask.Task)
+	terms := Terms{
+		Quality: w.Quality * quality * (1 - errors),
+		Latency: 0 - w.Latency*min(1, known(t.P50MS, assumedMS)/float64(max(1, c.ask.DeadlineMS))),
+		Errors:  0 - w.Errors*errors,
+		Load:    0 - w.Load*min(1, float64(t.InFlight)/fullLoad),
+	}
+	if t.local() {
+		terms.Near = w.Near
+	} else {
+		terms.Cost = 0 - w.Cost*100*c.cost(t)
+	}
+	for i, r := range c.matched {
+		if names(r.Then.Prefer, t) {
+			c.blame(i)
+			terms.Rule = preferenceBonus
+		}
+	}
+	return terms
+}
+
+func (c *chooser) cost(t *Target) float64 {
+	if t.Price == nil {
+		return assumedCostUSD
+	}
+	return t.Price.cost(c.ask.Size)
+}
+
+// known is the figure, or what is assumed when it is not known.
+func known(figure *float64, assumed float64) float64 {
+	if figure == nil {
+		return assumed
+	}
+	return *figure
+}
