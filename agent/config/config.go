@@ -1,0 +1,127 @@
+package config
+
+import "time"
+
+// Config is what an operator can set, see [Load] and [Default]; paths are
+// absolute. Call [Config.Validate] after flags have been put over it.
+type Config struct {
+	Listen  Listen        `json:"listen"`
+	State   string        `json:"state"` // folder of the daemon's files, 0700
+	Local   Local         `json:"local"`
+	Cloud   Cloud         `json:"cloud"`
+	Callers []Caller      `json:"callers,omitempty"` // who may ask; nil: every local user
+	Cache   Cache         `json:"cache"`
+	Policy  string        `json:"policy,omitempty"` // file; "" is the built-in one
+	Remote  *Remote       `json:"remote,omitempty"`
+	Drain   time.Duration `json:"drain"` // how long running requests may take to end at shutdown
+	Log     Log           `json:"log"`
+}
+
+// Listen says where requests come in.
+type Listen struct {
+	Socket string `json:"socket"`
+	HTTP   string `json:"http"` // host:port, "" is off
+	TLS    *TLS   `json:"tls,omitempty"`
+	Token  Key    `json:"token,omitzero"`
+	// Hosts are the values that a Host header may have on TCP, each without a
+	// port: compare what is left of the header when its port is cut off, letter
+	// case aside. An IPv6 address is in brackets, as it is in the header.
+	Hosts   []string `json:"hosts"`
+	Origins []string `json:"origins,omitempty"` // values of Origin the OpenAI routes take
+}
+
+// TLS names a certificate and its key, both PEM files.
+type TLS struct {
+	Cert string `json:"cert"`
+	Key  string `json:"key"`
+}
+
+// Local is the engine on the device and its models. Without an engine or models
+// of its own it uses the installed ones; there may be none.
+type Local struct {
+	Disabled bool    `json:"disabled"`
+	Engine   Engine  `json:"engine"`
+	Models   []Model `json:"models,omitempty"`
+}
+
+// Engine is a program with llama-server's flags, or the OpenAI-like server at URL.
+type Engine struct {
+	Command []string      `json:"command,omitempty"`
+	URL     string        `json:"url,omitempty"`
+	Idle    time.Duration `json:"idle"`    // unused for so long, the program is stopped; 0 is never
+	Start   string        `json:"start"`   // ask: at the first request that needs it; boot: with the daemon
+	Threads int           `json:"threads"` // 0 is one less than there are cores
+}
+
+// Model is one local model: a file, or a name that the server at [Engine] URL knows.
+type Model struct {
+	Name     string             `json:"name"`
+	File     string             `json:"file,omitempty"`
+	SHA256   string             `json:"sha256,omitempty"` // "": taken at the first load
+	Services []string           `json:"services"`
+	Context  int                `json:"context,omitempty"` // tokens; 0 is as the engine likes
+	System   string             `json:"system,omitempty"`  // the system prompt it works best with
+	Sampling map[string]float64 `json:"sampling,omitempty"`
+}
+
+// Cloud lists the APIs that may be asked, in the order that breaks ties.
+type Cloud struct {
+	Targets []Target `json:"targets"`
+}
+
+// Target is one cloud API.
+type Target struct {
+	Name     string            `json:"name"`
+	Kind     string            `json:"kind"` // openai
+	BaseURL  string            `json:"base_url"`
+	Key      Key               `json:"key,omitzero"`
+	Models   map[string]string `json:"models"`   // by service
+	Services []string          `json:"services"` // those of Models that are offered
+	Price    *Price            `json:"price,omitempty"`
+	Context  int               `json:"context,omitempty"` // tokens; 0 is not known
+}
+
+// Price is in USD per million tokens.
+type Price struct {
+	Input  float64 `json:"input"`
+	Output float64 `json:"output"`
+}
+
+// Caller is someone who may ask, known by user id or by token.
+type Caller struct {
+	Name     string   `json:"name"`
+	UID      *int     `json:"uid,omitempty"`
+	Token    Key      `json:"token,omitzero"`
+	Services []string `json:"services,omitempty"`
+}
+
+// Cache says how long and how much is kept.
+type Cache struct {
+	Fresh    time.Duration `json:"fresh"`
+	Stale    time.Duration `json:"stale"`
+	MaxBytes Bytes         `json:"max_bytes"`
+}
+
+// Remote is where policies may come from; without Root from nowhere.
+type Remote struct {
+	Root    string `json:"root,omitempty"`
+	Tenant  string `json:"tenant,omitempty"`
+	Channel string `json:"channel,omitempty"`
+	Device  string `json:"device,omitempty"`
+	Ring    string `json:"ring,omitempty"`
+	MQTT    *MQTT  `json:"mqtt,omitempty"`
+}
+
+// MQTT names brokers and the files to know them and be known by.
+type MQTT struct {
+	Brokers []string `json:"brokers"`
+	CA      string   `json:"ca,omitempty"`
+	Cert    string   `json:"cert,omitempty"`
+	Key     string   `json:"key,omitempty"`
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level  string `json:"level"`  // debug, info, warn, error
+	Format string `json:"format"` // text, json
+}

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nearside/agent/config/strict"
+	"nearside/policy"
+)
+
+const maxFileBytes = 1 << 20
+
+// Load reads the config file over the defaults, fills what it leaves open of
+// local from what is installed, and checks all of it. Its error has a line for
+// every fault, in the order of the file, that begins with path:line:column.
+func Load(path string) (*Config, error) {
+	text, err := readFile(path, maxFileBytes)
+	if err != nil {
+		return nil, fmt.Errorf("read config: %w", err)
+	}
+	c := defaults()
+	d := strict.Decode(path, text, c)
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	if err := c.complete(path); err != nil {
+		return nil, err
+	}
+	if err := report(d, c.Validate()); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// report gives the lines to what a validator found.
+func report(d *strict.Decoder, problems []policy.Problem) error {
+	for _, p := range problems {
+		d.Report(p.Path, p.Message)
+	}
+	return d.Err()
+}
+
+// Default is the config when there is no file: the installed engine and models,
+// no cloud. It is not validated yet: where there is no home folder it needs a
+// state folder first.
+func Default() (*Config, error) {
+	c := defaults()
+	return c, c.fillLocal()
+}
+
+// complete makes what was read independent of where the file is, and fills gaps.
+func (c *Config) complete(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("find folder of config: %w", err)
+	}
+	for _, file := range c.files() {
+		if *file != "" && !filepath.IsAbs(*file) {
+			*file = filepath.Join(filepath.Dir(path), *file)
+		}
+	}
+	for i := range c.Cloud.Targets {
+		if t := &c.Cloud.Targets[i]; t.Services == nil {
+			t.Services = slices.Sorted(maps.Keys(t.Models))
+		}
+	}
+	return c.fillLocal()
+}
+
+// files are all paths in the config.
+func (c *Config) files() []*string {
+	files := []*string{&c.Listen.Socket, &c.State, &c.Policy}
+	if t := c.Listen.TLS; t != nil {
+		files = append(files, &t.Cert, &t.Key)
+	}
+	if r := c.Remote; r != nil {
+		files = append(files, &r.Root)
+		if m := r.MQTT; m != nil {
+			files = append(files, &m.CA, &m.Cert, &m.Key)
+		}
+	}
+	for i := range c.Local.Models {
+		files = append(files, &c.Local.Models[i].File)
+	}
+	files = append(files, program(c.Local.Engine.Command)...)
+	for _, k := range c.keys() {
+		files = append(files, &k.File)
+		files = append(files, program(k.Command)...)
+	}
+	return files
+}
+
+// program is the path a command begins with; a name without a slash is for $PATH.
+func program(command []string) []*string {
+	if len(command) == 0 || !strings.Contains(command[0], "/") {
+		return nil
+	}
+	return []*string{&command[0]}
+}
+
+// keys are all places of secrets in the config.
+func (c *Config) keys() []*Key {
+	keys := []*Key{&c.Listen.Token}
+	for i := range c.Cloud.Targets {
+		keys = append(keys, &c.Cloud.Targets[i].Key)
+	}
+	for i := range c.Callers {
+		keys = append(keys, &c.Callers[i].Token)
+	}
+	return keys
+}

@@ -1,0 +1,62 @@
+package strict
+
+import (
+	"reflect"
+	"strings"
+)
+
+// fieldOf is the field of a struct with the name in its JSON tag.
+func fieldOf(record reflect.Value, name string) (reflect.Value, bool) {
+	for i, known := range namesOf(record.Type()) {
+		if known == name {
+			return record.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+// namesOf lists the names of a struct's fields.
+func namesOf(t reflect.Type) []string {
+	names := make([]string, t.NumField())
+	for i := range names {
+		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	}
+	return names
+}
+
+// suggest names the known key that was probably meant, or all of them.
+func suggest(name string, known []string) string {
+	best, least := "", 3
+	if len(name) <= 64 {
+		for _, k := range known {
+			if n := distance(strings.ToLower(name), k); n < least && 2*n <= len(k) {
+				best, least = k, n
+			}
+		}
+	}
+	if best == "" {
+		return "known are " + strings.Join(known, ", ")
+	}
+	return "did you mean " + best + "?"
+}
+
+// distance counts the letters to add, drop or change to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

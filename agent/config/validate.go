@@ -1,0 +1,161 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nearside/policy"
+)
+
+const (
+	maxSocketPath = 107 // bytes of a socket's name that the kernel takes
+	leastCache    = 1 << 20
+	maxDrain      = 10 * time.Minute
+)
+
+// Validate lists every value that cannot work, and everything that is set but
+// not built yet where ignoring it would be unsafe; nil means the config can be
+// used. No message repeats a value in which a secret may stand.
+func (c *Config) Validate() []policy.Problem {
+	v := &validator{}
+	v.listen(&c.Listen)
+	v.check(filepath.IsAbs(c.State), "state", "must be a path; name a folder, or set $HOME")
+	v.local(&c.Local)
+	v.cloud(c.Cloud.Targets)
+	v.callers(c.Callers)
+	v.cache(c.Cache)
+	v.check(c.Drain >= 0 && c.Drain <= maxDrain, "drain", "must be from 0s to 10m")
+	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	v.oneOf("log.format", c.Log.Format, "text", "json")
+	v.remote(c.Remote)
+	return append(v.problems, c.unsupported()...)
+}
+
+// unsupported lists what is set but not built yet, where the daemon would be less
+// safe than its operator believes if it were ignored.
+func (c *Config) unsupported() []policy.Problem {
+	v := &validator{}
+	const notYet = "is not built yet; remove it"
+	v.check(c.Listen.TLS == nil, "listen.tls", notYet)
+	v.check(c.Listen.Token.IsZero(), "listen.token", notYet)
+	v.check(c.Callers == nil, "callers", notYet)
+	v.check(c.Remote == nil || c.Remote.Root == "", "remote.root", notYet)
+	return v.problems
+}
+
+// Warnings are sentences on what works but may not be what was meant.
+func (c *Config) Warnings() []string {
+	var list []string
+	for i, t := range c.Cloud.Targets {
+		u, err := url.Parse(t.BaseURL)
+		if err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+			list = append(list, fmt.Sprintf("cloud.targets[%d].base_url: http to another host: the key and all questions travel in the clear; use https", i))
+		}
+	}
+	return list
+}
+
+type validator struct{ problems []policy.Problem }
+
+func (v *validator) check(ok bool, path, format string, args ...any) {
+	if !ok {
+		v.problems = append(v.problems, policy.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (v *validator) oneOf(path, value string, allowed ...string) {
+	v.check(slices.Contains(allowed, value), path, "%q must be one of %s", value, strings.Join(allowed, ", "))
+}
+
+func (v *validator) listen(l *Listen) {
+	v.check(filepath.IsAbs(l.Socket), "listen.socket", "must be a path")
+	v.check(len(l.Socket) <= maxSocketPath, "listen.socket", "is %d bytes long; a socket's path can have %d", len(l.Socket), maxSocketPath)
+	v.http(l)
+	if t := l.TLS; t != nil {
+		v.check(t.Cert != "" && t.Key != "", "listen.tls", "needs cert and key")
+	}
+	v.key("listen.token", l.Token)
+	for i, h := range l.Hosts {
+		v.check(plainHost(h), fmt.Sprintf("listen.hosts[%d]", i), "%q must be a host without a port, such as localhost, 127.0.0.1 or [::1]", h)
+	}
+	for i, o := range l.Origins {
+		u, err := url.Parse(o)
+		ok := err == nil && u.Host != "" && o == u.Scheme+"://"+u.Host
+		v.check(ok, fmt.Sprintf("listen.origins[%d]", i), "must be SCHEME://HOST or SCHEME://HOST:PORT")
+	}
+}
+
+func (v *validator) http(l *Listen) {
+	if l.HTTP == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(l.HTTP)
+	n, bad := strconv.ParseUint(port, 10, 16)
+	if err != nil || bad != nil {
+		v.check(false, "listen.http", "%q must be HOST:PORT, such as 127.0.0.1:6327, or \"\" for none", l.HTTP)
+		return
+	}
+	safe := l.TLS != nil && !l.Token.IsZero()
+	v.check(loopback(host) || safe, "listen.http", "%q on port %d is not a loopback address; that needs listen.tls and listen.token", host, n)
+}
+
+// loopback tells whether the host is this device, whatever its names resolve to.
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+func plainHost(h string) bool {
+	if inner, ok := strings.CutPrefix(h, "["); ok {
+		addr, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		return err == nil && addr.Is6() && strings.HasSuffix(inner, "]")
+	}
+	return h != "" && !strings.ContainsAny(h, ":/@[] \t\r\n")
+}
+
+func (v *validator) local(l *Local) {
+	e := l.Engine
+	v.check(e.Command == nil || e.URL == "", "local.engine", "must have only one of command and url")
+	v.check(e.Command == nil || len(e.Command) > 0 && e.Command[0] != "", "local.engine.command", "must begin with a program")
+	v.check(e.Idle >= 0, "local.engine.idle", "must be 0s or more")
+	v.oneOf("local.engine.start", e.Start, "ask", "boot")
+	v.check(e.Threads >= 0 && e.Threads <= 1024, "local.engine.threads", "must be from 0 to 1024")
+	if e.URL != "" {
+		v.url("local.engine.url", e.URL, "http", "https")
+		v.check(l.Disabled || len(l.Models) > 0, "local.models", "is missing; name the models that the server at local.engine.url has")
+	}
+	names := map[string]bool{}
+	for i := range l.Models {
+		path := fmt.Sprintf("local.models[%d]", i)
+		v.name(path, l.Models[i].Name, names)
+		v.model(path, &l.Models[i])
+		v.check(l.Models[i].File != "" || e.URL != "", path+".file", "is missing, and no model of this name is installed")
+	}
+}
+
+func (v *validator) model(path string, m *Model) {
+	v.check(m.SHA256 == "" || isHex(m.SHA256, 64), path+".sha256", "must be 64 hex digits")
+	v.check(len(m.Services) > 0, path+".services", "is empty")
+	v.services(path+".services", m.Services)
+	v.check(m.Context >= 0 && m.Context <= 1<<24, path+".context", "must be from 0 to %d", 1<<24)
+	for _, name := range slices.Sorted(maps.Keys(m.Sampling)) {
+		x := m.Sampling[name]
+		v.check(plainName(name), path+".sampling", "%q "+nameRule, name)
+		v.check(!math.IsNaN(x) && !math.IsInf(x, 0), path+".sampling."+name, "must be a number")
+	}
+}
+
+func (v *validator) cache(c Cache) {
+	v.check(c.Fresh >= 0, "cache.fresh", "must be 0s or more")
+	v.check(c.Stale >= c.Fresh, "cache.stale", "must be at least cache.fresh")
+	v.check(c.MaxBytes >= leastCache, "cache.max_bytes", "must be at least 1MiB")
+}
