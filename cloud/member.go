@@ -1,0 +1,161 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"nearside/agent/openai"
+)
+
+// How a target that fails is left alone.
+const (
+	openFor       = 30 * time.Second // breaker open, or demoted after a time-out
+	faultsInARow  = 5
+	faultsWindow  = 30 * time.Second // half of at least faultsSample calls within it
+	faultsSample  = 10
+	refusedFor    = 5 * time.Minute  // after 401, 403, 404
+	rateLimited   = 30 * time.Second // after a 429 that names no time
+	maxRetryAfter = time.Hour
+)
+
+// errLost is a call that was not needed any more, since another was quicker.
+var errLost = errors.New("another target was quicker")
+
+// member is one target of the pool.
+type member struct {
+	Target
+	self    bool       // it runs on this device
+	ip      netip.Addr // of the base URL; not valid when that has a name
+	http    http.RoundTripper
+	figures openai.Figures
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	slow    atomic.Bool // its latest fault was a time-out, which opens the breaker at once
+
+	mu    sync.Mutex // guards all below
+	key   string
+	until time.Time // set aside until then
+	why   string
+}
+
+func newMember(t Target, transport http.RoundTripper) *member {
+	m := &member{Target: t, http: transport}
+	m.self, m.ip = whereIs(t.Base)
+	if t.Keyed {
+		m.until, m.why = time.Now().Add(forever), "its key is not there yet"
+	}
+	m.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name: t.Name, MaxRequests: 1, Timeout: openFor,
+		Interval: faultsWindow, BucketPeriod: faultsWindow / 10,
+		ReadyToTrip: func(c gobreaker.Counts) bool {
+			return m.slow.Load() || c.ConsecutiveFailures >= faultsInARow ||
+				c.TotalFailures+c.TotalSuccesses >= faultsSample && c.TotalFailures >= c.TotalSuccesses
+		},
+		IsExcluded: func(err error) bool { return err != nil && !ownFault(err) },
+	})
+	return m
+}
+
+// client asks the target with the key it has now.
+func (m *member) client() *openai.Client {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &openai.Client{Base: m.Base, Key: m.key, HTTP: m.http}
+}
+
+// forever sets a target aside until something else changes.
+const forever = 100 * 365 * 24 * time.Hour
+
+// setKey gives the target its key, or leaves it alone while there is none.
+func (m *member) setKey(key string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.key, m.until, m.why = key, time.Time{}, ""
+	if err != nil {
+		m.until, m.why = time.Now().Add(forever), "its key cannot be had: "+err.Error()
+	}
+}
+
+// ownFault tells whether the target is to blame: not for a caller that went
+// away, not for a request that is wrong, not for a limit it announced.
+func ownFault(err error) bool {
+	var e *openai.Error
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errLost), errors.Is(err, errHurried):
+		return false
+	case errors.As(err, &e):
+		return e.Status >= 500 || e.Status == http.StatusRequestTimeout
+	}
+	return true
+}
+
+// setAside leaves the target alone after an answer that says so: its key or
+// model is wrong, or it wants fewer calls.
+func (m *member) setAside(err error, now time.Time) {
+	var e *openai.Error
+	if !errors.As(err, &e) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		m.until, m.why = now.Add(refusedFor), "it refused the key; check it and reload"
+	case http.StatusNotFound:
+		m.until, m.why = now.Add(refusedFor), "it does not know the model or the path; check base_url and models, and reload"
+	case http.StatusTooManyRequests:
+		wait := rateLimited
+		if e.RetryAfter > 0 {
+			wait = min(e.RetryAfter, maxRetryAfter)
+		}
+		m.until, m.why = now.Add(wait), "it asked for fewer calls"
+	}
+}
+
+// aside tells how long the target is still set aside, and why.
+func (m *member) aside(now time.Time) (time.Duration, string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.until.Sub(now), m.why
+}
+
+// usable tells whether the target may be called now, and if not why.
+func (m *member) usable(now time.Time) (bool, string) {
+	if left, why := m.aside(now); left > 0 {
+		return false, why
+	}
+	if m.breaker.State() == gobreaker.StateOpen {
+		if m.slow.Load() {
+			return false, "it did not answer in time; tried again within 30 s"
+		}
+		return false, "its breaker is open after faults of its own; tried again within 30 s"
+	}
+	return true, ""
+}
+
+// onTrial tells whether the next call decides if the target is well again.
+func (m *member) onTrial() bool { return m.breaker.State() == gobreaker.StateHalfOpen }
+
+// limit is how long one attempt may take while others are left: by what is
+// known of the target, else what the policy allows for one not known.
+func (m *member) limit(allowed time.Duration) time.Duration {
+	s := m.figures.Summary()
+	if s.P95 == nil {
+		return allowed
+	}
+	return max(allowed/2, 4**s.P95)
+}
+
+// typical is how long the target needs for an answer; a second when not known.
+func (m *member) typical() time.Duration {
+	if s := m.figures.Summary(); s.P95 != nil {
+		return max(*s.P95, time.Second)
+	}
+	return time.Second
+}

@@ -1,0 +1,207 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/sony/gobreaker/v2"
+
+	"nearside/agent/openai"
+)
+
+// Target is one API of the pool, as configured.
+type Target struct {
+	Name     string            // cloud/NAME
+	Base     string            // base URL, such as https://api.example/v1
+	Models   map[string]string // the target's model by service
+	Services []string
+	Context  int  // tokens; 0 is not known
+	Keyed    bool // it needs a key, see SetKey; until then it is left alone
+	Price    *Price
+}
+
+// Price is in USD per million tokens.
+type Price struct{ Input, Output float64 }
+
+// Options say which targets there are.
+type Options struct {
+	Targets []Target
+	Log     *slog.Logger
+}
+
+// Pool asks cloud targets. Its methods may be called from any goroutine.
+type Pool struct {
+	members map[string]*member
+	order   []*member
+	http    *http.Transport
+	net     network
+	log     *slog.Logger
+}
+
+// New makes a pool. Nothing is sent before the first call.
+func New(o Options) *Pool {
+	p := &Pool{members: map[string]*member{}, http: newTransport(), log: o.Log}
+	p.net.init(o.Log)
+	for _, t := range o.Targets {
+		m := newMember(t, p.http)
+		p.members[t.Name] = m
+		p.order = append(p.order, m)
+	}
+	return p
+}
+
+func newTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 32
+	t.TLSHandshakeTimeout = 10 * time.Second
+	t.MaxResponseHeaderBytes = 64 << 10
+	return t
+}
+
+// Chat asks the call's targets in their order until one begins well. Another
+// target goes before a second try of the same; when all failed in a way that a
+// retry can mend and time is left, they are tried once more after a pause with
+// full jitter, or after what a Retry-After said.
+func (p *Pool) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) {
+	end := time.Now().Add(call.Budget)
+	pause := &backoff.ExponentialBackOff{
+		InitialInterval: 250 * time.Millisecond, RandomizationFactor: 1, Multiplier: 2, MaxInterval: 2 * time.Second,
+	}
+	var last error
+	reply, err := backoff.Retry(ctx, func() (*openai.Reply, error) {
+		reply, err := p.round(ctx, call, end)
+		if err == nil {
+			return reply, nil
+		}
+		if last == nil || !errors.Is(err, openai.ErrDown) {
+			last = err
+		}
+		return nil, p.again(call, err, end)
+	}, backoff.WithBackOff(pause), backoff.WithMaxTries(2), backoff.WithMaxElapsedTime(call.Budget))
+	if err != nil {
+		return nil, last
+	}
+	return reply, nil
+}
+
+// longestPause is how long a Retry-After may hold up the caller.
+const longestPause = 5 * time.Second
+
+// again says whether another round makes sense, in the words of backoff.
+func (p *Pool) again(call openai.Call, err error, end time.Time) error {
+	left := time.Until(end)
+	if left < time.Second {
+		return backoff.Permanent(err)
+	}
+	var e *openai.Error
+	if errors.As(err, &e) {
+		if e.Status == http.StatusTooManyRequests && e.RetryAfter > 0 && e.RetryAfter < min(longestPause, left-time.Second) {
+			return &backoff.RetryAfterError{Duration: e.RetryAfter}
+		}
+		if e.Status < 500 && e.Status != http.StatusRequestTimeout {
+			return backoff.Permanent(err)
+		}
+		return err
+	}
+	if errors.Is(err, openai.ErrTimeout) || !ownFault(err) || len(p.callable(call.Targets)) == 0 {
+		return backoff.Permanent(err)
+	}
+	return err
+}
+
+// callable are the members of the names that may be called now.
+func (p *Pool) callable(names []string) []*member {
+	var out []*member
+	now := time.Now()
+	for _, n := range names {
+		if m := p.members[n]; m != nil {
+			if ok, _ := m.usable(now); ok {
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
+// Run probes for a network that was lost, until ctx ends.
+func (p *Pool) Run(ctx context.Context) error {
+	defer p.http.CloseIdleConnections()
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			p.probe(ctx)
+		}
+	}
+}
+
+// probe asks the first far target for a sign of life when calls say that the
+// network is gone while the link is up.
+func (p *Pool) probe(ctx context.Context) {
+	if !p.net.wantsProbe() {
+		return
+	}
+	for _, m := range p.order {
+		if p.net.near(m) {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		if m.client().Ping(ctx) == nil {
+			p.net.set(Online, "probe")
+		}
+		return
+	}
+}
+
+// SetLink tells what the kernel says of the links.
+func (p *Pool) SetLink(known, up bool, onLink []netip.Prefix) {
+	p.net.setLink(known, up, onLink)
+	if known && !up {
+		p.http.CloseIdleConnections() // they lead nowhere now
+	}
+}
+
+// Network is what is known of the way out, since when and from what.
+func (p *Pool) Network() (state string, since time.Time, source string) { return p.net.get() }
+
+// Status is one target as it stands.
+type Status struct {
+	Target
+	Near    bool
+	Usable  bool
+	Why     string
+	Breaker string // closed, open, half_open
+	openai.Summary
+}
+
+// SetKey gives a target its key. With an error, the target is left alone and
+// says why. It may be called at any time.
+func (p *Pool) SetKey(target, key string, err error) {
+	if m := p.members[target]; m != nil {
+		m.setKey(key, err)
+	}
+}
+
+// Status lists the targets in the order of the config.
+func (p *Pool) Status() []Status {
+	now := time.Now()
+	words := map[gobreaker.State]string{
+		gobreaker.StateClosed: "closed", gobreaker.StateOpen: "open", gobreaker.StateHalfOpen: "half_open",
+	}
+	out := make([]Status, 0, len(p.order))
+	for _, m := range p.order {
+		s := Status{Target: m.Target, Near: p.net.near(m), Breaker: words[m.breaker.State()], Summary: m.figures.Summary()}
+		s.Usable, s.Why = m.usable(now)
+		out = append(out, s)
+	}
+	return out
+}

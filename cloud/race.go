@@ -1,0 +1,117 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"nearside/agent/openai"
+)
+
+// hedgeAfter is how long a target on trial may keep others waiting.
+const hedgeAfter = time.Second
+
+// race is one round over the callable members of a call: one after the other,
+// except that a member on trial is overtaken when it lets the caller wait.
+type race struct {
+	pool    *Pool
+	ctx     context.Context
+	call    openai.Call
+	end     time.Time
+	queue   []*member
+	running map[*member]context.CancelCauseFunc
+	results chan result
+}
+
+// round asks each callable member at most once.
+func (p *Pool) round(ctx context.Context, call openai.Call, end time.Time) (*openai.Reply, error) {
+	r := &race{
+		pool: p, ctx: ctx, call: call, end: end, queue: p.callable(call.Targets),
+		running: map[*member]context.CancelCauseFunc{},
+	}
+	r.results = make(chan result, len(r.queue))
+	return r.run()
+}
+
+func (r *race) run() (*openai.Reply, error) {
+	err := openai.ErrDown
+	hedge := r.launch()
+	for len(r.running) > 0 {
+		select {
+		case <-hedge:
+			hedge = r.launch()
+		case got := <-r.results:
+			cancel := r.running[got.m]
+			delete(r.running, got.m)
+			if got.err == nil {
+				r.cancelRest()
+				got.reply.OnClose(func() { cancel(nil) })
+				return got.reply, nil
+			}
+			cancel(got.err)
+			err = got.err
+			if settles(err) || r.ctx.Err() != nil {
+				r.cancelRest()
+				return nil, err
+			}
+			if len(r.running) == 0 {
+				hedge = r.launch()
+			}
+		}
+	}
+	return nil, err
+}
+
+// settles tells whether the fault is the request's own, so that no other
+// target would do better.
+func settles(err error) bool {
+	var e *openai.Error
+	return errors.As(err, &e) && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity)
+}
+
+// launch starts the next member. The channel tells when to overtake it; it is
+// nil, and so never does, unless the member is on trial.
+func (r *race) launch() <-chan time.Time {
+	if len(r.queue) == 0 {
+		return nil
+	}
+	m := r.queue[0]
+	r.queue = r.queue[1:]
+	limit := r.limit(m)
+	trial := m.onTrial()
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	r.running[m] = cancel
+	go func() {
+		reply, err := r.pool.attempt(ctx, m, r.call, limit)
+		r.results <- result{m, reply, err}
+	}()
+	if trial && len(r.queue) > 0 {
+		return time.After(hedgeAfter)
+	}
+	return nil
+}
+
+// limit is how long the member may take: all that is left for the last one,
+// else no more than it should need, at least a second, and never what those
+// after it need.
+func (r *race) limit(m *member) time.Duration {
+	left := time.Until(r.end)
+	if len(r.queue) == 0 {
+		return left
+	}
+	var others time.Duration
+	for _, o := range r.queue {
+		others += o.typical()
+	}
+	share := max(left-others, left/time.Duration(1+len(r.queue)))
+	return min(max(m.limit(r.call.Attempt), time.Second), share)
+}
+
+// cancelRest ends what lost. A reply of theirs that came meanwhile ends with
+// its context, and the channel has room for it.
+func (r *race) cancelRest() {
+	for _, cancel := range r.running {
+		cancel(errLost)
+	}
+}

@@ -1,0 +1,68 @@
+package local
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+
+	"nearside/agent/openai"
+)
+
+// Confidence is how sure the model was of the words that decide its answer,
+// 0 to 1: words that neither echo the question nor are mere grammar. It is
+// exp((mean + min) / 2) of the log-probabilities of those words. An answer
+// without such words is judged by all its words; ok is false when there are
+// none, as from a server that reports no probabilities.
+//
+// The form was chosen by measuring, see docs/ARCHITECTURE.md.
+func Confidence(question string, tokens []openai.Token) (score float64, ok bool) {
+	asked := strings.FieldsFunc(strings.ToLower(question), notWord)
+	var deciding, all []float64
+	for _, w := range words(tokens) {
+		all = append(all, w.logprob)
+		if !slices.Contains(asked, w.text) && !slices.Contains(grammar, w.text) {
+			deciding = append(deciding, w.logprob)
+		}
+	}
+	if len(deciding) == 0 {
+		deciding = all
+	}
+	if len(deciding) == 0 {
+		return 0, false
+	}
+	sum := 0.0
+	for _, lp := range deciding {
+		sum += lp
+	}
+	return math.Exp((sum/float64(len(deciding)) + slices.Min(deciding)) / 2), true
+}
+
+// grammar are words that say nothing about the answer.
+var grammar = strings.Fields("the a an is are was were of in to and on at by for it its as that this with from")
+
+type word struct {
+	text    string // lower case letters and digits
+	logprob float64
+}
+
+// words joins tokens to words, a new one at every token that begins with white
+// space; its log-probability is the sum of its tokens'. Punctuation and end
+// marks are no words.
+func words(tokens []openai.Token) []word {
+	var out []word
+	for i := 0; i < len(tokens); {
+		text, lp := tokens[i].Text, tokens[i].Logprob
+		for i++; i < len(tokens) && !strings.HasPrefix(tokens[i].Text, " ") && !strings.HasPrefix(tokens[i].Text, "\n"); i++ {
+			text += tokens[i].Text
+			lp += tokens[i].Logprob
+		}
+		text = strings.Join(strings.FieldsFunc(strings.ToLower(text), notWord), "")
+		if text != "" && !math.IsNaN(lp) {
+			out = append(out, word{text, max(lp, -100)})
+		}
+	}
+	return out
+}
+
+func notWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }

@@ -1,0 +1,237 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"nearside/agent/openai"
+)
+
+// Local answers with the models on the device. Its methods may be called from
+// any goroutine.
+type Local struct {
+	opts    Options
+	targets map[string]*target // by local/NAME
+	order   []*target
+}
+
+// target is one model and what its calls were like.
+type target struct {
+	model   Model
+	engine  *engine        // nil when a URL serves it
+	url     *openai.Client // nil when a child serves it
+	figures openai.Figures
+}
+
+// New makes the models of the options answerable. Nothing runs before Run.
+func New(o Options) *Local {
+	l := &Local{opts: o, targets: map[string]*target{}}
+	for _, m := range o.Models {
+		t := &target{model: m}
+		if o.URL != "" {
+			t.url = &openai.Client{Base: o.URL, HTTP: http.DefaultTransport.(*http.Transport).Clone()}
+		} else {
+			t.engine = newEngine(&t.model, &l.opts)
+		}
+		l.targets["local/"+m.Name] = t
+		l.order = append(l.order, t)
+	}
+	return l
+}
+
+// Run keeps the engines until ctx ends. When it returns no child is left.
+func (l *Local) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, t := range l.order {
+		if t.engine != nil {
+			all.Go(func() { t.engine.run(ctx) })
+		}
+	}
+	<-ctx.Done()
+	all.Wait()
+	return nil
+}
+
+// Chat asks the first target of the call. A request that was inside an engine
+// when it crashed is asked once more, of the next life, unless something of
+// its answer has been given out.
+func (l *Local) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) {
+	t := l.targets[call.Targets[0]]
+	if t == nil {
+		return nil, openai.ErrDown
+	}
+	end := time.Now().Add(call.Budget)
+	reply, err := t.attempt(ctx, call, end)
+	if errors.Is(err, errCrashed) && ctx.Err() == nil && time.Now().Before(end) {
+		reply, err = t.attempt(ctx, call, end)
+	}
+	return reply, err
+}
+
+// errCrashed is an engine that went away while it held a request.
+var errCrashed = errors.New("the engine went away while it answered")
+
+// attempt is one try, timed and counted.
+func (t *target) attempt(ctx context.Context, call openai.Call, end time.Time) (*openai.Reply, error) {
+	start := time.Now()
+	t.figures.Begin()
+	reply, err := t.ask(ctx, call, end)
+	took := time.Since(start)
+	result := openai.Result(err)
+	if errors.Is(err, errCrashed) {
+		result = "crashed"
+	}
+	t.figures.End(took, err != nil, ctx.Err() == nil && result != "busy")
+	call.Tried(openai.Attempt{Target: "local/" + t.model.Name, Start: start, Took: took, Result: result, Err: err})
+	return reply, err
+}
+
+// ask sends the request inside the budget. The budget holds until the reply
+// has begun; the caller's ctx holds as long as the reply lives.
+func (t *target) ask(ctx context.Context, call openai.Call, end time.Time) (*openai.Reply, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := time.AfterFunc(time.Until(end), func() { cancel(openai.ErrTimeout) })
+	way, err := t.way(ctx)
+	if err != nil {
+		cancel(err)
+		return nil, err
+	}
+	finish := func() { late.Stop(); way.release(); cancel(nil) }
+	reply, err := t.send(ctx, way.client, call)
+	if err != nil {
+		err = way.fault(ctx, err)
+		finish()
+		return nil, err
+	}
+	if reply.Stream == nil {
+		finish()
+		return reply, nil
+	}
+	reply.Stream.OnClose(finish)
+	if !late.Stop() {
+		reply.Close()
+		return nil, openai.ErrTimeout
+	}
+	return reply, nil
+}
+
+// way is how one request reaches the model.
+type way struct {
+	client  *openai.Client
+	release func()
+	over    <-chan struct{} // closed when the child is gone; nil when there is none
+}
+
+func (t *target) way(ctx context.Context) (*way, error) {
+	if t.url != nil {
+		return &way{client: t.url, release: func() {}}, nil
+	}
+	l, err := t.engine.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &way{&l.client, func() { t.engine.release(l) }, l.over}, nil
+}
+
+// crashNews is how long the news of a crash may take after the connection
+// broke.
+const crashNews = time.Second
+
+// fault tells a crash of the child from other faults.
+func (w *way) fault(ctx context.Context, err error) error {
+	var status *openai.Error
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case w.over == nil, errors.As(err, &status), errors.Is(err, openai.ErrBroken), errors.Is(err, openai.ErrEmpty):
+		return err
+	}
+	select {
+	case <-w.over:
+		return errors.Join(errCrashed, err)
+	case <-time.After(crashNews):
+		return err
+	}
+}
+
+// send posts the request and reads as much of a stream as is to be held.
+func (t *target) send(ctx context.Context, client *openai.Client, call openai.Call) (*openai.Reply, error) {
+	r := call.Request
+	body := t.model.body(r, t.engine != nil)
+	shape := openai.Shape{Usage: r.IncludeUsage, Strip: !r.Logprobs, Silence: call.Silence}
+	reply := &openai.Reply{Target: "local/" + t.model.Name, Ignored: ignored(r)}
+	var err error
+	if !r.Stream {
+		reply.Answer, reply.Body, err = client.Chat(ctx, body, shape)
+		return reply, upstream(err)
+	}
+	reply.Stream, err = client.ChatStream(ctx, body, shape)
+	if err != nil {
+		return nil, upstream(err)
+	}
+	reply.Answer = reply.Stream.Answer
+	if err := reply.Stream.Prime(call.Hold); err != nil {
+		reply.Close()
+		return nil, upstream(err)
+	}
+	return reply, nil
+}
+
+// upstream makes a status of the engine a fault of this target: what it finds
+// wrong, such as a prompt too long for it, another target may take.
+func upstream(err error) error {
+	var e *openai.Error
+	if errors.As(err, &e) && e.Status < 500 {
+		return &openai.Error{Status: http.StatusBadGateway, Type: e.Type, Code: e.Code, Message: "The local engine did not take the request: " + e.Message}
+	}
+	return err
+}
+
+// Confidence makes Local an agent's scorer, see [Confidence].
+func (l *Local) Confidence(question string, tokens []openai.Token) (float64, bool) {
+	return Confidence(question, tokens)
+}
+
+// Status is one model as it stands.
+type Status struct {
+	Name     string // local/NAME
+	Services []string
+	Context  int
+	Usable   bool
+	Why      string
+	External bool // served by a URL
+	View
+	openai.Summary
+}
+
+// Status lists the models in the order of the config.
+func (l *Local) Status() []Status {
+	out := make([]Status, 0, len(l.order))
+	for _, t := range l.order {
+		s := Status{
+			Name: "local/" + t.model.Name, Services: t.model.Services, Context: t.model.Context, Usable: true,
+			External: t.url != nil, View: View{State: Ready}, Summary: t.figures.Summary(),
+		}
+		if t.engine != nil {
+			s.View = *t.engine.view.Load()
+			s.Usable = s.State != Quarantined && s.State != Broken && s.State != Backoff
+			s.Why = s.View.Why
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Salt identifies what the models would answer: it changes with a model, its
+// prompt or its sampling.
+func (l *Local) Salt() string {
+	var b strings.Builder
+	for _, t := range l.order {
+		b.WriteString(strings.Join([]string{t.model.Name, t.model.SHA256, t.model.File, t.model.System, l.opts.URL}, "\x00"))
+	}
+	return b.String()
+}

@@ -1,0 +1,124 @@
+package local
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+)
+
+// Model is one entry of the catalogue: a file, and what it works best with.
+type Model struct {
+	Name     string
+	File     string             // GGUF; not used with a URL
+	SHA256   string             // hex; "" is taken at the first load, recorded and held
+	Services []string           // what it can answer
+	Context  int                // tokens; 0 is 4096
+	System   string             // system prompt where the caller gave none
+	Sampling map[string]float64 // sampling where the caller gave none
+}
+
+// Ledger remembers facts for good. It is where the checksum of a model that
+// came without one is held.
+type Ledger interface {
+	Fact(ctx context.Context, name string) (value string, ok bool, err error)
+	SetFact(ctx context.Context, name, value string) error
+}
+
+// Options say which models there are and how they are run.
+type Options struct {
+	Command []string // a llama-server; its flags are appended
+	URL     string   // or an OpenAI-like server that somebody else runs
+	Models  []Model
+	Dir     string        // private folder for the engines' sockets; short, since socket paths are
+	Idle    time.Duration // an engine unused for this long is stopped; 0 is never
+	Boot    bool          // start at once, not at the first ask
+	Threads int           // 0 is all cores but one
+	Ledger  func() Ledger // nil while there is none
+	Log     *slog.Logger
+}
+
+// cacheRAM bounds the engine's prompt cache, in MiB. Its own default is 8192.
+const cacheRAM = 64
+
+// command is the engine's command line. It asks for no spinning, which on busy
+// cores slows everything down.
+func (e *engine) command(socket string) []string {
+	threads := e.opts.Threads
+	if threads == 0 {
+		threads = max(1, runtime.NumCPU()-1)
+	}
+	tokens := e.model.Context
+	if tokens == 0 {
+		tokens = 4096
+	}
+	n := len(e.opts.Command)
+	return append(e.opts.Command[:n:n],
+		"--model", e.model.File, "--alias", e.model.Name, "--host", socket,
+		"--ctx-size", strconv.Itoa(tokens), "--parallel", "1",
+		"--threads", strconv.Itoa(threads), "--threads-batch", strconv.Itoa(threads),
+		"--poll", "0", "--poll-batch", "0", "--cache-ram", strconv.Itoa(cacheRAM))
+}
+
+// check finds what would make a start pointless: no engine, an engine with a
+// known hole, no model, or a model that is not the one it should be.
+func (e *engine) check(ctx context.Context) error {
+	if len(e.opts.Command) == 0 {
+		return errors.New("no engine: run make setup, or name a llama-server under local.engine.command")
+	}
+	if err := checkBuild(ctx, e.opts.Command); err != nil {
+		return err
+	}
+	sum, err := fileSum(e.model.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the model file %s is not there; run make setup, or correct local.models", e.model.File)
+	}
+	if err != nil {
+		return fmt.Errorf("read model: %w", err)
+	}
+	return e.trust(ctx, sum)
+}
+
+// trust holds a model to its checksum: the catalogue's, else the one that was
+// recorded when it was first loaded.
+func (e *engine) trust(ctx context.Context, sum string) error {
+	want, source := e.model.SHA256, "the catalogue"
+	ledger := e.opts.Ledger()
+	fact := "model_sha256/" + e.model.Name
+	if want == "" && ledger != nil {
+		source = "its first load"
+		recorded, ok, err := ledger.Fact(ctx, fact)
+		if err != nil {
+			return fmt.Errorf("look up checksum: %w", err)
+		}
+		if !ok {
+			return ledger.SetFact(ctx, fact, sum)
+		}
+		want = recorded
+	}
+	if want != "" && want != sum {
+		return fmt.Errorf("the model file %s has SHA-256 %.12s..., but %s says %.12s...; it is not loaded. Restore the file, or state its sha256 under local.models", e.model.File, sum, source, want)
+	}
+	return nil
+}
+
+func fileSum(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

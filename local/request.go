@@ -1,0 +1,79 @@
+package local
+
+import (
+	"encoding/json"
+	"slices"
+
+	"nearside/agent/openai"
+)
+
+// passed are the fields of a caller's request that may reach a local engine.
+// Everything else is left out: engines have fields that reach into memory,
+// files and grammars.
+var passed = []string{
+	"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed",
+	"tools", "tool_choice", "response_format",
+}
+
+// understood are fields that are honoured in another form, or mean nothing here.
+var understood = []string{
+	"model", "messages", "stream", "stream_options", "logprobs", "top_logprobs",
+	"max_tokens", "max_completion_tokens", "n", "user", "store", "metadata",
+}
+
+// maxTokens bounds an answer whose caller set no bound.
+const maxTokens = 512
+
+// body rebuilds the request for the engine: allowed fields of the caller, then
+// the model's own system prompt and sampling where the caller gave none, then
+// what nearside itself needs to judge the answer. A server somebody else runs
+// may not know the engine's own fields.
+func (m *Model) body(r *openai.Request, child bool) []byte {
+	set := map[string]any{"model": m.Name, "messages": m.messages(r), "stream": r.Stream}
+	if child {
+		set["n_probs"] = max(1, r.TopLogprobs) // logprobs would be refused beside tools in a stream
+		set["max_tokens"] = maxTokens
+	} else if !r.Tools {
+		set["logprobs"] = true
+		set["top_logprobs"] = r.TopLogprobs
+	}
+	for name, v := range m.Sampling {
+		if r.Field(name) == nil {
+			set[name] = v
+		}
+	}
+	if r.MaxTokens > 0 {
+		set["max_tokens"] = r.MaxTokens
+	}
+	if r.Stream {
+		set["stream_options"] = map[string]bool{"include_usage": true}
+	}
+	return r.Only(passed, set)
+}
+
+// messages are the turns, each rebuilt from the fields of the wire; the
+// model's own system prompt comes first where the caller gave none.
+func (m *Model) messages(r *openai.Request) []openai.Message {
+	turns := slices.Clone(r.Messages)
+	for i := range turns {
+		if turns[i].Role == "developer" { // newer name; chat templates know the older one
+			turns[i].Role = "system"
+		}
+	}
+	if m.System == "" || r.HasRole("system", "developer") {
+		return turns
+	}
+	text, _ := json.Marshal(m.System)
+	return append([]openai.Message{{Role: "system", Content: text}}, turns...)
+}
+
+// ignored lists what the caller sent and the engine does not get.
+func ignored(r *openai.Request) []string {
+	var names []string
+	for _, n := range r.Names() {
+		if !slices.Contains(passed, n) && !slices.Contains(understood, n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
