@@ -1,0 +1,149 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"nearside/agent/openai"
+	"nearside/policy"
+)
+
+// Answerer asks targets for an answer: the local engine, or a pool of cloud
+// targets. It tries call.Targets in order and returns the first reply that
+// begins well, within call.Budget. ctx is the caller's: when it ends, all that
+// was started for it ends.
+type Answerer interface {
+	Chat(ctx context.Context, call openai.Call) (*openai.Reply, error)
+}
+
+// Scorer says how sure a model was of its answer to a question, 0 to 1. ok is
+// false when the tokens tell nothing.
+type Scorer interface {
+	Confidence(question string, tokens []openai.Token) (score float64, ok bool)
+}
+
+// Cache keeps answers by key. Put may drop what it cannot keep.
+type Cache interface {
+	Get(ctx context.Context, key string) (value []byte, at time.Time, ok bool, err error)
+	Put(key string, value []byte, at time.Time)
+}
+
+// Recorder keeps decision records. It must not block; it may drop and count.
+type Recorder interface {
+	Record(id string, at time.Time, record []byte)
+}
+
+// Policy is a document in force and where it came from.
+type Policy struct {
+	Doc    *policy.Document
+	Digest string // SHA-256 of its text, in hex
+	Source string // "built-in" or a file
+}
+
+// String is VERSION@first 8 hex of the digest.
+func (p *Policy) String() string { return fmt.Sprintf("%d@%.8s", p.Doc.Version, p.Digest) }
+
+// Parts are what an agent is made of. Local, Cloud, Cache, Recorder and Scorer
+// may be nil: then there is none.
+type Parts struct {
+	Local    Answerer
+	Cloud    Answerer
+	Scorer   Scorer
+	Cache    Cache
+	Recorder Recorder
+	Signals  func() policy.Signals // a snapshot; called once per request
+	Keep     Keep
+	Salt     string // identity of the local models: a changed model makes other answers
+}
+
+// Keep says how long a kept answer is fresh, and for how long it may serve
+// when nothing better answers.
+type Keep struct {
+	Fresh time.Duration
+	Stale time.Duration
+}
+
+// Agent handles requests. Its methods may be called from any goroutine.
+type Agent struct {
+	parts  Parts
+	policy atomic.Pointer[Policy]
+}
+
+// New makes an agent with the policy that is in force at first.
+func New(parts Parts, p *Policy) *Agent {
+	a := &Agent{parts: parts}
+	a.policy.Store(p)
+	return a
+}
+
+// Policy is the policy in force.
+func (a *Agent) Policy() *Policy { return a.policy.Load() }
+
+// Swap puts another valid policy in force for requests that begin from now on.
+func (a *Agent) Swap(p *Policy) { a.policy.Store(p) }
+
+// Input is one request with all that its headers said.
+type Input struct {
+	Request   *openai.Request
+	RequestID string
+	Caller    string
+	Mode      string // auto, local, cloud; "" is auto
+	Privacy   string // normal, private; "" is normal
+	Deadline  time.Duration
+	MaxCost   *float64
+	Cache     policy.Caching
+}
+
+// Head is what every reply says about itself.
+type Head struct {
+	Decision string
+	Route    string // local, cloud, cache, stale, none
+	Target   string
+	Model    string
+	Reason   string
+	Attempts int
+	Policy   string
+	Cache    string // hit, stale, miss, bypass
+	Age      time.Duration
+	Kept     bool // Age counts: the answer comes from the cache
+	Degraded bool
+	Warnings []string
+	Timing   Timing
+}
+
+// Timing says where the time of a request went.
+type Timing struct {
+	Policy, Local, Cloud, Total time.Duration
+}
+
+// Result is the answer to a request, or its refusal when Handle returned an
+// error beside it. Close must be called once the reply has been written.
+type Result struct {
+	Head
+	Body   []byte         // a plain answer
+	Stream *openai.Stream // a streamed one
+
+	walk   *walk
+	answer *openai.Answer
+	first  time.Duration // from the request to its first token
+}
+
+// Explanation is a plan and what it was made from; nothing was called.
+type Explanation struct {
+	Policy  string         `json:"policy"`
+	Ask     policy.Ask     `json:"ask"`
+	Signals policy.Signals `json:"signals"`
+	policy.Plan
+}
+
+// Explain plans the request as Handle would, and stops there.
+func (a *Agent) Explain(in Input) (*Explanation, error) {
+	p, signals := a.Policy(), a.parts.Signals()
+	ask, err := classify(in, p.Doc, &signals)
+	if err != nil {
+		return nil, err
+	}
+	return &Explanation{p.String(), ask, signals, policy.Decide(p.Doc, &ask, &signals)}, nil
+}

@@ -1,0 +1,197 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"nearside/agent/openai"
+	"nearside/policy"
+)
+
+// Handle answers one request: classify, decide once, walk the plan until a
+// step gives a good answer. ctx is the caller's connection; when it ends,
+// everything upstream is cancelled and counts for nobody.
+//
+// The result is never nil: beside an error it carries what the refusal's
+// headers say. Its Close must be called after the reply was written.
+func (a *Agent) Handle(ctx context.Context, in Input) (*Result, error) {
+	w := &walk{agent: a, in: in, policy: a.Policy(), started: time.Now()}
+	w.result = &Result{walk: w, Head: Head{Route: "none", Policy: w.policy.String(), Cache: "bypass"}}
+	w.result.Decision = newDecision(w.started)
+	if err := w.decide(); err != nil {
+		return w.result, err
+	}
+	for i := range w.plan.Steps {
+		done, err := w.take(ctx, i)
+		if done {
+			w.result.first = time.Since(w.started)
+			w.result.Timing.Total = w.result.first
+			return w.result, err
+		}
+	}
+	return w.result, ErrNoRoute // a plan ends with a terminal step: not reached
+}
+
+// walk is one request on its way through its plan.
+type walk struct {
+	agent   *Agent
+	in      Input
+	policy  *Policy
+	started time.Time
+	signals policy.Signals
+	ask     policy.Ask
+	plan    policy.Plan
+	result  *Result
+
+	looked   bool   // the cache was asked
+	kept     *entry // what it had
+	poor     *openai.Reply
+	poorStep *policy.Step
+	attempts attempts
+	faults   []error  // why answering steps gave nothing, in order
+	score    *float64 // confidence of the local answer
+}
+
+func (w *walk) decide() error {
+	defer func(start time.Time) { w.result.Timing.Policy = time.Since(start) }(time.Now())
+	w.signals = w.agent.parts.Signals()
+	ask, err := classify(w.in, w.policy.Doc, &w.signals)
+	w.ask = ask
+	if err != nil {
+		w.result.Reason = policy.ReasonNoRoute
+		return err
+	}
+	w.plan = policy.Decide(w.policy.Doc, &w.ask, &w.signals)
+	w.result.Reason = w.plan.Reason
+	return nil
+}
+
+// take performs one step. done means the request is over, with an answer or an
+// error; otherwise the next step is due.
+func (w *walk) take(ctx context.Context, i int) (done bool, err error) {
+	step := &w.plan.Steps[i]
+	switch step.Kind {
+	case policy.StepCache:
+		return w.fresh(ctx, step), nil
+	case policy.StepLocal, policy.StepCloud:
+		return w.consult(ctx, step, w.plan.Steps[i+1:])
+	case policy.StepStale:
+		return w.stale(ctx, step), nil
+	}
+	return true, w.refuse(ctx, step)
+}
+
+// consult asks the step's targets and judges the reply.
+func (w *walk) consult(ctx context.Context, step *policy.Step, later []policy.Step) (done bool, err error) {
+	start := time.Now()
+	reply, err := w.call(ctx, step, later)
+	w.spent(step, time.Since(start))
+	if ctx.Err() != nil {
+		w.drop(reply)
+		return true, ErrCallerOff
+	}
+	if err != nil {
+		w.faults = append(w.faults, err)
+		return w.final(err), err
+	}
+	if w.good(step, reply) {
+		w.deliver(step, reply, false)
+		return true, nil
+	}
+	w.drop(w.poor)
+	w.poor, w.poorStep = reply, step
+	return false, nil
+}
+
+func (w *walk) drop(r *openai.Reply) {
+	if r != nil {
+		r.Close()
+	}
+}
+
+func (w *walk) spent(step *policy.Step, d time.Duration) {
+	if step.Kind == policy.StepLocal {
+		w.result.Timing.Local += d
+	} else {
+		w.result.Timing.Cloud += d
+	}
+}
+
+// call asks the step's targets inside its budget.
+func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step) (*openai.Reply, error) {
+	answerer := w.agent.parts.Cloud
+	if step.Kind == policy.StepLocal {
+		answerer = w.agent.parts.Local
+	}
+	end := stepEnd(w.started, w.ask.DeadlineMS, later)
+	limits := w.policy.Doc.Limits
+	call := openai.Call{
+		Request: w.in.Request, Targets: step.Targets(), Hold: step.CommitTokens, Budget: time.Until(end),
+		Attempt: time.Duration(limits.AttemptMS) * time.Millisecond,
+		Silence: time.Duration(limits.SilenceMS) * time.Millisecond,
+		Tried:   w.attempts.add,
+	}
+	if answerer == nil {
+		return nil, openai.ErrDown
+	}
+	if call.Budget <= 0 {
+		return nil, openai.ErrTimeout
+	}
+	return answerer.Chat(ctx, call)
+}
+
+// stepEnd is when a step must be over: the deadline less what later steps were
+// promised. What earlier steps left unused is thereby handed on.
+func stepEnd(start time.Time, deadlineMS int64, later []policy.Step) time.Time {
+	for _, s := range later {
+		deadlineMS -= s.BudgetMS
+	}
+	return start.Add(time.Duration(deadlineMS) * time.Millisecond)
+}
+
+// deliver makes the reply the result.
+func (w *walk) deliver(step *policy.Step, reply *openai.Reply, degraded bool) {
+	if reply != w.poor {
+		w.drop(w.poor)
+	}
+	r := w.result
+	r.Route, r.Target, r.Model = step.Kind, reply.Target, reply.Answer.Model
+	r.Body, r.Stream, r.answer = reply.Body, reply.Stream, reply.Answer
+	r.Degraded, r.Attempts = degraded, w.attempts.calls()
+	if len(reply.Ignored) > 0 {
+		r.Warnings = append(r.Warnings, "ignored="+join(reply.Ignored))
+	}
+	if r.Reason == "" {
+		r.Reason = w.why(step, reply, degraded)
+	}
+}
+
+// why is the reason of an answer when nothing shaped the whole plan.
+func (w *walk) why(step *policy.Step, reply *openai.Reply, degraded bool) string {
+	switch {
+	case degraded:
+		return ReasonUnverified
+	case step.Kind == policy.StepCloud && w.poor == nil && len(w.faults) > 0:
+		return policy.ReasonLocalUnavailable
+	case step.Kind == policy.StepCloud && reply.Target != step.Target && w.poor == nil:
+		return ReasonFailover
+	}
+	return step.Reason
+}
+
+// Reasons that only the walk can know.
+const (
+	ReasonFailover   = "failover"   // another member of the pool answered
+	ReasonUnverified = "unverified" // a poor answer, given because nothing better came
+	ReasonDeadline   = "deadline"   // the time was up
+)
+
+// newDecision is a decision id: time ordered, unguessable enough to be unique.
+func newDecision(now time.Time) string {
+	var b [5]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("d%012x%s", now.UnixMilli(), hex.EncodeToString(b[:]))
+}

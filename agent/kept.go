@@ -1,0 +1,138 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"nearside/agent/openai"
+	"nearside/policy"
+)
+
+// entry is an answer as the cache keeps it.
+type entry struct {
+	Target string          `json:"target"`
+	Model  string          `json:"model"`
+	Body   json.RawMessage `json:"body"` // a plain completion
+
+	at time.Time
+}
+
+// unkeyed are request fields that do not change the answer.
+var unkeyed = []string{"model", "stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
+
+// key is the identity of an ask: everything that changes its answer. Service,
+// model name, mode and target are in it, so that an answer made near never
+// serves one who asked for the cloud.
+func (w *walk) key() string {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	_ = enc.Encode([]string{w.agent.parts.Salt, w.ask.Service, w.ask.Mode, w.ask.Target})
+	for _, name := range w.in.Request.Names() {
+		if slices.Contains(unkeyed, name) {
+			continue
+		}
+		_ = enc.Encode(name)
+		_ = enc.Encode(w.in.Request.Field(name)) // compacted: white space does not count
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// look asks the cache, once per request.
+func (w *walk) look(ctx context.Context) *entry {
+	if w.looked || w.agent.parts.Cache == nil {
+		return w.kept
+	}
+	w.looked = true
+	w.result.Cache = "miss"
+	value, at, ok, err := w.agent.parts.Cache.Get(ctx, w.key())
+	if err != nil || !ok {
+		return nil
+	}
+	e := &entry{at: at}
+	if json.Unmarshal(value, e) == nil {
+		w.kept = e
+	}
+	return w.kept
+}
+
+// fresh serves a kept answer that is young enough.
+func (w *walk) fresh(ctx context.Context, step *policy.Step) bool {
+	limit := within(w.agent.parts.Keep.Fresh, w.ask.Cache.MaxAgeS)
+	return w.serve(w.look(ctx), step, "hit", limit)
+}
+
+// stale serves a kept answer of any age that is still allowed.
+func (w *walk) stale(ctx context.Context, step *policy.Step) bool {
+	limit := within(w.agent.parts.Keep.Stale, w.ask.Cache.MaxStaleS)
+	if !w.serve(w.look(ctx), step, "stale", limit) {
+		return false
+	}
+	w.drop(w.poor)
+	w.result.Degraded = true
+	return true
+}
+
+func within(limit time.Duration, seconds *int64) time.Duration {
+	if seconds == nil {
+		return limit
+	}
+	return min(limit, time.Duration(*seconds)*time.Second)
+}
+
+// serve makes a kept answer the result when it is not older than limit.
+func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duration) bool {
+	if e == nil {
+		return false
+	}
+	age := max(0, w.started.Sub(e.at))
+	if age > limit {
+		return false
+	}
+	r := w.result
+	if w.in.Request.Stream {
+		stream, err := openai.Replay(e.Body, w.in.Request)
+		if err != nil {
+			return false
+		}
+		r.Stream, r.answer = stream, stream.Answer
+	} else {
+		r.Body = e.Body
+	}
+	r.Route, r.Target, r.Model, r.Cache = step.Kind, e.Target, e.Model, how
+	r.Kept, r.Age, r.Attempts = true, age, w.attempts.calls()
+	if r.Reason == "" {
+		r.Reason = step.Reason
+	}
+	return true
+}
+
+// storable tells whether the answer may serve again: whole, good, and not of a
+// private ask or one that forbade it.
+func (w *walk) storable(status int) bool {
+	r := w.result
+	return w.agent.parts.Cache != nil && status == http.StatusOK && r.answer != nil && !r.Kept && !r.Degraded &&
+		w.ask.Privacy != policy.Private && !w.ask.Cache.NoStore && (r.Stream == nil || w.whole())
+}
+
+// whole tells whether a stream that was read gives a whole plain answer:
+// log-probabilities are not put together again.
+func (w *walk) whole() bool { return w.result.Stream.Ended() && !w.in.Request.Logprobs }
+
+func (w *walk) store() {
+	body := w.result.Body
+	if body == nil {
+		body = w.result.answer.Completion()
+	}
+	value, err := json.Marshal(entry{Target: w.result.Target, Model: w.result.Model, Body: body})
+	if err == nil {
+		w.agent.parts.Cache.Put(w.key(), value, time.Now())
+	}
+}
+
+func join(names []string) string { return strings.Join(names, ",") }

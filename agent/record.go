@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"nearside/agent/openai"
+	"nearside/policy"
+)
+
+// Record is what is kept of a decision: all that Decide was given, so that the
+// same plan can be computed again, and what came of it. No text of the prompt
+// or the answer is in it.
+type Record struct {
+	ID        string    `json:"id"`
+	Time      time.Time `json:"time"`
+	RequestID string    `json:"request_id"`
+	Caller    string    `json:"caller"`
+	policy.Ask
+	Signals policy.Signals `json:"signals"`
+	Policy  string         `json:"policy"`
+	policy.Plan
+	Attempts []Attempt `json:"attempts"`
+	Outcome  Outcome   `json:"outcome"`
+}
+
+// Attempt is one call to a target.
+type Attempt struct {
+	Target  string `json:"target"`
+	StartMS int64  `json:"start_ms"` // after the request came
+	MS      int64  `json:"ms"`
+	Result  string `json:"result"`
+	Error   string `json:"error,omitempty"`
+}
+
+// Outcome is how a request ended. Nil is unknown.
+type Outcome struct {
+	Route      string   `json:"route"`
+	Target     string   `json:"target"`
+	Status     int      `json:"status"` // 0: the caller went away
+	Reason     string   `json:"reason"`
+	TTFTMS     *int64   `json:"ttft_ms"`
+	TotalMS    int64    `json:"total_ms"`
+	TokensIn   *int     `json:"tokens_in"`
+	TokensOut  *int     `json:"tokens_out"`
+	CostUSD    *float64 `json:"cost_usd"`
+	Confidence *float64 `json:"confidence"`
+	Cache      string   `json:"cache"`
+	Degraded   bool     `json:"degraded"`
+	Error      string   `json:"error,omitempty"`
+}
+
+// attempts collects calls to targets; hedged ones end on other goroutines.
+type attempts struct {
+	mu   sync.Mutex // guards list
+	list []openai.Attempt
+}
+
+func (a *attempts) add(one openai.Attempt) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.list = append(a.list, one)
+}
+
+// calls counts the attempts that reached out to a target.
+func (a *attempts) calls() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for _, x := range a.list {
+		if x.Result != "down" && x.Result != "busy" {
+			n++
+		}
+	}
+	return n
+}
+
+func (a *attempts) records(start time.Time) []Attempt {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]Attempt, len(a.list))
+	for i, x := range a.list {
+		out[i] = Attempt{x.Target, x.Start.Sub(start).Milliseconds(), x.Took.Milliseconds(), x.Result, plainError(x.Err)}
+	}
+	return out
+}
+
+// plainError says what went wrong in words of our own: what a target wrote may
+// quote the prompt.
+func plainError(err error) string {
+	var e *openai.Error
+	var op *net.OpError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e):
+		return fmt.Sprintf("the target answered status %d", e.Status)
+	case errors.As(err, &op):
+		return op.Op + ": " + op.Err.Error()
+	}
+	for _, known := range []error{
+		openai.ErrBroken, openai.ErrEmpty, openai.ErrCut, openai.ErrStalled,
+		openai.ErrTimeout, openai.ErrBusy, openai.ErrDown,
+	} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return openai.Result(err)
+}
+
+func (w *walk) record(end Finish) []byte {
+	rec := Record{
+		ID: w.result.Decision, Time: w.started, RequestID: w.in.RequestID, Caller: w.in.Caller,
+		Ask: w.ask, Signals: w.signals, Policy: w.result.Policy, Plan: w.plan,
+		Attempts: w.attempts.records(w.started), Outcome: w.outcome(end),
+	}
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return nil // floats that are not numbers: a valid policy and known figures have none
+	}
+	return b
+}
+
+func (w *walk) outcome(end Finish) Outcome {
+	r := w.result
+	o := Outcome{
+		Route: r.Route, Target: r.Target, Status: end.Status, Reason: r.Reason, TotalMS: r.Timing.Total.Milliseconds(),
+		Confidence: w.score, Cache: r.Cache, Degraded: r.Degraded, Error: plainError(end.Err),
+	}
+	if first := r.first; first > 0 {
+		ms := first.Milliseconds()
+		o.TTFTMS = &ms
+	}
+	if r.answer != nil && r.answer.Usage != nil && !r.Kept {
+		u := r.answer.Usage
+		o.TokensIn, o.TokensOut = &u.In, &u.Out
+		o.CostUSD = w.cost(u)
+	}
+	return o
+}
+
+// cost is what the answer cost in USD, nil when its target has no price.
+func (w *walk) cost(u *openai.Usage) *float64 {
+	for _, t := range w.signals.Targets {
+		if t.Name == w.result.Target && t.Price != nil {
+			usd := (t.Price.Input*float64(u.In) + t.Price.Output*float64(u.Out)) / 1e6
+			return &usd
+		}
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"nearside/agent"
+	"nearside/agent/openai"
+)
+
+// read takes a request in: its body into memory first, since a stream's body
+// that is still being read cuts replies short (golang/go#40747).
+func (s *Server) read(w http.ResponseWriter, r *http.Request) (agent.Input, error) {
+	in := agent.Input{RequestID: w.Header().Get("x-request-id"), Caller: who(r).name}
+	if err := readInput(r.Header, &in); err != nil {
+		return in, err
+	}
+	body, err := io.ReadAll(r.Body)
+	// From here on a read only waits for the caller to go away, as long as the answer takes.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return in, err
+		}
+		return in, openai.Invalid("", "The body could not be read to its end.")
+	}
+	in.Request, err = openai.Decode(body)
+	return in, err
+}
+
+func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
+	in, err := s.read(w, r)
+	if err != nil {
+		writeError(w, wireError(err))
+		return
+	}
+	if r.Header.Get("x-nearside-defer") == "only" {
+		writeError(w, unbuiltError("x-nearside-defer: only"))
+		return
+	}
+	if in.Request.Stream {
+		s.stream(w, r, in)
+		return
+	}
+	result, err := s.opts.Agent.Handle(r.Context(), in)
+	s.plain(w, result, err)
+}
+
+// plain writes a whole answer, or why there is none.
+func (s *Server) plain(w http.ResponseWriter, result *agent.Result, err error) {
+	writeHead(w.Header(), &result.Head)
+	if errors.Is(err, agent.ErrCallerOff) {
+		result.Close(agent.Finish{Err: err})
+		return
+	}
+	if err != nil {
+		e := wireError(err)
+		result.Close(agent.Finish{Status: e.Status})
+		writeError(w, e)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(result.Body)))
+	_, err = w.Write(result.Body)
+	result.Close(agent.Finish{Status: http.StatusOK, Err: err})
+}
+
+// answer is what Handle returned, from another goroutine.
+type answer struct {
+	result *agent.Result
+	err    error
+}
+
+// heartbeat is how often a waiting stream gets a comment.
+const heartbeat = 5 * time.Second
+
+// stream answers chunk by chunk. A caller that waits long for the first one is
+// given its headers and comments meanwhile, so that it does not give up.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, in agent.Input) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	done := make(chan answer, 1)
+	go func() {
+		result, err := s.opts.Agent.Handle(ctx, in)
+		done <- answer{result, err}
+	}()
+	out := &sse{w: w, ctl: http.NewResponseController(w)}
+	pending := time.NewTimer(s.opts.Pending)
+	defer pending.Stop()
+	for {
+		select {
+		case a := <-done:
+			out.finish(a)
+			return
+		case <-pending.C:
+			out.pend()
+			pending.Reset(heartbeat)
+		}
+	}
+}
+
+// sse writes server-sent events.
+type sse struct {
+	w     http.ResponseWriter
+	ctl   *http.ResponseController
+	begun bool // headers are out
+	late  bool // they went out before it was known who answers
+}
+
+func (o *sse) begin() {
+	h := o.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("x-accel-buffering", "no")
+	o.w.WriteHeader(http.StatusOK)
+	o.begun = true
+}
+
+// pend tells a waiting caller that work goes on.
+func (o *sse) pend() {
+	if !o.begun {
+		o.w.Header().Set("x-nearside-route", "pending")
+		o.begin()
+		o.late = true
+	}
+	_ = o.line(": waiting for an answer")
+}
+
+// line writes one event or comment and sends it off.
+func (o *sse) line(text string) error {
+	if _, err := io.WriteString(o.w, text+"\n\n"); err != nil {
+		return err
+	}
+	return o.ctl.Flush()
+}
+
+func (o *sse) finish(a answer) {
+	if a.err != nil {
+		o.refuse(a)
+		return
+	}
+	result := a.result
+	if !o.begun {
+		writeHead(o.w.Header(), &result.Head)
+		o.begin()
+	}
+	err := o.copy(result.Stream)
+	switch {
+	case errors.Is(err, errCallerGone):
+		result.Close(agent.Finish{Status: http.StatusOK, Err: context.Canceled})
+		return
+	case err != nil:
+		result.Close(agent.Finish{Status: http.StatusOK, Err: err})
+		_ = o.line("data: " + string(wireError(err).Body()))
+		return
+	}
+	result.Close(agent.Finish{Status: http.StatusOK})
+	if o.late {
+		_ = o.line(": nearside route=" + result.Route + " target=" + result.Target + " reason=" + result.Reason)
+	}
+	_ = o.line("data: [DONE]")
+}
+
+// refuse says why there is no answer: as a plain error while that is possible,
+// else as an error event.
+func (o *sse) refuse(a answer) {
+	if errors.Is(a.err, agent.ErrCallerOff) {
+		a.result.Close(agent.Finish{Err: a.err})
+		return
+	}
+	e := wireError(a.err)
+	a.result.Close(agent.Finish{Status: e.Status})
+	if o.begun {
+		_ = o.line(": nearside route=none target= reason=" + a.result.Reason)
+		_ = o.line("data: " + string(e.Body()))
+		return
+	}
+	writeHead(o.w.Header(), &a.result.Head)
+	writeError(o.w, e)
+}
+
+var errCallerGone = errors.New("the caller went away")
+
+// copy passes chunks on, each at once, until the stream ends.
+func (o *sse) copy(stream *openai.Stream) error {
+	for {
+		chunk, err := stream.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			if errors.Is(err, context.Canceled) {
+				return errCallerGone
+			}
+			return err
+		}
+		if o.line("data: "+string(chunk)) != nil {
+			return errCallerGone
+		}
+	}
+}
+
+func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
+	in, err := s.read(w, r)
+	if err != nil {
+		writeError(w, wireError(err))
+		return
+	}
+	e, err := s.opts.Agent.Explain(in)
+	if err != nil {
+		writeError(w, wireError(err))
+		return
+	}
+	writeJSON(w, http.StatusOK, e)
+}
+
+func unbuiltError(what string) *openai.Error {
+	return &openai.Error{
+		Status: http.StatusNotImplemented, Type: "not_implemented", Code: "not_implemented",
+		Message: strings.TrimSpace(what) + " is not built yet.",
+	}
+}

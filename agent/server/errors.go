@@ -1,0 +1,84 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"nearside/agent"
+	"nearside/agent/openai"
+)
+
+// refusals are how the agent's errors look to a caller. It is the one place
+// where an error becomes a status.
+var refusals = []struct {
+	err    error
+	status int
+	kind   string
+	code   string
+	hint   string
+}{
+	{agent.ErrModel, http.StatusNotFound, "invalid_request_error", "model_not_found", ""},
+	{agent.ErrConflict, http.StatusBadRequest, "invalid_request_error", "", " Leave one of them out."},
+	{agent.ErrPrivate, http.StatusUnprocessableEntity, "policy_blocked", "policy_blocked", " It was not sent anywhere. See /v1/status for the local engine."},
+	{agent.ErrOffline, http.StatusServiceUnavailable, "offline_no_route", "offline_no_route", ""},
+	{agent.ErrNotKept, http.StatusGatewayTimeout, "timeout", "only_if_cached", ""},
+	{agent.ErrBudget, http.StatusUnprocessableEntity, "policy_blocked", "over_budget", " Raise x-nearside-max-cost, or give the target a price in the config."},
+	{agent.ErrDeadline, http.StatusGatewayTimeout, "timeout", "deadline_exceeded", " Give it more time with x-nearside-deadline-ms."},
+	{agent.ErrBusy, http.StatusTooManyRequests, "rate_limit_error", "queue_full", ""},
+	{agent.ErrNoRoute, http.StatusServiceUnavailable, "no_route", "no_route", " See /v1/decisions/{id} or POST /v1/explain for why each target was left out."},
+	{agent.ErrUpstream, http.StatusBadGateway, "upstream_error", "upstream_error", " See /v1/decisions/{id} for what each target did."},
+}
+
+// wireError turns any error into what the caller reads.
+func wireError(err error) *openai.Error {
+	var e *openai.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return &openai.Error{
+			Status: http.StatusRequestEntityTooLarge, Type: "request_too_large",
+			Message: "The body is larger than " + strconv.FormatInt(large.Limit, 10) + " bytes.",
+		}
+	}
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return &openai.Error{Status: r.status, Type: r.kind, Code: r.code, Message: sentence(err) + r.hint, Param: param(r.err)}
+		}
+	}
+	return &openai.Error{Status: http.StatusBadGateway, Type: "upstream_error", Code: openai.Result(err), Message: "The answer broke off: " + openai.Result(err) + "."}
+}
+
+func param(err error) string {
+	if err == agent.ErrModel || err == agent.ErrConflict {
+		return "model"
+	}
+	return ""
+}
+
+// sentence is the error's text as a sentence.
+func sentence(err error) string {
+	s := err.Error()
+	if s[0] >= 'a' && s[0] <= 'z' {
+		s = string(s[0]-'a'+'A') + s[1:]
+	}
+	return s + "."
+}
+
+// writeError answers with an error in the OpenAI shape. Only a full queue may
+// be tried again: everything else was tried here already, or cannot help.
+func writeError(w http.ResponseWriter, e *openai.Error) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if e.Status == http.StatusTooManyRequests {
+		wait := max(1, int64(e.RetryAfter.Seconds()+0.999))
+		h.Set("Retry-After", strconv.FormatInt(wait, 10))
+		h.Set("retry-after-ms", strconv.FormatInt(max(1000, e.RetryAfter.Milliseconds()), 10))
+	} else {
+		h.Set("x-should-retry", "false")
+	}
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(e.Body())
+}

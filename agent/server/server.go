@@ -1,0 +1,130 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"nearside/agent"
+)
+
+// Bounds of what a client may send and how slowly.
+const (
+	maxHeader     = 64 << 10
+	maxBody       = 16 << 20
+	headerTimeout = 2 * time.Second
+	bodyTimeout   = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+)
+
+// History reads decision records back.
+type History interface {
+	Decision(ctx context.Context, id string) ([]byte, bool, error)
+	Decisions(ctx context.Context, limit int, before string) ([][]byte, error)
+}
+
+// Options are what the server stands in front of.
+type Options struct {
+	Agent   *agent.Agent
+	Status  func() any     // the document of GET /v1/status
+	Ready   func() error   // nil when some route can answer; else why not
+	Models  func() []Model // for GET /v1/models
+	History func() History // nil while there is none
+	Hosts   []string       // Host values taken over TCP, without port, in lower case
+	Origins []string       // Origin values the OpenAI routes take
+	Pending time.Duration  // a stream that waits this long gets its headers; 0 is 10 s
+	Log     *slog.Logger
+}
+
+// Server serves the API. Make it with New.
+type Server struct {
+	opts     Options
+	http     http.Server
+	draining atomic.Bool
+}
+
+// New makes a server; it listens to nothing yet.
+func New(o Options) *Server {
+	if o.Pending == 0 {
+		o.Pending = 10 * time.Second
+	}
+	s := &Server{opts: o}
+	s.http = http.Server{
+		Handler: s.routes(), ConnContext: identify,
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Handler is the API without a listener.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// Serve answers on the listeners until ctx ends, then lets requests under way
+// finish for at most drain and cuts what is left.
+func (s *Server) Serve(ctx context.Context, drain time.Duration, listeners ...net.Listener) error {
+	all, inner := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		all.Go(func() error {
+			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+	}
+	all.Go(func() error {
+		<-inner.Done()
+		s.draining.Store(true)
+		s.opts.Log.Info("draining", "at_most", drain)
+		limit, cancel := context.WithTimeout(context.Background(), drain)
+		defer cancel()
+		if s.http.Shutdown(limit) != nil {
+			s.opts.Log.Warn("requests were cut after the drain time")
+			return s.http.Close()
+		}
+		return nil
+	})
+	return all.Wait()
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(s.opts.Origins, h)) }
+	control := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(nil, h)) }
+
+	open("POST /v1/chat/completions", s.chat)
+	open("OPTIONS /v1/chat/completions", preflight)
+	open("OPTIONS /v1/models", preflight)
+	open("GET /v1/models", s.models)
+	open("GET /v1/models/{id...}", s.model)
+	control("POST /v1/explain", s.explain)
+	control("GET /v1/status", s.status)
+	control("GET /v1/decisions", s.decisions)
+	control("GET /v1/decisions/{id}", s.decision)
+	control("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
+	control("GET /readyz", s.ready)
+	for _, pattern := range unbuilt {
+		control(pattern, notBuilt)
+	}
+	control("/", s.unknown)
+	return mux
+}
+
+// unbuilt are routes whose names are settled and whose code is not there yet.
+var unbuilt = []string{
+	"/v1/embeddings", "/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
+	"/v1/messages", "/v1/call/", "/v1/flows/", "/v1/feedback", "/v1/events", "/v1/device/signals", "/metrics",
+}
+
+// known are the paths with the one method each takes, to answer 405 rightly.
+var known = map[string]string{
+	"/v1/chat/completions": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
+	"/v1/decisions": "GET", "/healthz": "GET", "/readyz": "GET",
+}
