@@ -1,0 +1,214 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nearside/agent/openai"
+)
+
+// askFlags are the wishes of one question.
+type askFlags struct {
+	mode     string
+	model    string
+	system   string
+	private  bool
+	deadline time.Duration
+	maxCost  string
+}
+
+func (f *askFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.mode, "mode", "", "who may answer: auto, local or cloud")
+	c.Flags().StringVar(&f.model, "model", "auto", "model name: auto, local, cloud, private, local/NAME or cloud/NAME")
+	c.Flags().StringVar(&f.system, "system", "", "system prompt")
+	c.Flags().BoolVar(&f.private, "private", false, "the question never leaves the device and is kept nowhere")
+	c.Flags().DurationVar(&f.deadline, "deadline", 0, "how long the answer may take, such as 5s")
+	c.Flags().StringVar(&f.maxCost, "max-cost", "", "most it may cost, in USD")
+	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"auto", "local", "cloud"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (f *askFlags) header() http.Header {
+	h := http.Header{}
+	set := func(name, value string) {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	set("x-nearside-mode", f.mode)
+	set("x-nearside-max-cost", f.maxCost)
+	if f.private {
+		h.Set("x-nearside-privacy", "private")
+	}
+	if f.deadline > 0 {
+		h.Set("x-nearside-deadline-ms", strconv.FormatInt(max(1, f.deadline.Milliseconds()), 10))
+	}
+	return h
+}
+
+func (f *askFlags) body(question string, stream bool) []byte {
+	messages := []map[string]string{{"role": "user", "content": question}}
+	if f.system != "" {
+		messages = append([]map[string]string{{"role": "system", "content": f.system}}, messages...)
+	}
+	b, _ := json.Marshal(map[string]any{"model": f.model, "messages": messages, "stream": stream})
+	return b
+}
+
+// question is the arguments joined, or standard input for "-" or none.
+func question(c *cobra.Command, args []string) (string, error) {
+	text := strings.Join(args, " ")
+	if text == "" || text == "-" {
+		if text == "" && isTerminal(c.InOrStdin()) {
+			return "", usage("there is no question; see %s --help", c.CommandPath())
+		}
+		b, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 16<<20))
+		if err != nil {
+			return "", fmt.Errorf("read standard input: %w", err)
+		}
+		text = string(b)
+	}
+	if strings.TrimSpace(text) == "" {
+		return "", usage("the question is empty")
+	}
+	return text, nil
+}
+
+func askCmd(g *globals) *cobra.Command {
+	f := &askFlags{}
+	c := g.jsonFlag(&cobra.Command{
+		Use: "ask [QUESTION]", Short: "Ask, and see who answered and why",
+		Long: "Ask one question. The answer streams to standard output; who answered, why and how\nlong it took goes to standard error. Without a question, or with -, standard input is read.",
+		Example: `  nearside ask "What is the capital of France?"
+  nearside ask --mode cloud --deadline 5s "Explain B-trees"
+  nearside ask --private < notes.txt`,
+		RunE: func(c *cobra.Command, args []string) error { return f.ask(c, g, args) },
+	})
+	f.add(c)
+	return c
+}
+
+func (f *askFlags) ask(c *cobra.Command, g *globals, args []string) error {
+	text, err := question(c, args)
+	if err != nil {
+		return err
+	}
+	d, err := g.daemon()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	resp, err := d.do(c.Context(), http.MethodPost, "/v1/chat/completions", f.body(text, !g.json), f.header())
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return failure(resp)
+	}
+	if g.json {
+		return printAnswer(c.OutOrStdout(), resp, time.Since(start))
+	}
+	if err := printStream(c.OutOrStdout(), resp); err != nil {
+		return err
+	}
+	note(c.ErrOrStderr(), resp.Header, time.Since(start))
+	return nil
+}
+
+// printAnswer prints a plain reply with what its headers say.
+func printAnswer(w io.Writer, resp *http.Response, took time.Duration) error {
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	answer, err := openai.ParseCompletion(body)
+	if err != nil {
+		return err
+	}
+	h := resp.Header
+	attempts, _ := strconv.Atoi(h.Get("x-nearside-attempts"))
+	return json.NewEncoder(w).Encode(map[string]any{
+		"answer": answer.Text(), "route": h.Get("x-nearside-route"), "target": h.Get("x-nearside-target"),
+		"model": h.Get("x-nearside-model"), "reason": h.Get("x-nearside-reason"), "attempts": attempts,
+		"degraded": h.Get("x-nearside-degraded") == "1", "decision": h.Get("x-nearside-decision"), "ms": took.Milliseconds(),
+	})
+}
+
+// printStream prints the text of a stream as it comes. Who answered is in the
+// header, or in a comment at the end when the headers came before the answer.
+func printStream(w io.Writer, resp *http.Response) error {
+	events := openai.NewEvents(resp.Body)
+	events.Comment = func(text string) {
+		for field := range strings.FieldsSeq(strings.TrimPrefix(text, "nearside ")) {
+			if name, value, ok := strings.Cut(field, "="); ok {
+				resp.Header.Set("x-nearside-"+name, value)
+			}
+		}
+	}
+	for {
+		data, err := events.Next()
+		if err == io.EOF {
+			return errors.New("the answer broke off")
+		}
+		if err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		if string(data) == "[DONE]" {
+			fmt.Fprintln(w)
+			return nil
+		}
+		var chunk struct {
+			Choices []struct{ Delta struct{ Content string } }
+			Error   *struct{ Message string }
+		}
+		if err := json.Unmarshal(data, &chunk); err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		if chunk.Error != nil {
+			fmt.Fprintln(w)
+			return errors.New(chunk.Error.Message)
+		}
+		if len(chunk.Choices) > 0 {
+			fmt.Fprint(w, chunk.Choices[0].Delta.Content)
+		}
+	}
+}
+
+// note prints who answered, why and how long it took, on one dim line.
+func note(w io.Writer, h http.Header, took time.Duration) {
+	parts := []string{h.Get("x-nearside-target"), h.Get("x-nearside-reason")}
+	if route := h.Get("x-nearside-route"); route == "cache" || route == "stale" || route == "pending" {
+		parts = append([]string{route}, parts...)
+	}
+	if age := h.Get("x-nearside-age"); age != "" {
+		parts = append(parts, age+" s old")
+	}
+	if h.Get("x-nearside-degraded") == "1" {
+		parts = append(parts, "not verified")
+	}
+	parts = append(parts, took.Round(time.Millisecond).String())
+	line := strings.Join(parts, " · ")
+	if isTerminal(w) && os.Getenv("NO_COLOR") == "" {
+		line = "\x1b[2m" + line + "\x1b[0m"
+	}
+	fmt.Fprintln(w, line)
+}
+
+// isTerminal tells whether a stream is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"nearside/agent/config"
+)
+
+// listen opens the Unix socket and, unless it is off, loopback TCP. The folder
+// of the socket is made when absent; the mode of one that exists is checked
+// and left as it is.
+func listen(l config.Listen, log *slog.Logger) ([]net.Listener, error) {
+	if err := prepareFolder(filepath.Dir(l.Socket), log); err != nil {
+		return nil, err
+	}
+	if err := clearSocket(l.Socket); err != nil {
+		return nil, err
+	}
+	unix, err := listenUnix(l.Socket)
+	if err != nil {
+		return nil, err
+	}
+	if l.HTTP == "" {
+		return []net.Listener{unix}, nil
+	}
+	tcp, err := net.Listen("tcp", l.HTTP)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("the address %s is taken; stop what uses it, or choose another with --http ADDR (\"\" is off)", l.HTTP)
+	}
+	if err != nil {
+		return nil, errors.Join(err, unix.Close())
+	}
+	return []net.Listener{unix, tcp}, nil
+}
+
+// listenUnix makes the socket, for the owner and the group only.
+func listenUnix(path string) (net.Listener, error) {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another with --socket PATH", path, err)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		return nil, errors.Join(fmt.Errorf("set the mode of %s: %w", path, err), l.Close())
+	}
+	return l, nil
+}
+
+func prepareFolder(dir string, log *slog.Logger) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return fmt.Errorf("make the folder of the socket: %w; choose another with --socket PATH", err)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the folder of the socket: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder; choose another place with --socket PATH", dir)
+	}
+	owner, _ := info.Sys().(*syscall.Stat_t)
+	sticky := info.Mode()&fs.ModeSticky != 0
+	if info.Mode().Perm()&0o002 != 0 && !sticky || owner != nil && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		log.Warn("others may replace the socket: its folder is not yours alone", "folder", dir)
+	}
+	return nil
+}
+
+// clearSocket removes what a killed daemon left, and only that.
+func clearSocket(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the socket: %w", err)
+	}
+	if info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("%s is there and is not a socket; remove it, or choose another with --socket PATH", path)
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		conn.Close()
+		return fmt.Errorf("another daemon already answers at %s; stop it, or choose another with --socket PATH", path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("something holds %s: %w; choose another with --socket PATH", path, err)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("remove the socket of a dead daemon: %w", err)
+	}
+	return nil
+}
+
+// maxEngineFolder leaves room for a socket's name: the kernel takes 107 bytes.
+const maxEngineFolder = 60
+
+// engineFolder is a private folder for the engines' sockets: in the state
+// folder where that can be written and its path is short, else a temporary one.
+func engineFolder(state string) (dir string, cleanup func(), err error) {
+	dir = filepath.Join(state, "run")
+	if len(dir) <= maxEngineFolder && os.MkdirAll(dir, 0o700) == nil && writable(dir) {
+		return dir, func() {}, nil
+	}
+	dir, err = os.MkdirTemp("", "nearside-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a folder for engine sockets: %w; set TMPDIR to one that can be written", err)
+	}
+	return dir, func() { os.RemoveAll(dir) }, nil
+}
+
+func writable(dir string) bool { return syscall.Access(dir, 2) == nil }

@@ -1,0 +1,109 @@
+// Command nearside is the daemon and the command line for it: one place on a
+// device to ask an AI. `nearside serve` runs the daemon; the other commands
+// talk to it over its Unix socket.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRefused = 3
+	exitAbsent  = 4
+)
+
+// exitError carries the exit code of a failure.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := newRoot().ExecuteContext(ctx)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "nearside:", err)
+	os.Exit(codeOf(err))
+}
+
+func codeOf(err error) int {
+	var e *exitError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return exitFailed
+}
+
+// globals are the flags every command has.
+type globals struct {
+	config string
+	socket string
+	json   bool
+}
+
+func newRoot() *cobra.Command {
+	g := &globals{}
+	root := &cobra.Command{
+		Use:   "nearside",
+		Short: "One place on the device to ask an AI: near first, the cloud when it is worth it",
+		Long: `nearside answers with a light model on the device first, goes to a cloud API only
+when the local answer is not good enough and policy and network allow, and
+offline answers from what it knows. Every reply says who answered and why.`,
+		Example: `  nearside serve
+  nearside ask "What is the capital of France?"
+  nearside explain "Write a regular expression for IPv4 addresses"
+  nearside status`,
+		SilenceUsage: true, SilenceErrors: true,
+		Version: version(),
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&g.config, "config", "", "config `FILE` (default $NEARSIDE_CONFIG, else yours, else /etc/nearside/nearside.yaml, else built-in)")
+	f.StringVar(&g.socket, "socket", "", "socket `PATH` of the daemon (default $NEARSIDE_SOCKET, else the config's)")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%w; see %s --help", err, c.CommandPath())
+	})
+	root.AddCommand(serveCmd(g), askCmd(g), explainCmd(g), statusCmd(g), configCmd(g), policyCmd(g), modelCmd(g), versionCmd(g))
+	markUsage(root)
+	return root
+}
+
+// markUsage makes wrong arguments a usage error on every command.
+func markUsage(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usage("%w; see %s --help", err, c.CommandPath())
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		markUsage(sub)
+	}
+}
+
+// jsonFlag adds --json to a command that reads.
+func (g *globals) jsonFlag(c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVar(&g.json, "json", false, "print JSON")
+	return c
+}

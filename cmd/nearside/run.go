@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"nearside/agent"
+	"nearside/agent/config"
+	"nearside/agent/server"
+	"nearside/cloud"
+	"nearside/local"
+	"nearside/local/sense"
+)
+
+// daemonParts is everything that runs. Only this file and its neighbours know
+// all of them.
+type daemonParts struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	started time.Time
+	agent   *agent.Agent
+	local   *local.Local
+	cloud   *cloud.Pool
+	store   *lateStore
+}
+
+// run wires the daemon and runs it until ctx ends. It is one function on
+// purpose: the order of things is all it says. Listening comes first, so that
+// a caller never meets a closed door; the store opens beside it, since that
+// may take a while on a large or damaged file.
+func run(ctx context.Context, cfg *config.Config, p *agent.Policy, log *slog.Logger) error {
+	d := &daemonParts{cfg: cfg, log: log, started: time.Now(), store: newLateStore()}
+	listeners, err := listen(cfg.Listen, log)
+	if err != nil {
+		return err
+	}
+	sockets, cleanup, err := engineFolder(cfg.State)
+	if err != nil {
+		return errors.Join(err, closeAll(listeners))
+	}
+	defer cleanup()
+
+	d.local = local.New(localOptions(cfg, sockets, d.store, log))
+	d.cloud = cloud.New(cloudOptions(cfg, log))
+	link := sense.ReadLink()
+	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
+	d.agent = agent.New(agent.Parts{
+		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store,
+		Signals: d.signals, Salt: d.local.Salt(),
+		Keep: agent.Keep{Fresh: cfg.Cache.Fresh, Stale: cfg.Cache.Stale},
+	}, p)
+	face := server.New(server.Options{
+		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
+		Hosts: cfg.Listen.Hosts, Origins: cfg.Listen.Origins, Log: log,
+	})
+
+	// What serves stops first; what it stands on stops when it is done.
+	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBase()
+	floor, base := errgroup.WithContext(base)
+	floor.Go(func() error { return d.store.run(base, cfg, log) })
+	floor.Go(func() error { return d.local.Run(base) })
+	floor.Go(func() error { return d.cloud.Run(base) })
+	floor.Go(func() error { return d.watchLink(base) })
+	floor.Go(func() error { return d.readKeys(base) })
+
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	context.AfterFunc(base, stopServing) // a part that fails takes the daemon down
+	welcome(cfg)
+	log.Info("listening", "socket", cfg.Listen.Socket, "http", cfg.Listen.HTTP, "policy", p.String())
+	err = face.Serve(serving, cfg.Drain, listeners...)
+	stopBase()
+	return errors.Join(err, floor.Wait())
+}
+
+func closeAll(listeners []net.Listener) error {
+	var all []error
+	for _, l := range listeners {
+		all = append(all, l.Close())
+	}
+	return errors.Join(all...)
+}
+
+// watchLink keeps the pool told of the kernel's links. Where the kernel gives
+// no events the rest of the daemon goes on without.
+func (d *daemonParts) watchLink(ctx context.Context) error {
+	err := sense.WatchLink(ctx, func(l sense.Link) { d.cloud.SetLink(l.Known, l.Up, l.Prefixes) })
+	if err != nil {
+		d.log.Warn("links are not watched", "err", err)
+	}
+	return nil
+}
+
+// readKeys gets the key of every cloud target. One that cannot be had leaves
+// its target unused, and the rest works.
+func (d *daemonParts) readKeys(ctx context.Context) error {
+	for _, t := range d.cfg.Cloud.Targets {
+		if t.Key.IsZero() {
+			continue
+		}
+		key, err := t.Key.Resolve(ctx)
+		if err != nil {
+			d.log.Warn("key cannot be had", "target", t.Name, "err", err)
+		}
+		d.cloud.SetKey("cloud/"+t.Name, key, err)
+	}
+	return nil
+}
+
+func localOptions(cfg *config.Config, sockets string, store *lateStore, log *slog.Logger) local.Options {
+	o := local.Options{
+		Dir: sockets, Ledger: store.ledger, Log: log,
+		Command: cfg.Local.Engine.Command, URL: cfg.Local.Engine.URL,
+		Idle: cfg.Local.Engine.Idle, Boot: cfg.Local.Engine.Start == "boot", Threads: cfg.Local.Engine.Threads,
+	}
+	if cfg.Local.Disabled {
+		return o
+	}
+	for _, m := range cfg.Local.Models {
+		o.Models = append(o.Models, local.Model{
+			Name: m.Name, File: m.File, SHA256: m.SHA256, Services: m.Services,
+			Context: m.Context, System: m.System, Sampling: m.Sampling,
+		})
+	}
+	return o
+}
+
+func cloudOptions(cfg *config.Config, log *slog.Logger) cloud.Options {
+	o := cloud.Options{Log: log}
+	for _, t := range cfg.Cloud.Targets {
+		c := cloud.Target{
+			Name: "cloud/" + t.Name, Base: t.BaseURL, Models: t.Models, Services: t.Services,
+			Context: t.Context, Keyed: !t.Key.IsZero(),
+		}
+		if t.Price != nil {
+			c.Price = &cloud.Price{Input: t.Price.Input, Output: t.Price.Output}
+		}
+		o.Targets = append(o.Targets, c)
+	}
+	return o
+}
+
+// absolute is the path seen from the root, as it is when that cannot be told.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+var errNothingAnswers = fmt.Errorf("nothing can answer: no usable local engine and no usable cloud target; see /v1/status")

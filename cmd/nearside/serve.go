@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"nearside/agent/config"
+)
+
+// serveFlags override the config.
+type serveFlags struct {
+	state string
+	http  string
+}
+
+func serveCmd(g *globals) *cobra.Command {
+	f := &serveFlags{}
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the daemon", Args: cobra.NoArgs,
+		Long: `Run the daemon until SIGINT or SIGTERM. It listens on a Unix socket and on
+loopback TCP, starts without a network, and at the end lets requests under way
+finish for at most the config's drain time (10 s).`,
+		Example: `  nearside serve
+  nearside serve --config nearside.yaml --state /tmp/ns --socket /tmp/ns.sock --http ""`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := g.load()
+			if err != nil {
+				return err
+			}
+			f.apply(c, cfg, g.socket)
+			if problems := cfg.Validate(); len(problems) > 0 {
+				return usage("%w", problems[0])
+			}
+			p, err := loadPolicy(cfg)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return run(c.Context(), cfg, p, newLog(cfg.Log))
+		},
+	}
+	c.Flags().StringVar(&f.state, "state", "", "state `DIR` (default the config's)")
+	c.Flags().StringVar(&f.http, "http", "", "loopback `ADDR` for HTTP, \"\" is off (default the config's)")
+	return c
+}
+
+func (f *serveFlags) apply(c *cobra.Command, cfg *config.Config, socket string) {
+	if socket == "" {
+		socket = os.Getenv("NEARSIDE_SOCKET")
+	}
+	if socket != "" {
+		cfg.Listen.Socket = absolute(socket)
+	}
+	if f.state != "" {
+		cfg.State = absolute(f.state)
+	}
+	if c.Flags().Changed("http") {
+		cfg.Listen.HTTP = f.http
+	}
+}
+
+func newLog(l config.Log) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(l.Level)) // checked with the config
+	o := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
+
+// welcome is what a person who started the daemon wants to see first.
+func welcome(cfg *config.Config) {
+	fmt.Printf("nearside %s\n  socket  %s\n", version(), cfg.Listen.Socket)
+	if cfg.Listen.HTTP != "" {
+		fmt.Printf("  URL     http://%s/v1\n", cfg.Listen.HTTP)
+	}
+	if !isTerminal(os.Stdout) && os.Getenv("NEARSIDE_WELCOME") == "" {
+		return
+	}
+	at := ""
+	if cfg.Listen.Socket != defaultSocket() {
+		at = " --socket " + cfg.Listen.Socket
+	}
+	fmt.Printf(`try
+  bin/nearside ask%[1]s "What is the capital of France?"
+  bin/nearside explain%[1]s "Write a regular expression for IPv4 addresses"
+  curl --unix-socket %[2]s http://localhost/v1/status
+`, at, cfg.Listen.Socket)
+}
+
+func defaultSocket() string {
+	cfg, err := config.Default()
+	if err != nil {
+		return ""
+	}
+	return cfg.Listen.Socket
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// release and commit are set by the linker, see the Makefile.
+var (
+	release = "dev"
+	commit  = ""
+)
+
+func version() string {
+	if c := revision(); c != "" {
+		return release + " (" + c + ")"
+	}
+	return release
+}
+
+// revision is the commit the program was built from, "" when not known.
+func revision() string {
+	if commit != "" {
+		return commit
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+func versionCmd(g *globals) *cobra.Command {
+	return g.jsonFlag(&cobra.Command{
+		Use: "version", Short: "Print version, commit and toolchain", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if g.json {
+				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{
+					"version": release, "commit": revision(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+				})
+			}
+			fmt.Fprintf(c.OutOrStdout(), "nearside %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		},
+	})
+}

@@ -1,0 +1,120 @@
+// Package house holds the whole tree to its rules: which package may know
+// which, and that each one says what it is for.
+package house
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows are the packages of ours that each package may import. Another arrow
+// is a decision: make it here first.
+var arrows = map[string][]string{
+	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cloud", "local", "local/sense", "policy", "store"},
+	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
+	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
+	"cmd/fakecloud/fake/chat": {},
+	"build/bench":             {"agent/config", "cmd/fakecloud/fake", "policy"},
+	"agent":                   {"agent/openai", "policy"},
+	"agent/config":            {"agent/config/strict", "policy"},
+	"agent/config/strict":     {},
+	"agent/openai":            {},
+	"agent/server":            {"agent", "agent/openai", "policy"},
+	"local":                   {"agent/openai"},
+	"local/sense":             {},
+	"cloud":                   {"agent/openai"},
+	"policy":                  {},
+	"store":                   {},
+}
+
+// pure are packages that know only the standard library, and of it nothing
+// that touches the world.
+var pure = []string{"policy"}
+
+// worldly are standard packages that reach outside the program.
+var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}
+
+type pkg struct {
+	ImportPath string
+	Name       string
+	Doc        string
+	Imports    []string
+	Standard   bool
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestArrows(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, "nearside"), "/")
+		if name == "" {
+			continue // this test's own
+		}
+		allowed, listed := arrows[name]
+		if !listed {
+			t.Errorf("%s is not in the table of arrows", name)
+		}
+		seen[name] = true
+		for _, i := range p.Imports {
+			if ours, ok := strings.CutPrefix(i, "nearside/"); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s may not import %s", name, ours)
+			}
+		}
+	}
+	for name := range arrows {
+		if !seen[name] {
+			t.Errorf("%s is in the table of arrows and does not exist", name)
+		}
+	}
+}
+
+func TestPure(t *testing.T) {
+	for _, p := range packages(t) {
+		if !slices.Contains(pure, strings.TrimPrefix(p.ImportPath, "nearside/")) {
+			continue
+		}
+		for _, i := range p.Imports {
+			if strings.Contains(i, ".") || slices.Contains(worldly, i) {
+				t.Errorf("%s is pure and may not import %s", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+func TestPackageDocs(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.ImportPath == "nearside" {
+			continue
+		}
+		want := "Package " + p.Name + " "
+		if p.Name == "main" {
+			want = "Command "
+		}
+		if !strings.HasPrefix(p.Doc, want) {
+			t.Errorf("%s has no doc comment that begins with %q", p.ImportPath, want)
+		}
+	}
+}
