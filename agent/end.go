@@ -11,27 +11,34 @@ import (
 	"nearside/policy"
 )
 
-// good judges a reply. A poor one is kept aside while the next step runs.
+// good judges a reply. A poor one is kept aside while the next step runs. A
+// server that reports no probabilities is taken at its word.
 func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
 	if step.Kind != policy.StepLocal {
 		return true
 	}
 	a := reply.Answer
-	if a.Refused || refuses(a.Text()) {
+	sure := w.sure(a)
+	switch {
+	case a.Refused, refuses(a.Text()):
 		return false
-	}
-	if a.Finish == "length" && w.in.Request.MaxTokens == 0 {
+	case a.Finish == "length" && w.in.Request.MaxTokens == 0:
 		return false // it ran into its own limit, not the caller's
 	}
-	if w.agent.parts.Scorer == nil {
-		return true
+	return sure == nil || *sure >= step.Threshold
+}
+
+// sure is how sure the model was of its answer, nil when that is not known.
+func (w *walk) sure(a *openai.Answer) *float64 {
+	scorer := w.agent.parts.Scorer
+	if scorer == nil {
+		return nil
 	}
-	score, ok := w.agent.parts.Scorer.Confidence(w.in.Request.LastUser(), a.Tokens)
-	if !ok {
-		return true // a server that reports no probabilities is taken at its word
+	w.score = nil
+	if score, ok := scorer.Confidence(w.in.Request.LastUser(), a.Tokens); ok {
+		w.score = &score
 	}
-	w.score = &score
-	return score >= step.Threshold
+	return w.score
 }
 
 // refusals are how small models begin when they will not or cannot answer.
@@ -104,13 +111,15 @@ func (w *walk) refusal(step *policy.Step) error {
 	return ErrNoRoute
 }
 
-// worst picks among the faults of the steps the one a caller can act on.
+// worst picks among the faults of the steps the one a caller can act on: what
+// is wrong with the request or its rate, then time, then the rest. That a
+// target refused our key is not the caller's to know.
 func (w *walk) worst() error {
 	err := errors.Join(w.faults...)
-	var limited *openai.Error
+	var e *openai.Error
 	switch {
-	case errors.As(err, &limited) && limited.Status == http.StatusTooManyRequests:
-		return limited
+	case errors.As(err, &e) && e.Status < 500 && e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden && e.Status != http.StatusNotFound:
+		return e
 	case errors.Is(err, openai.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return ErrDeadline
 	case errors.Is(err, openai.ErrBusy):

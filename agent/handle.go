@@ -95,7 +95,7 @@ func (w *walk) consult(ctx context.Context, step *policy.Step, later []policy.St
 	}
 	if err != nil {
 		w.faults = append(w.faults, err)
-		return w.final(err), err
+		return step.Kind == policy.StepCloud && w.final(err), err
 	}
 	if w.good(step, reply) {
 		w.deliver(step, reply, false)

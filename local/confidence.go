@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"nearside/agent/openai"
 )
@@ -47,20 +48,23 @@ type word struct {
 }
 
 // words joins tokens to words, a new one at every token that begins with white
-// space; its log-probability is the sum of its tokens'. Punctuation and end
-// marks are no words.
+// space; its log-probability is the sum of its tokens'. Punctuation, white
+// space and end marks belong to no word.
 func words(tokens []openai.Token) []word {
 	var out []word
-	for i := 0; i < len(tokens); {
-		text, lp := tokens[i].Text, tokens[i].Logprob
-		for i++; i < len(tokens) && !strings.HasPrefix(tokens[i].Text, " ") && !strings.HasPrefix(tokens[i].Text, "\n"); i++ {
-			text += tokens[i].Text
-			lp += tokens[i].Logprob
+	for _, t := range tokens {
+		text := strings.Join(strings.FieldsFunc(strings.ToLower(t.Text), notWord), "")
+		if text == "" || math.IsNaN(t.Logprob) {
+			continue
 		}
-		text = strings.Join(strings.FieldsFunc(strings.ToLower(text), notWord), "")
-		if text != "" && !math.IsNaN(lp) {
-			out = append(out, word{text, max(lp, -100)})
+		lp := max(t.Logprob, -100)
+		if first, _ := utf8.DecodeRuneInString(t.Text); len(out) == 0 || unicode.IsSpace(first) {
+			out = append(out, word{text, lp})
+			continue
 		}
+		last := &out[len(out)-1]
+		last.text += text
+		last.logprob += lp
 	}
 	return out
 }

@@ -85,9 +85,25 @@ func (t *target) attempt(ctx context.Context, call openai.Call, end time.Time) (
 	if errors.Is(err, errCrashed) {
 		result = "crashed"
 	}
-	t.figures.End(took, err != nil, ctx.Err() == nil && result != "busy")
+	t.figures.End(took, err != nil, ctx.Err() == nil && ownFault(err, took))
 	call.Tried(openai.Attempt{Target: "local/" + t.model.Name, Start: start, Took: took, Result: result, Err: err})
 	return reply, err
+}
+
+// hurried is the time within which no answer says nothing of the model.
+const hurried = 5 * time.Second
+
+// ownFault tells whether the end of an attempt says something of the target:
+// not a full queue, not a request it found wrong, not a caller in a hurry.
+func ownFault(err error, took time.Duration) bool {
+	var e *openai.Error
+	switch {
+	case errors.Is(err, openai.ErrBusy), errors.As(err, &e) && e.Status < 500:
+		return false
+	case errors.Is(err, openai.ErrTimeout):
+		return took >= hurried
+	}
+	return true
 }
 
 // ask sends the request inside the budget. The budget holds until the reply
@@ -167,28 +183,18 @@ func (t *target) send(ctx context.Context, client *openai.Client, call openai.Ca
 	var err error
 	if !r.Stream {
 		reply.Answer, reply.Body, err = client.Chat(ctx, body, shape)
-		return reply, upstream(err)
+		return reply, err
 	}
 	reply.Stream, err = client.ChatStream(ctx, body, shape)
 	if err != nil {
-		return nil, upstream(err)
+		return nil, err
 	}
 	reply.Answer = reply.Stream.Answer
 	if err := reply.Stream.Prime(call.Hold); err != nil {
 		reply.Close()
-		return nil, upstream(err)
+		return nil, err
 	}
 	return reply, nil
-}
-
-// upstream makes a status of the engine a fault of this target: what it finds
-// wrong, such as a prompt too long for it, another target may take.
-func upstream(err error) error {
-	var e *openai.Error
-	if errors.As(err, &e) && e.Status < 500 {
-		return &openai.Error{Status: http.StatusBadGateway, Type: e.Type, Code: e.Code, Message: "The local engine did not take the request: " + e.Message}
-	}
-	return err
 }
 
 // Confidence makes Local an agent's scorer, see [Confidence].

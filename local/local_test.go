@@ -1,0 +1,326 @@
+package local_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"nearside/agent/openai"
+	"nearside/local"
+)
+
+// facts is a ledger in memory.
+type facts struct {
+	mu   sync.Mutex // guards kept
+	kept map[string]string
+}
+
+func (f *facts) Fact(_ context.Context, name string) (string, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v, ok := f.kept[name]
+	return v, ok, nil
+}
+
+func (f *facts) SetFact(_ context.Context, name, value string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept[name] = value
+	return nil
+}
+
+// options are those of one model served by a fake engine in the mode.
+func options(t *testing.T, mode string) local.Options {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ns") // short: socket paths are
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	file := filepath.Join(dir, "tiny.gguf")
+	if err := os.WriteFile(file, []byte("weights"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := &facts{kept: map[string]string{}}
+	return local.Options{
+		Command: []string{exe, "fake-engine", mode}, Dir: dir, Log: slog.New(slog.DiscardHandler),
+		Models: []local.Model{{Name: "tiny", File: file, Services: []string{"chat"}, System: "Be brief.", Sampling: map[string]float64{"temperature": 0, "top_p": 0.5}}},
+		Ledger: func() local.Ledger { return ledger },
+	}
+}
+
+// run runs the models until the test ends and checks that no child is left.
+func run(t *testing.T, o local.Options) *local.Local {
+	t.Helper()
+	l := local.New(o)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = l.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		pid := l.Status()[0].PID
+		stop()
+		<-done
+		if pid != 0 && syscall.Kill(pid, 0) == nil {
+			t.Errorf("the engine %d outlived its owner", pid)
+		}
+	})
+	return l
+}
+
+const question = `{"messages":[{"role":"developer","content":"x"},{"role":"user","content":"Really?"}],"top_p":0.9}`
+
+// ask asks once and returns the answer and the results of the attempts.
+func ask(t *testing.T, l *local.Local, body string, budget time.Duration) (*openai.Reply, []string, error) {
+	t.Helper()
+	r, err := openai.Decode([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tried []string
+	reply, err := l.Chat(t.Context(), openai.Call{
+		Request: r, Targets: []string{"local/tiny"}, Hold: 1, Budget: budget,
+		Tried: func(a openai.Attempt) { tried = append(tried, a.Result) },
+	})
+	if err == nil {
+		t.Cleanup(reply.Close)
+	}
+	return reply, tried, err
+}
+
+func TestAnswers(t *testing.T) {
+	l := run(t, options(t, "ok"))
+	reply, tried, err := ask(t, l, question, 20*time.Second)
+	if err != nil || strings.Join(tried, " ") != "ok" || len(reply.Answer.Tokens) != 1 {
+		t.Fatalf("got %+v, %v, %v", reply, tried, err)
+	}
+	if s := string(reply.Body); strings.Contains(s, "logprobs") || strings.Contains(s, "timings") {
+		t.Errorf("the caller sees what was not asked for: %s", s)
+	}
+	streamed := strings.Replace(question, "{", `{"stream":true,"logprobs":true,`, 1)
+	reply, _, err = ask(t, l, streamed, 20*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk, err := reply.Stream.Next()
+	if err != nil || !strings.Contains(string(chunk), "logprobs") {
+		t.Errorf("log-probabilities were asked for: %s, %v", chunk, err)
+	}
+	if s := l.Status()[0]; s.State != local.Ready || s.Calls != 2 || s.PID == 0 {
+		t.Errorf("got status %+v", s)
+	}
+}
+
+// TestRebuilds looks at what the engine is sent: nothing that is not on the
+// allow-list, and the model's own prompt and sampling where there is room.
+func TestRebuilds(t *testing.T) {
+	l := run(t, options(t, "echo"))
+	sent := func(body string) (out map[string]any, reply *openai.Reply) {
+		reply, _, err := ask(t, l, body, 20*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(reply.Answer.Text()), &out); err != nil {
+			t.Fatal(err)
+		}
+		return out, reply
+	}
+	got, reply := sent(`{"messages":[{"role":"user","content":"a","evil":1}],"grammar":"x","id_slot":3,"lora":[],"n_discard":5,"chat_parser":"y","post_sampling_probs":true,"seed":7,"top_p":0.9,"max_completion_tokens":9,"user":"me"}`)
+	for _, name := range []string{"grammar", "id_slot", "lora", "n_discard", "chat_parser", "post_sampling_probs", "user"} {
+		if _, there := got[name]; there {
+			t.Errorf("%s reached the engine", name)
+		}
+	}
+	if want := "chat_parser grammar id_slot lora n_discard post_sampling_probs"; strings.Join(reply.Ignored, " ") != want {
+		t.Errorf("got ignored %v, want %s", reply.Ignored, want)
+	}
+	for name, want := range map[string]any{"seed": 7.0, "top_p": 0.9, "temperature": 0.0, "max_tokens": 9.0, "n_probs": 1.0, "model": "tiny"} {
+		if got[name] != want {
+			t.Errorf("%s: got %v, want %v", name, got[name], want)
+		}
+	}
+	first := got["messages"].([]any)[0].(map[string]any)
+	if first["role"] != "system" || first["content"] != "Be brief." {
+		t.Errorf("got first turn %v", first)
+	}
+	if text, _ := json.Marshal(got["messages"]); strings.Contains(string(text), "evil") {
+		t.Errorf("a field inside a message got through: %s", text)
+	}
+	got, _ = sent(question)
+	if turns := got["messages"].([]any); len(turns) != 2 || turns[0].(map[string]any)["role"] != "system" {
+		t.Errorf("a prompt of the caller's own: got %v", turns)
+	}
+}
+
+func TestCrashIsAskedOnceMore(t *testing.T) {
+	l := run(t, options(t, "once"))
+	_, tried, err := ask(t, l, question, 20*time.Second)
+	if err != nil || strings.Join(tried, " ") != "crashed ok" {
+		t.Errorf("got %v, %v", tried, err)
+	}
+}
+
+func TestCrashesEndInQuarantine(t *testing.T) {
+	l := run(t, options(t, "crash"))
+	for range 5 {
+		if _, _, err := ask(t, l, question, 20*time.Second); err == nil {
+			t.Fatal("an engine that dies answered")
+		}
+		if l.Status()[0].State == local.Quarantined {
+			break
+		}
+		waitFor(t, func() bool { return l.Status()[0].Usable || l.Status()[0].State == local.Quarantined })
+	}
+	s := l.Status()[0]
+	if s.State != local.Quarantined || s.Usable || !strings.Contains(s.Why, "3 crashes") {
+		t.Fatalf("got %+v", s)
+	}
+	start := time.Now()
+	if _, _, err := ask(t, l, question, 20*time.Second); !errors.Is(err, openai.ErrDown) || time.Since(start) > 5*time.Second {
+		t.Errorf("got %v after %v, want to be turned away at once", err, time.Since(start))
+	}
+}
+
+// waitFor polls until the condition holds.
+func waitFor(t *testing.T, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("it did not happen in time")
+		}
+	}
+}
+
+func TestCannotStart(t *testing.T) {
+	sum := sha256.Sum256([]byte("weights"))
+	for _, c := range []struct {
+		name   string
+		mode   string
+		change func(*local.Options)
+		want   string
+	}{
+		{"no engine", "ok", func(o *local.Options) { o.Command = nil }, "run make setup"},
+		{"engine not there", "ok", func(o *local.Options) { o.Command = []string{"/nowhere/llama-server"} }, "cannot be run"},
+		{"old engine", "old", func(*local.Options) {}, "build 9999, older than 11393"},
+		{"no model", "ok", func(o *local.Options) { o.Models[0].File += "x" }, "is not there; run make setup"},
+		{"wrong checksum", "ok", func(o *local.Options) { o.Models[0].SHA256 = strings.Repeat("0", 64) }, "the catalogue says 000000000000"},
+		{"rotten model", "bad", func(o *local.Options) { o.Models[0].SHA256 = hex.EncodeToString(sum[:]) }, "the model is rotten"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := options(t, c.mode)
+			c.change(&o)
+			l := run(t, o)
+			_, _, err := ask(t, l, question, 20*time.Second)
+			if !errors.Is(err, openai.ErrDown) || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+			if s := l.Status()[0]; !strings.Contains(s.Why, c.want) {
+				t.Errorf("the status says %q", s.Why)
+			}
+		})
+	}
+}
+
+// TestHoldsAModelToItsFirstLoad swaps the file of a model that came without a
+// checksum.
+func TestHoldsAModelToItsFirstLoad(t *testing.T) {
+	o := options(t, "ok")
+	if _, _, err := ask(t, run(t, o), question, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(o.Models[0].File, []byte("other weights"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ask(t, run(t, o), question, 20*time.Second); err == nil || !strings.Contains(err.Error(), "its first load says") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWaitsWithinTheBudget(t *testing.T) {
+	l := run(t, options(t, "slow"))
+	start := time.Now()
+	_, tried, err := ask(t, l, question, 300*time.Millisecond)
+	if !errors.Is(err, openai.ErrTimeout) || strings.Join(tried, " ") != "timeout" || time.Since(start) > 10*time.Second {
+		t.Errorf("got %v, %v after %v", tried, err, time.Since(start))
+	}
+}
+
+func TestFullQueue(t *testing.T) {
+	l := run(t, options(t, "slow"))
+	var all sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	r, _ := openai.Decode([]byte(question))
+	call := openai.Call{Request: r, Targets: []string{"local/tiny"}, Budget: time.Minute, Tried: func(openai.Attempt) {}}
+	for range 32 {
+		all.Go(func() { _, _ = l.Chat(ctx, call) })
+	}
+	waitFor(t, func() bool { return l.Status()[0].InFlight == 32 })
+	waitFor(t, func() bool { // the last may still be on its way in
+		short := call
+		short.Budget = 50 * time.Millisecond
+		_, err := l.Chat(t.Context(), short)
+		return errors.Is(err, openai.ErrBusy)
+	})
+	cancel()
+	all.Wait()
+}
+
+func TestStopsWhenIdle(t *testing.T) {
+	o := options(t, "ok")
+	o.Idle = 50 * time.Millisecond
+	l := run(t, o)
+	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	pid := l.Status()[0].PID
+	waitFor(t, func() bool { return l.Status()[0].State == local.Stopped })
+	if pid != 0 {
+		waitFor(t, func() bool { return syscall.Kill(pid, 0) != nil })
+	}
+	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
+		t.Errorf("it does not start again: %v", err)
+	}
+}
+
+func TestServerByURL(t *testing.T) {
+	var sent map[string]any
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewDecoder(r.Body).Decode(&sent)
+		_, _ = io.WriteString(w, `{"id":"c","choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}`)
+	}))
+	defer srv.Close()
+	o := options(t, "ok")
+	o.URL = srv.URL + "/v1"
+	l := run(t, o)
+	reply, _, err := ask(t, l, question, 20*time.Second)
+	if err != nil || reply.Answer.Text() != "hi" {
+		t.Fatalf("got %+v, %v", reply, err)
+	}
+	if _, there := sent["n_probs"]; there || sent["logprobs"] != true {
+		t.Errorf("got %v", sent)
+	}
+}

@@ -1,0 +1,85 @@
+package local_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain lets the test binary stand in for an engine that misbehaves on
+// demand: `BINARY fake-engine MODE --host ... --model ...`. What a real engine
+// does is tested with the real one, in cmd/nearside.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "fake-engine" {
+		fakeEngine(os.Args[2], os.Args[3:])
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// fakeEngine takes llama-server's flags. Modes: ok, old (version), bad (exits
+// while loading), slow (never ready), crash (dies at every ask), once (dies at
+// the first ask of the file beside the model, then answers), echo (answers with
+// the body it got).
+func fakeEngine(mode string, args []string) {
+	fs := flag.NewFlagSet("engine", flag.ExitOnError)
+	host, model, version := fs.String("host", "", ""), fs.String("model", "", ""), fs.Bool("version", false, "")
+	for _, name := range []string{"alias", "ctx-size", "parallel", "threads", "threads-batch", "poll", "poll-batch", "cache-ram"} {
+		fs.String(name, "", "")
+	}
+	_ = fs.Parse(args)
+	if *version {
+		fmt.Fprintln(os.Stderr, map[bool]string{true: "version: 9999 (old)", false: "version: 11549 (fake)"}[mode == "old"])
+		return
+	}
+	if mode == "bad" {
+		fmt.Fprintln(os.Stderr, "error: the model is rotten")
+		os.Exit(1)
+	}
+	l, err := net.Listen("unix", *host)
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) {
+		if mode == "slow" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("/v1/chat/completions", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		answer(w, mode, *model, body)
+	})
+	_ = (&http.Server{Handler: mux, ReadHeaderTimeout: time.Second}).Serve(l)
+}
+
+func answer(w http.ResponseWriter, mode, model string, body []byte) {
+	switch mode {
+	case "crash":
+		os.Exit(9)
+	case "once":
+		if _, err := os.Stat(model + ".crashed"); err != nil {
+			_ = os.WriteFile(model+".crashed", nil, 0o600)
+			os.Exit(9)
+		}
+	case "hang":
+		select {}
+	}
+	text, _ := json.Marshal(string(body))
+	if strings.Contains(string(body), `"stream":true`) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":%s},\"logprobs\":{\"content\":[{\"token\":\" yes\",\"logprob\":-0.1}]},\"finish_reason\":null}]}\n\n", text)
+		fmt.Fprint(w, "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
+		return
+	}
+	fmt.Fprintf(w, `{"id":"c","model":"tiny","timings":{},"choices":[{"index":0,"message":{"role":"assistant","content":%s},"logprobs":{"content":[{"token":" yes","logprob":-0.1}]},"finish_reason":"stop"}]}`, text)
+}
