@@ -239,7 +239,7 @@ func TestBudgetsAndCommits(t *testing.T) {
 	for rule, want := range map[string]int{"first_token": 1, "after_8_tokens": 8, "after_check": -1} {
 		s.doc.Services["chat"] = policy.Service{Ladder: []string{"local", "cloud", "refuse"}, Fresh: "never", Commit: policy.Commit{Local: rule, Cloud: "first_token"}}
 		p := s.decide()
-		if l, c := p.Steps[0], p.Steps[1]; l.Commit != rule || l.CommitTokens != want || c.CommitTokens != 1 || l.Threshold != 0.2 || c.Threshold != 0 {
+		if l, c := p.Steps[0], p.Steps[1]; l.Commit != rule || l.CommitTokens != want || c.CommitTokens != 1 || l.Threshold != 0.25 || c.Threshold != 0 {
 			t.Errorf("%s: got %+v, %+v", rule, l, c)
 		}
 		if !p.Asks(policy.StepCloud) || p.Asks(policy.StepStale) {
