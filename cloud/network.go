@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -92,12 +93,12 @@ func (n *network) saw(m *member, err error, reached bool) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	switch kind := outage(err, reached); kind {
-	case none:
+	switch outage(err, reached) {
+	case answered:
 		n.setLocked(Online, "calls")
 	case noRoute:
 		n.setLocked(Offline, "calls")
-	case maybe:
+	case silence:
 		if n.misses++; n.misses >= missesOff {
 			n.setLocked(Offline, "calls")
 		}
@@ -111,31 +112,34 @@ func (n *network) wantsProbe() bool {
 	return n.state == Offline && !n.down
 }
 
-// kinds of evidence in a call's end.
+// evidence is what the end of a call says of the network.
 type evidence int
 
 const (
-	none    evidence = iota // somebody answered
-	maybe                   // nobody did
-	noRoute                 // the kernel knows no way
+	nothing  evidence = iota // a name that does not exist, a certificate that is not trusted
+	answered                 // somebody out there did
+	silence                  // nobody did
+	noRoute                  // the kernel knows no way
 )
 
-// outage reads what the end of a call says of the network.
+// outage reads the end of a call; reached is whether a connection stood.
 func outage(err error, reached bool) evidence {
 	var status *openai.Error
 	if err == nil || reached || errors.As(err, &status) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) {
-		return none
+		return answered
 	}
 	for _, no := range []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, no) {
 			return noRoute
 		}
 	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) && dns.IsNotFound {
-		return none // a resolver answered
+	var name *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	if errors.As(err, &name) && name.IsNotFound || errors.As(err, &cert) || errors.As(err, &record) {
+		return nothing
 	}
-	return maybe
+	return silence
 }
 
 // near tells whether the target is on this device or a neighbour on a link

@@ -189,9 +189,11 @@ func (e *engine) admit(ctx context.Context, t *ticket) {
 func (e *engine) withdraw(t *ticket) {
 	delete(e.waiting, t)
 	select {
-	case <-t.granted:
-		e.inside--
-		e.idle()
+	case l := <-t.granted:
+		if l.life == e.life {
+			e.inside--
+			e.idle()
+		}
 	default:
 	}
 }

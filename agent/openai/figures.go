@@ -7,10 +7,10 @@ import (
 )
 
 // The rolling figures look back on this many calls; what went wrong counts for
-// a minute, so that a target that was left alone is given another chance.
+// half a minute, so that a target that was left alone gets another chance.
 const (
 	window    = 64
-	errorsFor = time.Minute
+	errorsFor = 30 * time.Second
 )
 
 // Figures are what the latest calls to one target were like. The zero value
@@ -31,7 +31,7 @@ type ending struct {
 // Summary is a snapshot of [Figures]. Nil is not known yet.
 type Summary struct {
 	P50, P95  *time.Duration // of good calls: to the first token, or the whole plain reply
-	ErrorRate *float64       // of the latest calls within a minute, 0 to 1
+	ErrorRate *float64       // of the latest calls within half a minute, 0 to 1
 	InFlight  int
 	Calls     int64
 }

@@ -87,8 +87,12 @@ offline answers from what it knows. Every reply says who answered and why.`,
 	return root
 }
 
-// markUsage makes wrong arguments a usage error on every command.
+// markUsage makes wrong arguments and unknown commands a usage error.
 func markUsage(c *cobra.Command) {
+	if c.HasSubCommands() {
+		c.Args = cobra.NoArgs
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {

@@ -77,10 +77,10 @@ type fileDoc struct {
 }
 
 type signalDoc struct {
-	Value  any    `json:"value"`
-	Unit   string `json:"unit"`
-	AgeS   int64  `json:"age_s"`
-	Source string `json:"source"`
+	Value  any     `json:"value"`
+	Unit   string  `json:"unit"`
+	AgeS   *int64  `json:"age_s"`
+	Source *string `json:"source"`
 }
 
 // condition is one thing about the daemon's health.

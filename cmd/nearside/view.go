@@ -79,7 +79,7 @@ func (d *daemonParts) status() any {
 		Version: release, Commit: revision(), UptimeS: int64(time.Since(d.started).Seconds()), Ready: d.ready() == nil,
 		Connectivity: connectivityDoc{network, int64(time.Since(since).Seconds()), source},
 		Policy:       policyDoc{p.Doc.Version, p.Digest, p.Source, state},
-		Targets:      []targetDoc{}, Engine: engineDoc{State: "none"}, Signals: map[string]signalDoc{},
+		Targets:      []targetDoc{}, Engine: engineDoc{State: "none"}, Signals: signalDocs(network, since, source),
 	}
 	locals := d.local.Status()
 	for _, t := range locals {
@@ -98,6 +98,23 @@ func (d *daemonParts) status() any {
 	s.Store = d.storeStatus()
 	s.Health = d.health(locals, &s)
 	return s
+}
+
+// units are those of the device's signals. Nothing senses them yet, but for
+// the network.
+var units = map[string]string{
+	"cpu_pct": "%", "mem_available_mb": "MB", "pressure_pct": "%", "temperature_c": "C", "battery_pct": "%",
+	"charging": "", "disk_free_mb": "MB", "metered": "",
+}
+
+func signalDocs(network string, since time.Time, source string) map[string]signalDoc {
+	docs := map[string]signalDoc{}
+	for name, unit := range units {
+		docs[name] = signalDoc{Unit: unit}
+	}
+	age := int64(time.Since(since).Seconds())
+	docs["network"] = signalDoc{Value: network, AgeS: &age, Source: &source}
+	return docs
 }
 
 func (t targetDoc) with(f openai.Summary) targetDoc {
@@ -147,8 +164,11 @@ func (d *daemonParts) health(locals []local.Status, s *statusDoc) []condition {
 		add("no_local_model", "warn", "there is no local model, so nothing is answered on the device", "run make setup, or list one under local.models")
 	}
 	for _, t := range locals {
-		if !t.Usable {
+		switch {
+		case !t.Usable:
 			add("engine", "fail", t.Name+": "+t.Why, "")
+		case t.State == local.Stopped && t.Why != "": // it crashed, and may again
+			add("engine", "warn", t.Name+": "+t.Why, "check the model with: nearside model verify")
 		}
 	}
 	for _, t := range d.cloud.Status() {
