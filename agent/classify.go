@@ -1,9 +1,12 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"nearside/agent/openai"
 	"nearside/policy"
@@ -79,34 +82,92 @@ func size(r *openai.Request) policy.Size {
 	return s
 }
 
-var (
-	codeWords = regexp.MustCompile("(?i)```|\\b(sql|regex|regular expression|python|golang|javascript|typescript|java|c\\+\\+|rust|bash|function that|write a (program|script|query|class)|stack trace|compile)\\b")
-	mathWords = regexp.MustCompile(`(?i)\b(derivative|integral|solve|equation|square root|prime|factorial|remainder|logarithm|matrix|probability|percent(age)?|ratio|hexadecimal|binary|decimal|average of|sum of)\b`)
-	bigNumber = regexp.MustCompile(`\d{2,}`)
-	operators = regexp.MustCompile(`(?i)\d\s*([-+*/×÷^%]|times|plus|minus|divided by|to the power of|multiplied by)\s*\d`)
-	openWords = regexp.MustCompile(`(?i)^\s*(explain|compare|analy[sz]e|discuss|describe in detail|summari[sz]e|translate|write (an?|the) (essay|article|story|poem|letter|report)|why )`)
-)
-
-// longText is the length, in bytes, from which a question is a document.
+// longText is the length, in bytes, from which a question is a document. No
+// more of it than that is looked at.
 const longText = 2000
+
+// tells are words, and pairs of words, that give a task class away.
+var tells = classes(map[string]string{
+	"code": "sql regex python golang javascript typescript java rust bash compile code",
+	"math": "derivative integral solve equation prime factorial remainder logarithm matrix probability percent percentage ratio hexadecimal binary decimal",
+}, map[string]string{
+	"regular expression": "code", "stack trace": "code", "a program": "code", "a script": "code", "a function": "code", "a query": "code",
+	"square root": "math", "sum of": "math", "average of": "math",
+})
+
+// openings are first words that ask for more than a fact.
+var openings = map[string]bool{
+	"explain": true, "compare": true, "analyze": true, "analyse": true, "discuss": true, "summarize": true, "summarise": true,
+	"translate": true, "write": true, "why": true, "describe": true, "draft": true,
+}
+
+// arithmetic is two numbers and an operator between them.
+var arithmetic = regexp.MustCompile(`\d\s*([-+*/×÷^%]|times|plus|minus|divided by|to the power of|multiplied by)\s*\d`)
+
+// classes turns lists of words into a look-up, beside the pairs.
+func classes(lists, pairs map[string]string) map[string]string {
+	out := maps.Clone(pairs)
+	for class, list := range lists {
+		for w := range strings.FieldsSeq(list) {
+			out[w] = class
+		}
+	}
+	return out
+}
 
 // task names the class of a question by plain features of its last user turn.
 // The classes are coarse on purpose: what they are worth is in the policy.
 func task(r *openai.Request) string {
-	text := r.LastUser()
 	switch {
 	case r.Tools:
 		return "tools"
 	case r.Schema:
 		return "schema"
-	case codeWords.MatchString(text):
-		return "code"
-	case mathWords.MatchString(text), bigNumber.MatchString(text) && operators.MatchString(text):
-		return "math"
-	case len(text) > longText:
+	}
+	text := r.LastUser()
+	long := len(text) > longText
+	if long {
+		text = text[:longText]
+	}
+	class := wording(strings.ToLower(text))
+	if long && class == "chat" {
 		return "long"
-	case openWords.MatchString(text):
+	}
+	return class
+}
+
+// wording is the class that the words of a text tell.
+func wording(text string) string {
+	if strings.Contains(text, "```") {
+		return "code"
+	}
+	before, first := "", ""
+	for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		if class := cmp.Or(tells[w], tells[before+" "+w]); class != "" {
+			return class
+		}
+		before, first = w, cmp.Or(first, w)
+	}
+	switch {
+	case twoDigits(text) && arithmetic.MatchString(text):
+		return "math"
+	case openings[first]:
 		return "open"
 	}
 	return "chat"
+}
+
+// twoDigits tells whether some number has two digits or more.
+func twoDigits(text string) bool {
+	run := 0
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			run = 0
+			continue
+		}
+		if run++; run == 2 {
+			return true
+		}
+	}
+	return false
 }

@@ -59,8 +59,11 @@ type part struct {
 }
 
 func (m Message) parts() []part {
+	if first(m.Content) != '[' {
+		return nil
+	}
 	var p []part
-	_ = json.Unmarshal(m.Content, &p) // not a list: no parts
+	_ = json.Unmarshal(m.Content, &p) // checked by Decode
 	return p
 }
 

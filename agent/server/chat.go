@@ -35,12 +35,13 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (agent.Input, erro
 }
 
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("x-nearside-route", "none") // until it is known better
 	in, err := s.read(w, r)
 	if err != nil {
 		writeError(w, wireError(err))
 		return
 	}
-	if r.Header.Get("x-nearside-defer") == "only" {
+	if strings.EqualFold(single(r.Header, "x-nearside-defer"), "only") {
 		writeError(w, unbuiltError("x-nearside-defer: only"))
 		return
 	}
@@ -48,7 +49,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 		s.stream(w, r, in)
 		return
 	}
-	result, err := s.opts.Agent.Handle(r.Context(), in)
+	result, err := s.handle(r, in)
 	s.plain(w, result, err)
 }
 
@@ -88,7 +89,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, in agent.Input) 
 	defer cancel()
 	done := make(chan answer, 1)
 	go func() {
-		result, err := s.opts.Agent.Handle(ctx, in)
+		result, err := s.handle(r.WithContext(ctx), in)
 		done <- answer{result, err}
 	}()
 	out := &sse{w: w, ctl: http.NewResponseController(w)}

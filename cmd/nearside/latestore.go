@@ -38,6 +38,9 @@ func (l *lateStore) run(ctx context.Context, cfg *config.Config, log *slog.Logge
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("another daemon uses the state folder %s; stop it, or choose another with --state DIR", cfg.State)
 	}
+	if err != nil && ctx.Err() != nil {
+		return nil // the daemon ended before it was open
+	}
 	if err != nil {
 		why := err.Error()
 		l.fault.Store(&why)

@@ -88,6 +88,9 @@ func (d *daemonParts) status() any {
 		}.with(t.Summary))
 	}
 	for _, t := range d.cloud.Status() {
+		if network == cloud.Offline && !t.Near && t.Usable {
+			t.Usable, t.Why = false, "the network is offline"
+		}
 		s.Targets = append(s.Targets, targetDoc{
 			Name: t.Name, Kind: "openai", Services: t.Services, Usable: t.Usable, Why: filled(t.Why), Breaker: &t.Breaker,
 		}.with(t.Summary))
