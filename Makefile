@@ -6,6 +6,7 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.release=$(RELEASE) -X main.commit=$(COMMIT)
 TAGS    := sqlite_omit_load_extension,osusergo,netgo
 TOOLS   := -modfile=build/tools/go.mod
+CLIENTS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nearside/clients
 
 export CGO_ENABLED = 1
 
@@ -42,7 +43,15 @@ system: # what the tests need of the machine: ip(8) for network namespaces
 unit: setup # the set-up's own tests
 	cd build/engine && python3 -m unittest -q
 
-race: setup system
+clients: # the official OpenAI client for Python, which the tests call us with
+	@cmp -s build/clients/requirements.txt "$(CLIENTS)/requirements.txt" && "$(CLIENTS)/bin/python" -c '' || { \
+		echo "installing the OpenAI client for Python" && rm -rf "$(CLIENTS)" && \
+		python3 -m venv --without-pip "$(CLIENTS)" && \
+		python3 -m pip --python "$(CLIENTS)" install --quiet --no-input --disable-pip-version-check --root-user-action ignore \
+			--only-binary :all: --require-hashes --requirement build/clients/requirements.txt && \
+		cp build/clients/requirements.txt "$(CLIENTS)/"; }
+
+race: setup system clients
 	$(GO) test -race -timeout 15m ./...
 
 bench: setup ## figures of speed and size, as lines `bench NAME VALUE UNIT`

@@ -186,7 +186,7 @@ func checkBuild(ctx context.Context, command []string) error {
 	cmd.Env = childEnv()
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+	if err != nil && cmd.Process == nil && ctx.Err() == nil { // not there, not a program, not allowed
 		return fmt.Errorf("the engine %s cannot be run (%w); install llama-server or run make setup", command[0], err)
 	}
 	m := versionLine.FindSubmatch(out)

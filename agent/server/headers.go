@@ -53,8 +53,13 @@ func readInput(h http.Header, in *agent.Input) error {
 	return err
 }
 
+// single is a header that may be there once: of two values the laxer must not win.
+func single(h http.Header, name string) string {
+	return strings.TrimSpace(strings.Join(h.Values(name), ","))
+}
+
 func oneOf(h http.Header, name string, values ...string) (string, error) {
-	v := strings.ToLower(strings.TrimSpace(h.Get(name)))
+	v := strings.ToLower(single(h, name))
 	if v == "" || slices.Contains(values, v) {
 		return v, nil
 	}
@@ -63,7 +68,7 @@ func oneOf(h http.Header, name string, values ...string) (string, error) {
 
 func deadline(h http.Header) (time.Duration, error) {
 	const name = "x-nearside-deadline-ms"
-	v := h.Get(name)
+	v := single(h, name)
 	if v == "" {
 		return 0, nil
 	}
@@ -76,7 +81,7 @@ func deadline(h http.Header) (time.Duration, error) {
 
 func maxCost(h http.Header) (*float64, error) {
 	const name = "x-nearside-max-cost"
-	v := h.Get(name)
+	v := single(h, name)
 	if v == "" {
 		return nil, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,18 +16,23 @@ import (
 )
 
 // lateStore is the store for those who may come before it is open. Reads wait
-// for it a moment; what is to be kept before that is dropped and counted.
+// for it a moment; a few things that are to be kept wait for it here.
 type lateStore struct {
-	open    chan struct{} // closed when store is set
-	store   atomic.Pointer[store.Store]
-	fault   atomic.Pointer[string] // why it is in memory only
-	dropped atomic.Int64
+	open  chan struct{} // closed when store is set
+	store atomic.Pointer[store.Store]
+	fault atomic.Pointer[string] // why it is in memory only
+
+	mu      sync.Mutex // guards all below
+	early   []func(*store.Store)
+	dropped uint64
 }
 
 func newLateStore() *lateStore { return &lateStore{open: make(chan struct{})} }
 
-// openWait is how long a read waits for the store at the start.
-const openWait = time.Second
+const (
+	openWait = time.Second // how long a read waits for the store at the start
+	maxEarly = 256         // what comes before it is open; more is dropped and counted
+)
 
 // run opens the store and keeps it until ctx ends. A folder that cannot be
 // written costs what is remembered, not the answers.
@@ -49,8 +55,7 @@ func (l *lateStore) run(ctx context.Context, cfg *config.Config, log *slog.Logge
 			return err
 		}
 	}
-	l.store.Store(s)
-	close(l.open)
+	l.opened(s)
 	return errors.Join(s.Run(ctx), s.Close())
 }
 
@@ -77,22 +82,51 @@ func (l *lateStore) Get(ctx context.Context, key string) ([]byte, time.Time, boo
 	return s.Get(ctx, key)
 }
 
-// Put makes it an agent's cache.
-func (l *lateStore) Put(key string, value []byte, at time.Time) {
+// opened hands over what came early, and all that comes from here on.
+func (l *lateStore) opened(s *store.Store) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, keep := range l.early {
+		keep(s)
+	}
+	l.early = nil
+	l.store.Store(s)
+	close(l.open)
+}
+
+// keep has the store keep something, now or once it is open.
+func (l *lateStore) keep(f func(*store.Store)) {
 	if s := l.store.Load(); s != nil {
-		s.Put(key, value, at)
+		f(s)
 		return
 	}
-	l.dropped.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch s := l.store.Load(); {
+	case s != nil:
+		f(s)
+	case len(l.early) < maxEarly:
+		l.early = append(l.early, f)
+	default:
+		l.dropped++
+	}
+}
+
+// Put makes it an agent's cache.
+func (l *lateStore) Put(key string, value []byte, at time.Time) {
+	l.keep(func(s *store.Store) { s.Put(key, value, at) })
 }
 
 // Record makes it an agent's recorder.
 func (l *lateStore) Record(id string, at time.Time, record []byte) {
-	if s := l.store.Load(); s != nil {
-		s.Record(id, at, record)
-		return
-	}
-	l.dropped.Add(1)
+	l.keep(func(s *store.Store) { s.Record(id, at, record) })
+}
+
+// lost counts what could not wait for the store.
+func (l *lateStore) lost() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dropped
 }
 
 // ledger is where checksums are held; it waits for the store.

@@ -32,13 +32,18 @@ func listen(l config.Listen, log *slog.Logger) ([]net.Listener, error) {
 		return []net.Listener{unix}, nil
 	}
 	tcp, err := net.Listen("tcp", l.HTTP)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		err = fmt.Errorf("the address %s is taken; stop what uses it, or choose another with --http ADDR (\"\" is off)", l.HTTP)
-	}
 	if err != nil {
-		return nil, errors.Join(err, unix.Close())
+		return nil, errors.Join(tcpFault(l.HTTP, err), unix.Close())
 	}
 	return []net.Listener{unix, tcp}, nil
+}
+
+func tcpFault(addr string, err error) error {
+	const hint = "choose another with --http ADDR (\"\" is off)"
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("the address %s is taken; stop what uses it, or %s", addr, hint)
+	}
+	return fmt.Errorf("listen on %s: %w; %s", addr, err, hint)
 }
 
 // listenUnix makes the socket, for the owner and the group only.

@@ -154,7 +154,9 @@ func (d *daemonParts) storeStatus() storeDoc {
 		return fileDoc{Rows: f.Rows, Bytes: f.Bytes, Quota: f.Quota, State: string(f.State), Dropped: f.Dropped}
 	}
 	stats := st.Stats()
-	return storeDoc{doc(stats.Queue), doc(stats.Cache)}
+	docs := storeDoc{doc(stats.Queue), doc(stats.Cache)}
+	docs.Queue.Dropped += d.store.lost()
+	return docs
 }
 
 // health lists what an operator should know.

@@ -1,0 +1,246 @@
+package server_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"nearside/agent"
+	"nearside/agent/config"
+	"nearside/agent/openai"
+	"nearside/agent/server"
+	"nearside/policy"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// answerer makes a function an agent's answerer.
+type answerer func(ctx context.Context, call openai.Call) (*openai.Reply, error)
+
+func (f answerer) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) {
+	return f(ctx, call)
+}
+
+// says answers every ask with the text, plain or streamed as it was asked.
+func says(target, text string) answerer {
+	return func(_ context.Context, call openai.Call) (*openai.Reply, error) {
+		call.Tried(openai.Attempt{Target: target, Start: time.Now(), Took: time.Millisecond, Result: "ok"})
+		body := fmt.Appendf(nil, `{"id":"c1","object":"chat.completion","created":1,"model":"m-1",
+			"choices":[{"index":0,"message":{"role":"assistant","content":%q},"finish_reason":"stop"}],
+			"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`, text)
+		if call.Request.Stream {
+			s, err := openai.Replay(body, call.Request)
+			if err != nil {
+				return nil, err
+			}
+			return &openai.Reply{Target: target, Stream: s, Answer: s.Answer}, nil
+		}
+		a, err := openai.ParseCompletion(body)
+		return &openai.Reply{Target: target, Body: body, Answer: a}, err
+	}
+}
+
+// fails ends every ask with err, as a target that was called.
+func fails(target string, err error) answerer {
+	return func(_ context.Context, call openai.Call) (*openai.Reply, error) {
+		call.Tried(openai.Attempt{Target: target, Start: time.Now(), Result: openai.Result(err), Err: err})
+		return nil, err
+	}
+}
+
+// memory is a cache that a test can fill and let age.
+type memory struct {
+	mu    sync.Mutex // guards all below
+	value map[string][]byte
+	age   time.Duration
+}
+
+func (m *memory) Get(_ context.Context, key string) ([]byte, time.Time, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.value[key]
+	return v, time.Now().Add(-m.age), ok, nil
+}
+
+func (m *memory) Put(key string, value []byte, _ time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.value[key] = value
+}
+
+func (m *memory) grow(age time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.age = age
+}
+
+// records hands every decision record to a test.
+type records chan agent.Record
+
+func (c records) Record(_ string, _ time.Time, record []byte) {
+	var r agent.Record
+	_ = json.Unmarshal(record, &r)
+	c <- r
+}
+
+// world is what stands behind the server in a test. Nil parts are absent;
+// there is always local/small and cloud/first, the latter without a price.
+type world struct {
+	local, cloud answerer
+	cache        agent.Cache
+	recorder     agent.Recorder
+	network      string // "" is online
+	ready        error
+	pending      time.Duration
+	origins      []string
+	history      server.History
+	drain        time.Duration // 0 is 2 s
+}
+
+func (w *world) signals() policy.Signals {
+	return policy.Signals{Time: time.Now(), Network: cmp.Or(w.network, "online"), Targets: []policy.Target{
+		{Name: "local/small", Services: []string{"chat"}, Near: true, Usable: true, Blind: true},
+		{Name: "cloud/first", Services: []string{"chat"}, Usable: true},
+	}}
+}
+
+func (w *world) agent() *agent.Agent {
+	doc, digest, _ := config.DefaultPolicy()
+	parts := agent.Parts{
+		Cache: w.cache, Recorder: w.recorder, Signals: w.signals,
+		Keep: agent.Keep{Fresh: time.Hour, Stale: 24 * time.Hour},
+	}
+	if w.local != nil {
+		parts.Local = w.local
+	}
+	if w.cloud != nil {
+		parts.Cloud = w.cloud
+	}
+	return agent.New(parts, &agent.Policy{Doc: doc, Digest: digest, Source: "built-in"})
+}
+
+// face is a server that listens, and the two ways to it.
+type face struct {
+	t    *testing.T
+	addr string // of TCP
+	unix *http.Client
+	tcp  *http.Client
+	stop func() // as a signal does
+}
+
+func (w world) server() *server.Server {
+	return server.New(server.Options{
+		Agent: w.agent(), Status: func() any { return map[string]bool{"ready": true} }, Ready: func() error { return w.ready },
+		Models: func() []server.Model {
+			return []server.Model{{ID: "auto", Object: "model"}, {ID: "local/small", Object: "model"}}
+		},
+		History: func() server.History { return w.history },
+		Hosts:   []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins, Pending: w.pending,
+		Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// open serves the world until the test ends.
+func (w world) open(t *testing.T) *face {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	unix, tcp := listener(t, "unix", socket), listener(t, "tcp", "127.0.0.1:0")
+	f := &face{t: t, addr: tcp.Addr().String(), tcp: &http.Client{Transport: &http.Transport{}}}
+	f.unix = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	ended := make(chan error, 1)
+	go func() { ended <- w.server().Serve(ctx, cmp.Or(w.drain, 2*time.Second), unix, tcp) }()
+	t.Cleanup(func() {
+		f.tcp.CloseIdleConnections()
+		f.unix.CloseIdleConnections()
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return f
+}
+
+func listener(t *testing.T, network, addr string) net.Listener {
+	t.Helper()
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// reply is what came back.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+	fault  struct{ Message, Type, Param, Code string } // of an error
+}
+
+// send makes one call; head is names and values, "Host" among them.
+func (f *face) send(client *http.Client, method, path, body string, head ...string) *http.Response {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), method, "http://"+f.addr+path, strings.NewReader(body))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for i := 0; i < len(head); i += 2 {
+		if head[i] == "Host" {
+			req.Host = head[i+1]
+			continue
+		}
+		req.Header.Add(head[i], head[i+1])
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		f.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return resp
+}
+
+func (f *face) call(client *http.Client, method, path, body string, head ...string) reply {
+	f.t.Helper()
+	resp := f.send(client, method, path, body, head...)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		f.t.Fatalf("%s %s: read body: %v", method, path, err)
+	}
+	r := reply{status: resp.StatusCode, header: resp.Header, body: string(text)}
+	var wire struct{ Error any }
+	if json.Unmarshal(text, &wire) == nil && wire.Error != nil {
+		object, _ := json.Marshal(wire.Error)
+		_ = json.Unmarshal(object, &r.fault) // a null stays ""
+	}
+	return r
+}
+
+// chat posts a chat request over TCP.
+func (f *face) chat(body string, head ...string) reply {
+	f.t.Helper()
+	return f.call(f.tcp, http.MethodPost, "/v1/chat/completions", body, head...)
+}
+
+const hello = `{"messages":[{"role":"user","content":"hello"}]}`
