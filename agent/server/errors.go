@@ -27,6 +27,7 @@ var refusals = []struct {
 	{agent.ErrDeadline, http.StatusGatewayTimeout, "timeout", "deadline_exceeded", " Give it more time with x-nearside-deadline-ms."},
 	{agent.ErrBusy, http.StatusTooManyRequests, "rate_limit_error", "queue_full", ""},
 	{agent.ErrNoRoute, http.StatusServiceUnavailable, "no_route", "no_route", " See /v1/decisions/{id} or POST /v1/explain for why each target was left out."},
+	{errStopping, http.StatusServiceUnavailable, "shutting_down", "shutting_down", " Ask again when it is back."},
 	{agent.ErrUpstream, http.StatusBadGateway, "upstream_error", "upstream_error", " See /v1/decisions/{id} for what each target did."},
 }
 

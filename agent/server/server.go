@@ -48,6 +48,7 @@ type Server struct {
 	opts     Options
 	http     http.Server
 	draining atomic.Bool
+	cut      context.CancelCauseFunc // ends every request
 }
 
 // New makes a server; it listens to nothing yet.
@@ -55,9 +56,10 @@ func New(o Options) *Server {
 	if o.Pending == 0 {
 		o.Pending = 10 * time.Second
 	}
-	s := &Server{opts: o}
+	base, cut := context.WithCancelCause(context.Background())
+	s := &Server{opts: o, cut: cut}
 	s.http = http.Server{
-		Handler: s.routes(), ConnContext: identify,
+		Handler: s.routes(), ConnContext: identify, BaseContext: func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
@@ -68,7 +70,7 @@ func New(o Options) *Server {
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Serve answers on the listeners until ctx ends, then lets requests under way
-// finish for at most drain and cuts what is left.
+// finish for at most drain and ends what is left.
 func (s *Server) Serve(ctx context.Context, drain time.Duration, listeners ...net.Listener) error {
 	all, inner := errgroup.WithContext(ctx)
 	for _, l := range listeners {
@@ -81,15 +83,7 @@ func (s *Server) Serve(ctx context.Context, drain time.Duration, listeners ...ne
 	}
 	all.Go(func() error {
 		<-inner.Done()
-		s.draining.Store(true)
-		s.opts.Log.Info("draining", "at_most", drain)
-		limit, cancel := context.WithTimeout(context.Background(), drain)
-		defer cancel()
-		if s.http.Shutdown(limit) != nil {
-			s.opts.Log.Warn("requests were cut after the drain time")
-			return s.http.Close()
-		}
-		return nil
+		return s.drain(drain)
 	})
 	return all.Wait()
 }
