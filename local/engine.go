@@ -174,13 +174,13 @@ func (e *engine) admit(ctx context.Context, t *ticket) {
 	switch e.state {
 	case Ready:
 		e.grant(t)
-	case Backoff, Quarantined:
+	case Quarantined:
 		t.refused <- fmt.Errorf("%w: %s", openai.ErrDown, e.why)
+	case Starting, Backoff:
+		e.waiting[t] = true
 	default:
 		e.waiting[t] = true
-		if e.state != Starting {
-			e.start()
-		}
+		e.start()
 	}
 }
 

@@ -224,7 +224,7 @@ func (l *Local) Status() []Status {
 		}
 		if t.engine != nil {
 			s.View = *t.engine.view.Load()
-			s.Usable = s.State != Quarantined && s.State != Broken && s.State != Backoff
+			s.Usable = s.State != Quarantined && s.State != Broken
 			s.Why = s.View.Why
 		}
 		out = append(out, s)
