@@ -143,7 +143,7 @@ type face struct {
 
 func (w world) server() *server.Server {
 	return server.New(server.Options{
-		Agent: w.agent(), Status: func() any { return map[string]bool{"ready": true} }, Ready: func() error { return w.ready },
+		Agent: w.agent(), Status: func() server.Status { return server.Status{Ready: true} }, Ready: func() error { return w.ready },
 		Models: func() []server.Model {
 			return []server.Model{{ID: "auto", Object: "model"}, {ID: "local/small", Object: "model"}}
 		},

@@ -33,7 +33,7 @@ type History interface {
 // Options are what the server stands in front of.
 type Options struct {
 	Agent   *agent.Agent
-	Status  func() any     // the document of GET /v1/status
+	Status  func() Status  // for GET /v1/status
 	Ready   func() error   // nil when some route can answer; else why not
 	Models  func() []Model // for GET /v1/models
 	History func() History // nil while there is none

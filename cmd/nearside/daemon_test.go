@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -225,9 +226,9 @@ func (h *house) get(path string) []byte {
 	return text
 }
 
-func (h *house) status() statusDoc {
+func (h *house) status() server.Status {
 	h.t.Helper()
-	var s statusDoc
+	var s server.Status
 	if err := json.Unmarshal(h.get("/v1/status"), &s); err != nil {
 		h.t.Fatal(err)
 	}
@@ -235,7 +236,7 @@ func (h *house) status() statusDoc {
 }
 
 // target is one target as the status shows it.
-func (h *house) target(name string) targetDoc {
+func (h *house) target(name string) server.TargetStatus {
 	h.t.Helper()
 	for _, t := range h.status().Targets {
 		if t.Name == name {
@@ -243,7 +244,7 @@ func (h *house) target(name string) targetDoc {
 		}
 	}
 	h.t.Fatalf("no target %s in the status", name)
-	return targetDoc{}
+	return server.TargetStatus{}
 }
 
 // newCloud is a fake cloud that listens.

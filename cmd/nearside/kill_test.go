@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -124,7 +125,7 @@ func (h *house) quarantined(t *testing.T) {
 	if s.Engine.State != "quarantined" || s.Engine.Why == nil || s.Targets[0].Usable {
 		t.Errorf("got engine %+v, want it quarantined, and why", s.Engine)
 	}
-	failed := func(c condition) bool {
+	failed := func(c server.Condition) bool {
 		return c.Name == "engine" && c.Severity == "fail" && strings.Contains(c.Message, "crashes")
 	}
 	if len(s.Health) == 0 || !failed(s.Health[0]) {

@@ -8,6 +8,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/server"
 )
 
 // loadPolicy reads the policy the config names, or the built-in one.
@@ -41,7 +42,7 @@ func policyShowCmd(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var s statusDoc
+			var s server.Status
 			if err := d.get(c.Context(), "/v1/status", &s); err != nil {
 				return err
 			}

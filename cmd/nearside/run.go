@@ -37,11 +37,11 @@ type daemonParts struct {
 // may take a while on a large or damaged file.
 func run(ctx context.Context, cfg *config.Config, p *agent.Policy, log *slog.Logger) error {
 	d := &daemonParts{cfg: cfg, log: log, started: time.Now(), store: newLateStore()}
-	listeners, err := listen(cfg.Listen, log)
+	listeners, err := server.Listen(cfg.Listen.Socket, cfg.Listen.HTTP, log)
 	if err != nil {
 		return err
 	}
-	sockets, cleanup, err := engineFolder(cfg.State)
+	sockets, cleanup, err := local.SocketFolder(cfg.State)
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -99,7 +100,7 @@ func TestStateNotWritable(t *testing.T) {
 }
 
 // condition is one entry of the status's health.
-func (h *house) condition(name string) condition {
+func (h *house) condition(name string) server.Condition {
 	h.t.Helper()
 	s := h.status()
 	for _, c := range s.Health {
@@ -108,7 +109,7 @@ func (h *house) condition(name string) condition {
 		}
 	}
 	h.t.Fatalf("no condition %s in %+v", name, s.Health)
-	return condition{}
+	return server.Condition{}
 }
 
 const garbage = "this is no model"

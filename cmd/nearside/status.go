@@ -8,88 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nearside/agent/server"
 )
-
-// statusDoc is GET /v1/status. Nil is not known.
-type statusDoc struct {
-	Version      string               `json:"version"`
-	Commit       string               `json:"commit"`
-	UptimeS      int64                `json:"uptime_s"`
-	Ready        bool                 `json:"ready"`
-	Connectivity connectivityDoc      `json:"connectivity"`
-	Policy       policyDoc            `json:"policy"`
-	Targets      []targetDoc          `json:"targets"`
-	Engine       engineDoc            `json:"engine"`
-	Store        storeDoc             `json:"store"`
-	Signals      map[string]signalDoc `json:"signals"`
-	Health       []condition          `json:"health"`
-}
-
-type connectivityDoc struct {
-	State  string `json:"state"`
-	SinceS int64  `json:"since_s"`
-	Source string `json:"source"`
-}
-
-type policyDoc struct {
-	Version int    `json:"version"`
-	Digest  string `json:"digest"`
-	Source  string `json:"source"`
-	State   string `json:"state"`
-}
-
-type targetDoc struct {
-	Name      string     `json:"name"`
-	Kind      string     `json:"kind"`
-	Services  []string   `json:"services"`
-	Usable    bool       `json:"usable"`
-	Why       *string    `json:"why"`
-	Breaker   *string    `json:"breaker"`
-	LatencyMS latencyDoc `json:"latency_ms"`
-	ErrorRate *float64   `json:"error_rate"`
-	InFlight  int        `json:"in_flight"`
-	Calls     int64      `json:"calls"`
-}
-
-type latencyDoc struct {
-	P50 *float64 `json:"p50"`
-	P95 *float64 `json:"p95"`
-}
-
-type engineDoc struct {
-	State string  `json:"state"`
-	Model *string `json:"model"`
-	PID   *int    `json:"pid"`
-	Why   *string `json:"why"`
-}
-
-type storeDoc struct {
-	Queue fileDoc `json:"queue"`
-	Cache fileDoc `json:"cache"`
-}
-
-type fileDoc struct {
-	Rows    int64  `json:"rows"`
-	Bytes   int64  `json:"bytes"`
-	Quota   int64  `json:"quota"`
-	State   string `json:"state"`
-	Dropped uint64 `json:"dropped"`
-}
-
-type signalDoc struct {
-	Value  any     `json:"value"`
-	Unit   string  `json:"unit"`
-	AgeS   *int64  `json:"age_s"`
-	Source *string `json:"source"`
-}
-
-// condition is one thing about the daemon's health.
-type condition struct {
-	Name     string `json:"name"`
-	Severity string `json:"severity"` // info, warn, fail
-	Message  string `json:"message"`
-	Hint     string `json:"hint"`
-}
 
 func statusCmd(g *globals) *cobra.Command {
 	return g.jsonFlag(&cobra.Command{
@@ -107,7 +28,7 @@ func statusCmd(g *globals) *cobra.Command {
 				_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", raw)
 				return err
 			}
-			var s statusDoc
+			var s server.Status
 			if err := d.get(c.Context(), "/v1/status", &s); err != nil {
 				return err
 			}
@@ -116,7 +37,7 @@ func statusCmd(g *globals) *cobra.Command {
 	})
 }
 
-func printStatus(out io.Writer, s *statusDoc) error {
+func printStatus(out io.Writer, s *server.Status) error {
 	ready := "ready"
 	if !s.Ready {
 		ready = "not ready: nothing can answer"

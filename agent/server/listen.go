@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"errors"
@@ -10,30 +10,28 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"nearside/agent/config"
 )
 
-// listen opens the Unix socket and, unless it is off, loopback TCP. The folder
+// Listen opens the Unix socket and, unless http is "", TCP. The folder
 // of the socket is made when absent; the mode of one that exists is checked
 // and left as it is.
-func listen(l config.Listen, log *slog.Logger) ([]net.Listener, error) {
-	if err := prepareFolder(filepath.Dir(l.Socket), log); err != nil {
+func Listen(socket, http string, log *slog.Logger) ([]net.Listener, error) {
+	if err := prepareFolder(filepath.Dir(socket), log); err != nil {
 		return nil, err
 	}
-	if err := clearSocket(l.Socket); err != nil {
+	if err := clearSocket(socket); err != nil {
 		return nil, err
 	}
-	unix, err := listenUnix(l.Socket)
+	unix, err := listenUnix(socket)
 	if err != nil {
 		return nil, err
 	}
-	if l.HTTP == "" {
+	if http == "" {
 		return []net.Listener{unix}, nil
 	}
-	tcp, err := net.Listen("tcp", l.HTTP)
+	tcp, err := net.Listen("tcp", http)
 	if err != nil {
-		return nil, errors.Join(tcpFault(l.HTTP, err), unix.Close())
+		return nil, errors.Join(tcpFault(http, err), unix.Close())
 	}
 	return []net.Listener{unix, tcp}, nil
 }
@@ -105,22 +103,3 @@ func clearSocket(path string) error {
 	}
 	return nil
 }
-
-// maxEngineFolder leaves room for a socket's name: the kernel takes 107 bytes.
-const maxEngineFolder = 60
-
-// engineFolder is a private folder for the engines' sockets: in the state
-// folder where that can be written and its path is short, else a temporary one.
-func engineFolder(state string) (dir string, cleanup func(), err error) {
-	dir = filepath.Join(state, "run")
-	if len(dir) <= maxEngineFolder && os.MkdirAll(dir, 0o700) == nil && writable(dir) {
-		return dir, func() {}, nil
-	}
-	dir, err = os.MkdirTemp("", "nearside-")
-	if err != nil {
-		return "", nil, fmt.Errorf("make a folder for engine sockets: %w; set TMPDIR to one that can be written", err)
-	}
-	return dir, func() { os.RemoveAll(dir) }, nil
-}
-
-func writable(dir string) bool { return syscall.Access(dir, 2) == nil }

@@ -1,0 +1,90 @@
+package server
+
+// Status is GET /v1/status. Nil is not known.
+type Status struct {
+	Version      string            `json:"version"`
+	Commit       string            `json:"commit"`
+	UptimeS      int64             `json:"uptime_s"`
+	Ready        bool              `json:"ready"`
+	Connectivity Connectivity      `json:"connectivity"`
+	Policy       PolicyStatus      `json:"policy"`
+	Targets      []TargetStatus    `json:"targets"`
+	Engine       EngineStatus      `json:"engine"`
+	Store        StoreStatus       `json:"store"`
+	Signals      map[string]Signal `json:"signals"`
+	Health       []Condition       `json:"health"`
+}
+
+// Connectivity is what is known of the way out.
+type Connectivity struct {
+	State  string `json:"state"`
+	SinceS int64  `json:"since_s"`
+	Source string `json:"source"`
+}
+
+// PolicyStatus is the policy in force.
+type PolicyStatus struct {
+	Version int    `json:"version"`
+	Digest  string `json:"digest"`
+	Source  string `json:"source"`
+	State   string `json:"state"`
+}
+
+// TargetStatus is one target and what its latest calls were like.
+type TargetStatus struct {
+	Name      string   `json:"name"`
+	Kind      string   `json:"kind"`
+	Services  []string `json:"services"`
+	Usable    bool     `json:"usable"`
+	Why       *string  `json:"why"`
+	Breaker   *string  `json:"breaker"`
+	LatencyMS Latency  `json:"latency_ms"`
+	ErrorRate *float64 `json:"error_rate"`
+	InFlight  int      `json:"in_flight"`
+	Calls     int64    `json:"calls"`
+}
+
+// Latency is of good calls, in milliseconds.
+type Latency struct {
+	P50 *float64 `json:"p50"`
+	P95 *float64 `json:"p95"`
+}
+
+// EngineStatus is the local engine's life.
+type EngineStatus struct {
+	State string  `json:"state"`
+	Model *string `json:"model"`
+	PID   *int    `json:"pid"`
+	Why   *string `json:"why"`
+}
+
+// StoreStatus says how full the store is.
+type StoreStatus struct {
+	Queue FileStatus `json:"queue"`
+	Cache FileStatus `json:"cache"`
+}
+
+// FileStatus is one file of the store.
+type FileStatus struct {
+	Rows    int64  `json:"rows"`
+	Bytes   int64  `json:"bytes"`
+	Quota   int64  `json:"quota"`
+	State   string `json:"state"`
+	Dropped uint64 `json:"dropped"`
+}
+
+// Signal is one thing sensed of the device.
+type Signal struct {
+	Value  any     `json:"value"`
+	Unit   string  `json:"unit"`
+	AgeS   *int64  `json:"age_s"`
+	Source *string `json:"source"`
+}
+
+// Condition is one thing about the daemon's health.
+type Condition struct {
+	Name     string `json:"name"`
+	Severity string `json:"severity"` // info, warn, fail
+	Message  string `json:"message"`
+	Hint     string `json:"hint"`
+}
