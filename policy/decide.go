@@ -131,7 +131,9 @@ func (c *chooser) answering() []Step {
 }
 
 // budget shares the deadline: what later steps need to be worth trying is kept
-// back, at most half of what is left, and the earlier step has the rest.
+// back, at most half of what is left, and the earlier step has the rest. A
+// local step that others follow gets no more than it should need, so that an
+// engine that hangs does not use up the caller's patience.
 func (c *chooser) budget(steps []Step) {
 	left := max(0, c.ask.DeadlineMS)
 	for i := range steps {
@@ -140,8 +142,22 @@ func (c *chooser) budget(steps []Step) {
 			later += c.doc.Limits.AttemptMS * int64(max(1, len(s.Members)))
 		}
 		steps[i].BudgetMS = left - min(later, left/2)
+		if later > 0 && steps[i].Kind == StepLocal {
+			steps[i].BudgetMS = min(steps[i].BudgetMS, c.patience(steps[i].Target))
+		}
 		left -= steps[i].BudgetMS
 	}
+}
+
+// patience is how long a local target may take while others are left: by what
+// is known of it, else what the policy allows for one not known.
+func (c *chooser) patience(target string) int64 {
+	for i := range c.sig.Targets {
+		if t := &c.sig.Targets[i]; t.Name == target && t.P95MS != nil {
+			return max(c.doc.Limits.AttemptMS, int64(4**t.P95MS))
+		}
+	}
+	return c.doc.Limits.AttemptMS
 }
 
 // explain gives every answering step its commit rule, threshold and reason.

@@ -221,8 +221,8 @@ func TestDecideSaysWhyNot(t *testing.T) {
 
 func TestBudgetsAndCommits(t *testing.T) {
 	tests := []struct{ deadline, first, second int64 }{
-		{60_000, 40_000, 20_000}, // two attempts of 10 s are kept back for the pool
-		{30_000, 15_000, 15_000}, // at most half is
+		{60_000, 10_000, 50_000}, // near has as long as an attempt may take
+		{16_000, 8_000, 8_000},   // at most half is kept back for the pool
 		{1, 1, 0},
 		{0, 0, 0},
 		{-5, 0, 0},

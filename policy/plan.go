@@ -32,7 +32,7 @@ type Step struct {
 	Utility      float64  `json:"utility"`
 	Terms        Terms    `json:"terms"`
 	BudgetMS     int64    `json:"budget_ms"`
-	Commit       string   `json:"commit,omitempty"`
+	Commit       string   `json:"commit"`
 	CommitTokens int      `json:"commit_tokens,omitempty"` // tokens held back before the first may leave; -1 is all
 	Threshold    float64  `json:"threshold,omitempty"`     // confidence a local answer must reach
 	Reason       string   `json:"reason"`                  // lower_snake token

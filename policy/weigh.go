@@ -18,7 +18,7 @@ func (c *chooser) weigh(t *Target) Terms {
 	quality := c.doc.expect(t, c.ask.Task)
 	terms := Terms{
 		Quality: w.Quality * quality * (1 - errors),
-		Latency: 0 - w.Latency*min(1, known(t.P50MS, assumedMS)/float64(max(1, c.ask.DeadlineMS))),
+		Latency: 0 - w.Latency*min(1, known(t.P50MS, c.assumed())/float64(max(1, c.ask.DeadlineMS))),
 		Errors:  0 - w.Errors*errors,
 		Load:    0 - w.Load*min(1, float64(t.InFlight)/fullLoad),
 	}
@@ -49,4 +49,16 @@ func known(figure *float64, assumed float64) float64 {
 		return assumed
 	}
 	return *figure
+}
+
+// assumed is the latency of a target that is not known yet: no worse than that
+// of the best cloud target that is, so that it gets its turn.
+func (c *chooser) assumed() float64 {
+	ms := float64(assumedMS)
+	for i := range c.sig.Targets {
+		if t := &c.sig.Targets[i]; !t.local() && t.P50MS != nil {
+			ms = min(ms, *t.P50MS)
+		}
+	}
+	return ms
 }
