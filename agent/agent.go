@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"nearside/agent/openai"
@@ -68,21 +67,16 @@ type Keep struct {
 // Agent handles requests. Its methods may be called from any goroutine.
 type Agent struct {
 	parts  Parts
-	policy atomic.Pointer[Policy]
+	policy *Policy
 }
 
-// New makes an agent with the policy that is in force at first.
+// New makes an agent with the policy that is in force.
 func New(parts Parts, p *Policy) *Agent {
-	a := &Agent{parts: parts}
-	a.policy.Store(p)
-	return a
+	return &Agent{parts: parts, policy: p}
 }
 
 // Policy is the policy in force.
-func (a *Agent) Policy() *Policy { return a.policy.Load() }
-
-// Swap puts another valid policy in force for requests that begin from now on.
-func (a *Agent) Swap(p *Policy) { a.policy.Store(p) }
+func (a *Agent) Policy() *Policy { return a.policy }
 
 // Input is one request with all that its headers said.
 type Input struct {

@@ -180,6 +180,9 @@ func TestRoad(t *testing.T) {
 		{name: "cloud only", body: plain, more: []func(*agent.Input){mode("cloud")}, route: "cloud", reason: "forced_mode"},
 		{name: "private and unsure", change: func(w *world) { w.sure = 0.1 }, body: plain, more: []func(*agent.Input){private}, route: "local", reason: "private"},
 		{name: "private, engine down", change: func(w *world) { w.local = down }, body: plain, more: []func(*agent.Input){private}, route: "none", reason: "private", err: agent.ErrPrivate},
+		{name: "private, engine busy", change: func(w *world) { w.local = fails(openai.ErrBusy) }, body: plain, more: []func(*agent.Input){private}, route: "none", reason: "private", err: agent.ErrBusy},
+		{name: "private, too slow", change: func(w *world) { w.local = fails(openai.ErrTimeout) }, body: plain, more: []func(*agent.Input){private}, route: "none", reason: "private", err: agent.ErrDeadline},
+		{name: "blank", change: func(w *world) { w.local = says(" \n") }, body: plain, route: "cloud", reason: "local_unsure"},
 		{name: "private to the cloud", body: plain, more: []func(*agent.Input){private, mode("cloud")}, route: "none", reason: "private", err: agent.ErrPrivate},
 		{name: "cloud only, offline", change: func(w *world) { w.network = "offline" }, body: plain, more: []func(*agent.Input){mode("cloud")}, route: "none", reason: "forced_mode", err: agent.ErrOffline},
 		{name: "all broken", change: func(w *world) { w.local, w.cloud = broken, broken }, body: plain, route: "none", reason: "no_route", err: agent.ErrUpstream},
@@ -214,6 +217,73 @@ func TestUpstreamSaysTheRequestIsWrong(t *testing.T) {
 	var e *openai.Error
 	if !errors.As(err, &e) || e.Status != 400 {
 		t.Errorf("got %v, want the target's 400", err)
+	}
+	if o := w.mem.last(); o.Outcome.Reason != "cloud_first" || len(o.Attempts) != 1 {
+		t.Errorf("recorded %+v", o.Outcome)
+	}
+}
+
+// TestLatestFaultCounts looks at what a caller is told when several steps failed.
+func TestLatestFaultCounts(t *testing.T) {
+	status := func(n int) answerer { return fails(&openai.Error{Status: n}) }
+	for _, c := range []struct {
+		name         string
+		local, cloud answerer
+		want         int // status of a target, 0 is ErrUpstream
+	}{
+		{"engine broken, cloud wants fewer calls", status(500), status(429), 429},
+		{"engine finds it wrong, cloud broken", status(400), status(503), 0},
+		{"engine finds it wrong, cloud never asked", status(400), fails(openai.ErrDown), 400},
+		{"key refused", status(500), status(401), 0},
+	} {
+		w := newWorld()
+		w.local, w.cloud = c.local, c.cloud
+		_, err := w.ask(t, plain)
+		var e *openai.Error
+		if c.want == 0 && !errors.Is(err, agent.ErrUpstream) || c.want != 0 && (!errors.As(err, &e) || e.Status != c.want) {
+			t.Errorf("%s: got %v, want %d", c.name, err, c.want)
+		}
+	}
+}
+
+// TestPoorAnswerIsGivenBack leaves while the cloud is asked: the stream of the
+// poor local answer must end, or its engine is never free again.
+func TestPoorAnswerIsGivenBack(t *testing.T) {
+	for _, leave := range []bool{true, false} {
+		w := newWorld()
+		w.sure = 0.1
+		closed := 0
+		w.local = func(ctx context.Context, call openai.Call) (*openai.Reply, error) {
+			reply, err := says("near")(ctx, call)
+			reply.Stream.OnClose(func() { closed++ })
+			return reply, err
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		w.cloud = func(_ context.Context, call openai.Call) (*openai.Reply, error) {
+			if leave {
+				cancel()
+				return nil, context.Canceled
+			}
+			return says("far")(ctx, call)
+		}
+		req, _ := openai.Decode([]byte(streamed))
+		result, err := w.agent().Handle(ctx, agent.Input{Request: req})
+		result.Close(agent.Finish{Status: 200, Err: err})
+		cancel()
+		if closed != 1 {
+			t.Errorf("caller left %t: the poor stream was closed %d times", leave, closed)
+		}
+	}
+}
+
+func TestWrongClock(t *testing.T) {
+	w := newWorld()
+	if _, err := w.ask(t, plain); err != nil {
+		t.Fatal(err)
+	}
+	w.mem.at = time.Now().Add(5 * 365 * 24 * time.Hour)
+	if head, _ := w.ask(t, plain); head.Route != "local" {
+		t.Errorf("an answer from the future was served: %+v", head)
 	}
 }
 

@@ -72,7 +72,7 @@ func target(ask *policy.Ask, signals *policy.Signals) error {
 
 // size estimates tokens at four bytes each and a few for every turn's frame.
 func size(r *openai.Request) policy.Size {
-	s := policy.Size{Bytes: r.Size, TokensOut: tokensOut}
+	s := policy.Size{Bytes: r.Size, TokensEst: len(r.Field("tools")) / 4, TokensOut: tokensOut}
 	for _, m := range r.Messages {
 		s.TokensEst += 4 + (len(m.Content)+3)/4
 	}
@@ -157,7 +157,8 @@ func wording(text string) string {
 	return "chat"
 }
 
-// twoDigits tells whether some number has two digits or more.
+// twoDigits tells whether some number has two digits or more: sums of single
+// digits are within a small model's reach.
 func twoDigits(text string) bool {
 	run := 0
 	for i := range len(text) {

@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"nearside/agent/openai"
@@ -25,14 +27,23 @@ func (a *Agent) Handle(ctx context.Context, in Input) (*Result, error) {
 		return w.result, err
 	}
 	for i := range w.plan.Steps {
-		done, err := w.take(ctx, i)
-		if done {
-			w.result.first = time.Since(w.started)
-			w.result.Timing.Total = w.result.first
-			return w.result, err
+		if done, err := w.take(ctx, i); done {
+			return w.end(err)
 		}
 	}
-	return w.result, ErrNoRoute // a plan ends with a terminal step: not reached
+	return w.end(ErrNoRoute) // a plan ends with a terminal step: not reached
+}
+
+// end closes the walk: a poor answer that was not given is of no use any more.
+func (w *walk) end(err error) (*Result, error) {
+	r := w.result
+	if w.poor != nil && r.answer != w.poor.Answer {
+		w.poor.Close()
+	}
+	r.Attempts = w.attempts.calls()
+	r.first = time.Since(w.started)
+	r.Timing.Total = r.first
+	return r, err
 }
 
 // walk is one request on its way through its plan.
@@ -81,7 +92,7 @@ func (w *walk) take(ctx context.Context, i int) (done bool, err error) {
 	case policy.StepStale:
 		return w.stale(ctx, step), nil
 	}
-	return true, w.refuse(ctx, step)
+	return true, w.refuse(step)
 }
 
 // consult asks the step's targets and judges the reply.
@@ -89,27 +100,28 @@ func (w *walk) consult(ctx context.Context, step *policy.Step, later []policy.St
 	start := time.Now()
 	reply, err := w.call(ctx, step, later)
 	w.spent(step, time.Since(start))
-	if ctx.Err() != nil {
-		w.drop(reply)
+	switch {
+	case ctx.Err() != nil:
+		if err == nil {
+			reply.Close()
+		}
+		w.result.Reason = cmp.Or(w.result.Reason, ReasonCallerGone)
 		return true, ErrCallerOff
-	}
-	if err != nil {
+	case err != nil && w.final(step, err):
+		w.result.Reason = cmp.Or(w.result.Reason, step.Reason)
+		return true, err
+	case err != nil:
 		w.faults = append(w.faults, err)
-		return step.Kind == policy.StepCloud && w.final(err), err
-	}
-	if w.good(step, reply) {
+		return false, nil
+	case w.good(step, reply):
 		w.deliver(step, reply, false)
 		return true, nil
 	}
-	w.drop(w.poor)
+	if w.poor != nil {
+		w.poor.Close()
+	}
 	w.poor, w.poorStep = reply, step
 	return false, nil
-}
-
-func (w *walk) drop(r *openai.Reply) {
-	if r != nil {
-		r.Close()
-	}
 }
 
 func (w *walk) spent(step *policy.Step, d time.Duration) {
@@ -154,15 +166,12 @@ func stepEnd(start time.Time, deadlineMS int64, later []policy.Step) time.Time {
 
 // deliver makes the reply the result.
 func (w *walk) deliver(step *policy.Step, reply *openai.Reply, degraded bool) {
-	if reply != w.poor {
-		w.drop(w.poor)
-	}
 	r := w.result
 	r.Route, r.Target, r.Model = step.Kind, reply.Target, reply.Answer.Model
 	r.Body, r.Stream, r.answer = reply.Body, reply.Stream, reply.Answer
-	r.Degraded, r.Attempts = degraded, w.attempts.calls()
+	r.Degraded = degraded
 	if len(reply.Ignored) > 0 {
-		r.Warnings = append(r.Warnings, "ignored="+join(reply.Ignored))
+		r.Warnings = append(r.Warnings, "ignored="+strings.Join(reply.Ignored, ","))
 	}
 	if r.Reason == "" {
 		r.Reason = w.why(step, reply, degraded)
@@ -187,6 +196,7 @@ const (
 	ReasonFailover   = "failover"   // another member of the pool answered
 	ReasonUnverified = "unverified" // a poor answer, given because nothing better came
 	ReasonDeadline   = "deadline"   // the time was up
+	ReasonCallerGone = "caller_gone"
 )
 
 // newDecision is a decision id: time ordered, unguessable enough to be unique.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"nearside/agent/openai"
@@ -70,12 +69,8 @@ func (w *walk) fresh(ctx context.Context, step *policy.Step) bool {
 // stale serves a kept answer of any age that is still allowed.
 func (w *walk) stale(ctx context.Context, step *policy.Step) bool {
 	limit := within(w.agent.parts.Keep.Stale, w.ask.Cache.MaxStaleS)
-	if !w.serve(w.look(ctx), step, "stale", limit) {
-		return false
-	}
-	w.drop(w.poor)
-	w.result.Degraded = true
-	return true
+	w.result.Degraded = w.serve(w.look(ctx), step, "stale", limit)
+	return w.result.Degraded
 }
 
 func within(limit time.Duration, seconds *int64) time.Duration {
@@ -85,15 +80,20 @@ func within(limit time.Duration, seconds *int64) time.Duration {
 	return min(limit, time.Duration(*seconds)*time.Second)
 }
 
+// clockSlack is how far in the future a kept answer may be dated. More than
+// that and one of the clocks was wrong, so that its age is not known.
+const clockSlack = time.Minute
+
 // serve makes a kept answer the result when it is not older than limit.
 func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duration) bool {
 	if e == nil {
 		return false
 	}
-	age := max(0, w.started.Sub(e.at))
-	if age > limit {
+	age := w.started.Sub(e.at)
+	if age > limit || age < -clockSlack {
 		return false
 	}
+	age = max(0, age)
 	r := w.result
 	if w.in.Request.Stream {
 		stream, err := openai.Replay(e.Body, w.in.Request)
@@ -105,7 +105,7 @@ func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duratio
 		r.Body = e.Body
 	}
 	r.Route, r.Target, r.Model, r.Cache = step.Kind, e.Target, e.Model, how
-	r.Kept, r.Age, r.Attempts = true, age, w.attempts.calls()
+	r.Kept, r.Age = true, age
 	if r.Reason == "" {
 		r.Reason = step.Reason
 	}
@@ -116,7 +116,8 @@ func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duratio
 // private ask or one that forbade it.
 func (w *walk) storable(status int) bool {
 	r := w.result
-	return w.agent.parts.Cache != nil && status == http.StatusOK && r.answer != nil && !r.Kept && !r.Degraded &&
+	keep := w.agent.parts.Keep
+	return w.agent.parts.Cache != nil && max(keep.Fresh, keep.Stale) > 0 && status == http.StatusOK && r.answer != nil && !r.Kept && !r.Degraded &&
 		w.ask.Privacy != policy.Private && !w.ask.Cache.NoStore && (r.Stream == nil || w.whole())
 }
 
@@ -134,5 +135,3 @@ func (w *walk) store() {
 		w.agent.parts.Cache.Put(w.key(), value, time.Now())
 	}
 }
-
-func join(names []string) string { return strings.Join(names, ",") }

@@ -34,7 +34,7 @@ type Attempt struct {
 	StartMS int64  `json:"start_ms"` // after the request came
 	MS      int64  `json:"ms"`
 	Result  string `json:"result"`
-	Error   string `json:"error,omitempty"`
+	Error   string `json:"error"`
 }
 
 // Outcome is how a request ended. Nil is unknown.
@@ -97,6 +97,8 @@ func plainError(err error) string {
 	switch {
 	case err == nil:
 		return ""
+	case errors.Is(err, ErrCallerOff):
+		return "cancelled"
 	case errors.As(err, &e):
 		return fmt.Sprintf("the target answered status %d", e.Status)
 	case errors.As(err, &op):
@@ -153,4 +155,27 @@ func (w *walk) cost(u *openai.Usage) *float64 {
 		}
 	}
 	return nil
+}
+
+// Finish is how a reply ended, as the server saw it.
+type Finish struct {
+	Status int   // HTTP status sent, 0 when the caller went away before
+	Err    error // what broke the stream after its headers, nil when it ended well
+}
+
+// Close stores a good answer, records the decision and ends what is still
+// running. It never fails a request; call it once, after the last byte of a
+// plain reply and before the end mark of a stream.
+func (r *Result) Close(end Finish) {
+	if r.Stream != nil {
+		defer r.Stream.Close()
+	}
+	w := r.walk
+	r.Timing.Total = time.Since(w.started)
+	if end.Err == nil && w.storable(end.Status) {
+		w.store()
+	}
+	if rec := w.agent.parts.Recorder; rec != nil {
+		rec.Record(r.Decision, w.started, w.record(end))
+	}
 }

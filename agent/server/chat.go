@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"nearside/agent"
@@ -69,14 +70,9 @@ func (s *Server) plain(w http.ResponseWriter, result *agent.Result, err error) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(result.Body)))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	_, err = w.Write(result.Body)
 	result.Close(agent.Finish{Status: http.StatusOK, Err: err})
-}
-
-// answer is what Handle returned, from another goroutine.
-type answer struct {
-	result *agent.Result
-	err    error
 }
 
 // heartbeat is how often a waiting stream gets a comment.
@@ -85,34 +81,48 @@ const heartbeat = 5 * time.Second
 // stream answers chunk by chunk. A caller that waits long for the first one is
 // given its headers and comments meanwhile, so that it does not give up.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, in agent.Input) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	done := make(chan answer, 1)
-	go func() {
-		result, err := s.handle(r.WithContext(ctx), in)
-		done <- answer{result, err}
-	}()
 	out := &sse{w: w, ctl: http.NewResponseController(w)}
-	pending := time.NewTimer(s.opts.Pending)
-	defer pending.Stop()
-	for {
-		select {
-		case a := <-done:
-			out.finish(a)
-			return
-		case <-pending.C:
-			out.pend()
-			pending.Reset(heartbeat)
-		}
+	answered := out.beat(s.opts.Pending)
+	defer answered()
+	result, err := s.handle(r, in)
+	answered()
+	if err != nil {
+		out.refuse(result, err)
+		return
 	}
+	out.finish(result)
 }
 
-// sse writes server-sent events.
+// sse writes server-sent events. It belongs to one goroutine at a time.
 type sse struct {
 	w     http.ResponseWriter
 	ctl   *http.ResponseController
 	begun bool // headers are out
 	late  bool // they went out before it was known who answers
+}
+
+// beat keeps a caller company that waits for longer than after, from a
+// goroutine that is gone when the function it returns has returned.
+func (o *sse) beat(after time.Duration) (stop func()) {
+	quit, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		next := time.NewTimer(after)
+		defer next.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-next.C:
+				o.pend()
+				next.Reset(heartbeat)
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
+		close(quit)
+		<-gone
+	})
 }
 
 func (o *sse) begin() {
@@ -134,20 +144,28 @@ func (o *sse) pend() {
 	_ = o.line(": waiting for an answer")
 }
 
+// writeTimeout is how long a caller may leave what is sent to it unread.
+const writeTimeout = 30 * time.Second
+
 // line writes one event or comment and sends it off.
 func (o *sse) line(text string) error {
+	_ = o.ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := io.WriteString(o.w, text+"\n\n"); err != nil {
 		return err
 	}
 	return o.ctl.Flush()
 }
 
-func (o *sse) finish(a answer) {
-	if a.err != nil {
-		o.refuse(a)
-		return
+// trailer says at the end what the headers could not say at the beginning.
+func (o *sse) trailer(h *agent.Head) {
+	if o.late {
+		_ = o.line(": nearside decision=" + h.Decision)
+		_ = o.line(": nearside route=" + h.Route + " target=" + h.Target + " reason=" + h.Reason)
 	}
-	result := a.result
+}
+
+// finish passes the stream on and ends it.
+func (o *sse) finish(result *agent.Result) {
 	if !o.begun {
 		writeHead(o.w.Header(), &result.Head)
 		o.begin()
@@ -163,27 +181,25 @@ func (o *sse) finish(a answer) {
 		return
 	}
 	result.Close(agent.Finish{Status: http.StatusOK})
-	if o.late {
-		_ = o.line(": nearside route=" + result.Route + " target=" + result.Target + " reason=" + result.Reason)
-	}
+	o.trailer(&result.Head)
 	_ = o.line("data: [DONE]")
 }
 
 // refuse says why there is no answer: as a plain error while that is possible,
 // else as an error event.
-func (o *sse) refuse(a answer) {
-	if errors.Is(a.err, agent.ErrCallerOff) {
-		a.result.Close(agent.Finish{Err: a.err})
+func (o *sse) refuse(result *agent.Result, err error) {
+	if errors.Is(err, agent.ErrCallerOff) {
+		result.Close(agent.Finish{Err: err})
 		return
 	}
-	e := wireError(a.err)
-	a.result.Close(agent.Finish{Status: e.Status})
+	e := wireError(err)
+	result.Close(agent.Finish{Status: e.Status})
 	if o.begun {
-		_ = o.line(": nearside route=none target= reason=" + a.result.Reason)
+		o.trailer(&result.Head)
 		_ = o.line("data: " + string(e.Body()))
 		return
 	}
-	writeHead(o.w.Header(), &a.result.Head)
+	writeHead(o.w.Header(), &result.Head)
 	writeError(o.w, e)
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"nearside/agent/openai"
 )
@@ -110,7 +111,7 @@ func notBuilt(w http.ResponseWriter, r *http.Request) {
 
 // unknown answers for paths and methods that are not served.
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
-	if method, ok := known[r.URL.Path]; ok {
+	if method, ok := methodOf(r.URL.Path); ok {
 		w.Header().Set("Allow", method)
 		writeError(w, &openai.Error{
 			Status: http.StatusMethodNotAllowed, Type: "invalid_request_error", Code: "method_not_allowed",
@@ -122,6 +123,17 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 		Status: http.StatusNotFound, Type: "invalid_request_error", Code: "unknown_url",
 		Message: fmt.Sprintf("There is nothing at %.10s %.80q; see docs/API.md.", r.Method, r.URL.Path),
 	})
+}
+
+// methodOf is the one method a path takes.
+func methodOf(path string) (string, bool) {
+	for _, list := range []string{"/v1/models/", "/v1/decisions/"} {
+		if strings.HasPrefix(path, list) {
+			return http.MethodGet, true
+		}
+	}
+	method, ok := known[path]
+	return method, ok
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

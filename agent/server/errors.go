@@ -2,12 +2,17 @@ package server
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"nearside/agent"
 	"nearside/agent/openai"
 )
+
+// queueFull is the one error that the same request may not meet a second later.
+const queueFull = "queue_full"
 
 // refusals are how the agent's errors look to a caller. It is the one place
 // where an error becomes a status.
@@ -25,7 +30,7 @@ var refusals = []struct {
 	{agent.ErrNotKept, http.StatusGatewayTimeout, "timeout", "only_if_cached", ""},
 	{agent.ErrBudget, http.StatusUnprocessableEntity, "policy_blocked", "over_budget", " Raise x-nearside-max-cost, or give the target a price in the config."},
 	{agent.ErrDeadline, http.StatusGatewayTimeout, "timeout", "deadline_exceeded", " Give it more time with x-nearside-deadline-ms."},
-	{agent.ErrBusy, http.StatusTooManyRequests, "rate_limit_error", "queue_full", ""},
+	{agent.ErrBusy, http.StatusTooManyRequests, "rate_limit_error", queueFull, ""},
 	{agent.ErrNoRoute, http.StatusServiceUnavailable, "no_route", "no_route", " See /v1/decisions/{id} or POST /v1/explain for why each target was left out."},
 	{errStopping, http.StatusServiceUnavailable, "shutting_down", "shutting_down", " Ask again when it is back."},
 	{agent.ErrUpstream, http.StatusBadGateway, "upstream_error", "upstream_error", " See /v1/decisions/{id} for what each target did."},
@@ -74,10 +79,11 @@ func writeError(w http.ResponseWriter, e *openai.Error) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	if e.Status == http.StatusTooManyRequests {
-		wait := max(1, int64(e.RetryAfter.Seconds()+0.999))
-		h.Set("Retry-After", strconv.FormatInt(wait, 10))
-		h.Set("retry-after-ms", strconv.FormatInt(max(1000, e.RetryAfter.Milliseconds()), 10))
-	} else {
+		wait := max(time.Second, e.RetryAfter)
+		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10))
+		h.Set("retry-after-ms", strconv.FormatInt(wait.Milliseconds(), 10))
+	}
+	if e.Code != queueFull {
 		h.Set("x-should-retry", "false")
 	}
 	w.WriteHeader(e.Status)

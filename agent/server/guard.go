@@ -73,7 +73,9 @@ func (s *Server) guard(origins []string, h http.HandlerFunc) http.Handler {
 			w.Header().Set("Vary", "Origin")
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		ctl := http.NewResponseController(w)
+		_ = ctl.SetReadDeadline(time.Now().Add(bodyTimeout))
+		_ = ctl.SetWriteDeadline(time.Time{}) // of the request before
 		h(w, r)
 	})
 }

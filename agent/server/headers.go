@@ -139,7 +139,7 @@ func writeHead(h http.Header, head *agent.Head) {
 	set("x-nearside-attempts", strconv.Itoa(head.Attempts))
 	set("x-nearside-policy", head.Policy)
 	set("x-nearside-cache", head.Cache)
-	set("x-nearside-warnings", strings.Join(head.Warnings, ","))
+	set("x-nearside-warnings", clean(strings.Join(head.Warnings, ",")))
 	if head.Kept {
 		age := strconv.FormatInt(int64(head.Age/time.Second), 10)
 		h.Set("x-nearside-age", age)

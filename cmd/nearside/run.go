@@ -6,7 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
 	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -53,7 +58,7 @@ func run(ctx context.Context, cfg *config.Config, p *agent.Policy, log *slog.Log
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
 	d.agent = agent.New(agent.Parts{
 		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store,
-		Signals: d.signals, Salt: d.local.Salt(),
+		Signals: d.signals, Salt: d.local.Salt() + cloudSalt(cfg.Cloud.Targets),
 		Keep: agent.Keep{Fresh: cfg.Cache.Fresh, Stale: cfg.Cache.Stale},
 	}, p)
 	face := server.New(server.Options{
@@ -69,7 +74,7 @@ func run(ctx context.Context, cfg *config.Config, p *agent.Policy, log *slog.Log
 	floor.Go(func() error { return d.local.Run(base) })
 	floor.Go(func() error { return d.cloud.Run(base) })
 	floor.Go(func() error { return d.watchLink(base) })
-	floor.Go(func() error { return d.readKeys(base) })
+	floor.Go(func() error { return d.keepKeys(base) })
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
@@ -99,20 +104,40 @@ func (d *daemonParts) watchLink(ctx context.Context) error {
 	return nil
 }
 
-// readKeys gets the key of every cloud target. One that cannot be had leaves
-// its target unused, and the rest works.
-func (d *daemonParts) readKeys(ctx context.Context) error {
+// keepKeys reads the keys of the cloud targets, and again at every SIGHUP.
+func (d *daemonParts) keepKeys(ctx context.Context) error {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	for {
+		d.readKeys(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again:
+			d.log.Info("reading the keys of cloud targets again; other changes of the config need a restart")
+		}
+	}
+}
+
+// readKeys gets the key of every cloud target, each by itself, since a command
+// may take its time. One that cannot be had leaves its target unused, and the
+// rest works.
+func (d *daemonParts) readKeys(ctx context.Context) {
+	var all sync.WaitGroup
+	defer all.Wait()
 	for _, t := range d.cfg.Cloud.Targets {
 		if t.Key.IsZero() {
 			continue
 		}
-		key, err := t.Key.Resolve(ctx)
-		if err != nil {
-			d.log.Warn("key cannot be had", "target", t.Name, "err", err)
-		}
-		d.cloud.SetKey("cloud/"+t.Name, key, err)
+		all.Go(func() {
+			key, err := t.Key.Resolve(ctx)
+			if err != nil {
+				d.log.Warn("key cannot be had", "target", t.Name, "err", err)
+			}
+			d.cloud.SetKey("cloud/"+t.Name, key, err)
+		})
 	}
-	return nil
 }
 
 func localOptions(cfg *config.Config, sockets string, store *lateStore, log *slog.Logger) local.Options {
@@ -148,6 +173,15 @@ func cloudOptions(cfg *config.Config, log *slog.Logger) cloud.Options {
 	return o
 }
 
+// cloudSalt identifies what the cloud targets would answer.
+func cloudSalt(targets []config.Target) string {
+	var b strings.Builder
+	for _, t := range targets {
+		fmt.Fprintf(&b, "%s %v\n", t.Name, t.Models) // maps print in the order of their keys
+	}
+	return b.String()
+}
+
 // absolute is the path seen from the root, as it is when that cannot be told.
 func absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
@@ -156,4 +190,4 @@ func absolute(path string) string {
 	return path
 }
 
-var errNothingAnswers = fmt.Errorf("nothing can answer: no usable local engine and no usable cloud target; see /v1/status")
+var errNothingAnswers = errors.New("nothing can answer: no usable local engine and no usable cloud target; see /v1/status")

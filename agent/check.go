@@ -1,0 +1,56 @@
+package agent
+
+import (
+	"strings"
+
+	"nearside/agent/openai"
+	"nearside/policy"
+)
+
+// good judges a reply. A poor one is kept aside while the next step runs. A
+// server that reports no probabilities is taken at its word.
+func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
+	if step.Kind != policy.StepLocal {
+		return true
+	}
+	a := reply.Answer
+	sure := w.sure(a)
+	switch {
+	case strings.TrimSpace(a.Text()) == "" && !a.HasCalls():
+		return false
+	case a.Refused, refuses(a.Text()):
+		return false
+	case a.Finish == "length" && w.in.Request.MaxTokens == 0:
+		return false // it ran into its own limit, not the caller's
+	}
+	return sure == nil || *sure >= step.Threshold
+}
+
+// sure is how sure the model was of its answer, nil when that is not known.
+func (w *walk) sure(a *openai.Answer) *float64 {
+	scorer := w.agent.parts.Scorer
+	if scorer == nil {
+		return nil
+	}
+	w.score = nil
+	if score, ok := scorer.Confidence(w.in.Request.LastUser(), a.Tokens); ok {
+		w.score = &score
+	}
+	return w.score
+}
+
+// refusals are how small models begin when they will not or cannot answer.
+var refusals = []string{
+	"i'm sorry, but i", "i am sorry, but i", "i'm sorry, i can", "sorry, i can", "i cannot help", "i can't help", "i can't assist", "i cannot assist",
+	"i'm unable to", "i am unable to", "as an ai language model", "as an ai, i", "i don't have access to", "i do not have access to", "i don't know", "i do not know",
+}
+
+func refuses(text string) bool {
+	text = strings.ToLower(strings.TrimSpace(strings.ReplaceAll(text, "’", "'")))
+	for _, r := range refusals {
+		if strings.HasPrefix(text, r) {
+			return true
+		}
+	}
+	return false
+}

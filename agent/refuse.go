@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+
+	"nearside/agent/openai"
+	"nearside/policy"
+)
+
+// final tells whether a fault of a cloud target is the request's own: the
+// target read it and found it wrong, so that no other would do better. A poor
+// answer at hand is better than that news.
+func (w *walk) final(step *policy.Step, err error) bool {
+	var e *openai.Error
+	return step.Kind == policy.StepCloud && w.poor == nil && errors.As(err, &e) && ofRequest(e)
+}
+
+func ofRequest(e *openai.Error) bool {
+	return e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity
+}
+
+// refuse ends the walk: with the poor answer when there is one, else with the
+// reason why there is none.
+func (w *walk) refuse(step *policy.Step) error {
+	if w.poor != nil {
+		w.deliver(w.poorStep, w.poor, true)
+		return nil
+	}
+	err := w.refusal(step)
+	if errors.Is(err, ErrDeadline) {
+		w.result.Reason = cmp.Or(w.result.Reason, ReasonDeadline)
+	}
+	w.result.Reason = cmp.Or(w.result.Reason, step.Reason)
+	return err
+}
+
+// refusal is the error that says best why there is no answer: what a caller
+// can mend by waiting or asking otherwise, then what was forbidden, then what
+// failed.
+func (w *walk) refusal(step *policy.Step) error {
+	if step.Reason == policy.ReasonOnlyCached {
+		return ErrNotKept
+	}
+	fault := w.lastFault()
+	if err := mendable(fault); err != nil {
+		return err
+	}
+	switch {
+	case step.Reason == policy.ReasonPrivate:
+		return ErrPrivate
+	case step.Reason == policy.ReasonOffline:
+		return ErrOffline
+	case fault != nil:
+		return ErrUpstream
+	case step.Reason == policy.ReasonBudget:
+		return ErrBudget
+	}
+	return ErrNoRoute
+}
+
+// lastFault is the fault of the last step that reached its target, nil when
+// none did.
+func (w *walk) lastFault() error {
+	for i := len(w.faults) - 1; i >= 0; i-- {
+		if !errors.Is(w.faults[i], openai.ErrDown) {
+			return w.faults[i]
+		}
+	}
+	return nil
+}
+
+// mendable is the fault as a caller can act on it, nil for any other.
+func mendable(fault error) error {
+	var e *openai.Error
+	switch {
+	case errors.As(fault, &e) && (ofRequest(e) || e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestEntityTooLarge):
+		return e
+	case errors.Is(fault, openai.ErrTimeout), errors.Is(fault, context.DeadlineExceeded):
+		return ErrDeadline
+	case errors.Is(fault, openai.ErrBusy):
+		return ErrBusy
+	}
+	return nil
+}
