@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -10,9 +11,12 @@ import (
 	"nearside/agent/openai"
 )
 
-// errHurried is a time-out that says nothing of the target, since it had less
-// time than it is known to need.
+// errHurried is a time-out of a target that had less time than it is known to
+// need: others go first for a while, but its breaker stays closed.
 var errHurried = errors.New("the time was too short for this target")
+
+// errOffline ends what has not begun when there is no network any more.
+var errOffline = fmt.Errorf("%w: there is no network", openai.ErrDown)
 
 // result is the end of one attempt.
 type result struct {
@@ -28,23 +32,29 @@ func (p *Pool) attempt(ctx context.Context, m *member, call openai.Call, limit t
 	if err != nil {
 		return nil, openai.ErrDown
 	}
-	trial := m.onTrial()
+	trial, hurried := m.onTrial(), limit < m.enough(call.Attempt)
 	start := time.Now()
 	m.figures.Begin()
-	reached := &atomic.Bool{}
-	reply, err := m.ask(trace(ctx, reached), call, limit)
+	met := &contact{}
+	begun := m.silent.add(start)
+	reply, err := p.ask(met.trace(ctx), m, call, limit)
+	begun()
 	took := time.Since(start)
-	verdict := m.blame(err, limit, trial)
-	m.slow.Store(errors.Is(verdict, openai.ErrTimeout))
+	verdict := blame(ctx, err, hurried, trial)
 	done(verdict)
 	m.setAside(err, start)
-	m.figures.End(took, err != nil, err == nil || ownFault(verdict))
-	p.net.saw(m, err, reached.Load())
-	call.Tried(openai.Attempt{Target: m.Name, Start: start, Took: took, Result: outcome(err), Err: err})
-	if err == nil && reply.Stream != nil {
-		reply.Stream.OnClose(func() { m.ended(reply.Stream) })
+	m.figures.Began(took, err != nil, err == nil || ownFault(verdict) || errors.Is(verdict, errHurried))
+	if ctx.Err() == nil && !(met.kept.Load() && errors.Is(verdict, errHurried)) {
+		p.saw(m, err, met.stood.Load())
 	}
-	return reply, err
+	call.Tried(openai.Attempt{Target: m.Name, Start: start, Took: took, Result: outcome(err), Err: err})
+	if err != nil || reply.Stream == nil {
+		m.figures.Done()
+		return reply, err
+	}
+	context.AfterFunc(ctx, m.figures.Done) // it ends with the stream, at the latest
+	reply.Stream.OnClose(func() { m.ended(reply.Stream) })
+	return reply, nil
 }
 
 func outcome(err error) string {
@@ -54,50 +64,77 @@ func outcome(err error) string {
 	return openai.Result(err)
 }
 
-// trace notes when a connection to the target stands.
-func trace(ctx context.Context, reached *atomic.Bool) context.Context {
+// contact is what an attempt met on the way to its target.
+type contact struct {
+	stood atomic.Bool // a new connection stood, or a first byte came back
+	kept  atomic.Bool // it went over a connection of an earlier call, which proves nothing
+}
+
+// trace notes in c what the calls under ctx meet.
+func (c *contact) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { reached.Store(true) },
+		GotConn: func(conn httptrace.GotConnInfo) {
+			c.kept.Store(conn.Reused)
+			if !conn.Reused {
+				c.stood.Store(true)
+			}
+		},
+		GotFirstResponseByte: func() { c.stood.Store(true) },
 	})
 }
 
 // blame is the fault as the breaker should see it. A trial that was overtaken
 // let the caller wait, and that is what it was to find out.
-func (m *member) blame(err error, limit time.Duration, trial bool) error {
+func blame(ctx context.Context, err error, hurried, trial bool) error {
+	late := errors.Is(err, openai.ErrTimeout)
 	switch {
-	case trial && errors.Is(err, errLost):
+	case err == nil:
+		return nil
+	case trial && (late || errors.Is(err, errLost)):
 		return openai.ErrTimeout
-	case errors.Is(err, openai.ErrTimeout) && limit < m.typical():
+	case ctx.Err() != nil:
+		return context.Canceled // the caller left, or its own time was up
+	case late && hurried:
 		return errHurried
 	}
 	return err
 }
 
-// ended counts a stream that broke after it had begun well.
+// ended counts a stream that broke after it had begun well. Its good beginning
+// was counted, so that breaks in a row are counted apart.
 func (m *member) ended(s *openai.Stream) {
+	if s.Ended() {
+		m.cuts.Store(0)
+	}
 	if err := s.Fault(); ownFault(err) {
+		m.cuts.Add(1)
+		m.figures.Broke()
 		if done, refused := m.breaker.Allow(); refused == nil {
-			m.slow.Store(errors.Is(err, openai.ErrStalled))
 			done(err)
 		}
 	}
 }
 
-func (m *member) ask(ctx context.Context, call openai.Call, limit time.Duration) (*openai.Reply, error) {
+// ask ends what has not begun when limit is over or the network is lost.
+func (p *Pool) ask(ctx context.Context, m *member, call openai.Call, limit time.Duration) (*openai.Reply, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := time.AfterFunc(limit, func() { cancel(openai.ErrTimeout) })
+	stay := p.net.whenLost(m, func() { cancel(errOffline) })
 	reply, err := m.send(ctx, call)
-	if err == nil && reply.Stream != nil {
-		reply.Stream.OnClose(func() { cancel(nil) })
-		if late.Stop() {
-			return reply, nil
-		}
-		reply.Close()
-		return nil, openai.ErrTimeout
-	}
-	late.Stop()
-	if err != nil && ctx.Err() != nil {
+	inTime, onLine := late.Stop(), stay()
+	switch {
+	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case err != nil || reply.Stream == nil:
+	case inTime && onLine:
+		reply.Stream.OnClose(func() { cancel(nil) })
+		return reply, nil
+	default: // it was ended while it began
+		reply.Close()
+		reply, err = nil, openai.ErrTimeout
+		if inTime {
+			err = errOffline
+		}
 	}
 	cancel(nil)
 	return reply, err

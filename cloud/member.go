@@ -20,8 +20,9 @@ const (
 	faultsInARow  = 5
 	faultsWindow  = 30 * time.Second // half of at least faultsSample calls within it
 	faultsSample  = 10
-	refusedFor    = 5 * time.Minute  // after 401, 403, 404
-	rateLimited   = 30 * time.Second // after a 429 that names no time
+	leastPatience = 1500 * time.Millisecond // a time-out before it blames no target that is not known
+	refusedFor    = 5 * time.Minute         // after 401, 403, 404
+	rateLimited   = 30 * time.Second        // after a 429 that names no time
 	maxRetryAfter = time.Hour
 )
 
@@ -36,7 +37,9 @@ type member struct {
 	http    http.RoundTripper
 	figures openai.Figures
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	slow    atomic.Bool // its latest fault was a time-out, which opens the breaker at once
+	silent  unanswered
+	cuts    atomic.Int32 // streams in a row that broke after their first token
+	slow    atomic.Bool  // its latest fault was a time-out, which opens the breaker at once
 
 	mu    sync.Mutex // guards all below
 	key   string
@@ -54,8 +57,12 @@ func newMember(t Target, transport http.RoundTripper) *member {
 		Name: t.Name, MaxRequests: 1, Timeout: openFor,
 		Interval: faultsWindow, BucketPeriod: faultsWindow / 10,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
-			return m.slow.Load() || c.ConsecutiveFailures >= faultsInARow ||
+			return m.slow.Load() || m.cuts.Load() >= faultsInARow || c.ConsecutiveFailures >= faultsInARow ||
 				c.TotalFailures+c.TotalSuccesses >= faultsSample && c.TotalFailures >= c.TotalSuccesses
+		},
+		IsSuccessful: func(err error) bool { // under the breaker's own lock, so that no other call comes between
+			m.slow.Store(errors.Is(err, openai.ErrTimeout) || errors.Is(err, openai.ErrStalled))
+			return err == nil
 		},
 		IsExcluded: func(err error) bool { return err != nil && !ownFault(err) },
 	})
@@ -83,11 +90,12 @@ func (m *member) setKey(key string, err error) {
 }
 
 // ownFault tells whether the target is to blame: not for a caller that went
-// away, not for a request that is wrong, not for a limit it announced.
+// away, not for a request that is wrong, not for a limit it announced, not for
+// a network that is gone.
 func ownFault(err error) bool {
 	var e *openai.Error
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errLost), errors.Is(err, errHurried):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errLost), errors.Is(err, errHurried), errors.Is(err, errOffline):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500 || e.Status == http.StatusRequestTimeout
@@ -106,9 +114,9 @@ func (m *member) setAside(err error, now time.Time) {
 	defer m.mu.Unlock()
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		m.until, m.why = now.Add(refusedFor), "it refused the key; check it and reload"
+		m.until, m.why = now.Add(refusedFor), "it refused the key; check it and restart"
 	case http.StatusNotFound:
-		m.until, m.why = now.Add(refusedFor), "it does not know the model or the path; check base_url and models, and reload"
+		m.until, m.why = now.Add(refusedFor), "it does not know the model or the path; check base_url and models, and restart"
 	case http.StatusTooManyRequests:
 		wait := rateLimited
 		if e.RetryAfter > 0 {
@@ -152,10 +160,66 @@ func (m *member) limit(allowed time.Duration) time.Duration {
 	return max(allowed/2, 4**s.P95)
 }
 
-// typical is how long the target needs for an answer; a second when not known.
-func (m *member) typical() time.Duration {
+// typical is how long the target needs for an answer; ok is false when that
+// is not known.
+func (m *member) typical() (d time.Duration, ok bool) {
 	if s := m.figures.Summary(); s.P95 != nil {
-		return max(*s.P95, time.Second)
+		return *s.P95, true
 	}
-	return time.Second
+	return 0, false
+}
+
+// enough is the time within which a target must answer: less says nothing of
+// it, unless the policy allows no more.
+func (m *member) enough(allowed time.Duration) time.Duration {
+	if d, ok := m.typical(); ok {
+		return max(2*d, 250*time.Millisecond)
+	}
+	return min(allowed, leastPatience)
+}
+
+// manyWaiting is how many calls may wait for a target that never answered yet.
+const manyWaiting = 4
+
+// doubtful tells whether the target seems to hang, before any call has timed
+// out: calls wait for one that is not known yet, or longer than for one that
+// is. Others go first meanwhile.
+func (m *member) doubtful(now time.Time) bool {
+	n, longest := m.silent.waiting(now)
+	if d, ok := m.typical(); ok {
+		return longest > max(time.Second, 4*d)
+	}
+	return n >= manyWaiting
+}
+
+// unanswered is the calls a target has not begun to answer. The zero value is
+// ready.
+type unanswered struct {
+	mu     sync.Mutex // guards starts
+	starts map[*time.Time]bool
+}
+
+// add counts a call; begun takes it out again.
+func (s *unanswered) add(start time.Time) (begun func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.starts == nil {
+		s.starts = map[*time.Time]bool{}
+	}
+	s.starts[&start] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.starts, &start)
+	}
+}
+
+// waiting is how many calls wait, and how long the oldest has.
+func (s *unanswered) waiting(now time.Time) (n int, longest time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for start := range s.starts {
+		longest = max(longest, now.Sub(*start))
+	}
+	return len(s.starts), longest
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,7 +26,7 @@ const (
 
 const (
 	probeEvery = 30 * time.Second
-	missesOff  = 2 // calls in a row that reached nothing make it offline
+	missesOff  = 2 // so many calls in a row that reached nothing make it offline
 )
 
 // network is the state of connectivity, fed by real calls first, by the
@@ -38,12 +39,17 @@ type network struct {
 	since  time.Time
 	source string
 	misses int
-	down   bool // the kernel says that no link is up
+	silent map[*member]bool // whom they went to
+	down   bool             // the kernel says that no link is up
 	onLink []netip.Prefix
+	way    context.Context // ends when the state becomes offline; another one when it is left
+	lose   context.CancelFunc
 }
 
 func (n *network) init(log *slog.Logger) {
 	n.log, n.state, n.since, n.source = log, Unknown, time.Now(), "start"
+	n.silent = map[*member]bool{}
+	n.way, n.lose = context.WithCancel(context.Background())
 }
 
 func (n *network) get() (string, time.Time, string) {
@@ -52,21 +58,37 @@ func (n *network) get() (string, time.Time, string) {
 	return n.state, n.since, n.source
 }
 
-func (n *network) set(state, source string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.setLocked(state, source)
-}
-
 func (n *network) setLocked(state, source string) {
-	if state == Online {
-		n.misses = 0
-	}
 	if n.state == state || n.down && state != Offline {
 		return
 	}
 	n.log.Info("connectivity", "state", state, "was", n.state, "source", source)
+	if state == Offline {
+		n.lose()
+	} else if n.state == Offline {
+		n.way, n.lose = context.WithCancel(context.Background())
+	}
 	n.state, n.since, n.source = state, time.Now(), source
+}
+
+// hear takes in that a far target answered.
+func (n *network) hear(source string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.misses = 0
+	clear(n.silent)
+	n.setLocked(Online, source)
+}
+
+// whenLost has f run once, in its own goroutine, when the network is lost that
+// leads to the member. Stop tells whether it had not come to that.
+func (n *network) whenLost(m *member, f func()) (stop func() bool) {
+	if n.near(m) {
+		return func() bool { return true }
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return context.AfterFunc(n.way, f)
 }
 
 // setLink takes in what the kernel says. A link that is down is certain; one
@@ -82,26 +104,28 @@ func (n *network) setLink(known, up bool, onLink []netip.Prefix) {
 		n.setLocked(Offline, "link")
 	case wasDown:
 		n.misses = 0
+		clear(n.silent)
 		n.setLocked(Unknown, "link")
 	}
 }
 
-// saw takes in what a call met. Near targets say nothing of the network.
-func (n *network) saw(m *member, err error, reached bool) {
-	if n.near(m) || errors.Is(err, context.Canceled) || errors.Is(err, errLost) {
-		return
-	}
+// miss takes in that a call to the member reached nobody. One host may be gone
+// alone, so its silence means little as long as others have not been tried
+// since somebody answered; others are the far targets that may be called.
+// While nobody has, the kernel's word that there is no route is enough.
+func (n *network) miss(m *member, what evidence, others []*member) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	switch outage(err, reached) {
-	case answered:
-		n.setLocked(Online, "calls")
-	case noRoute:
+	n.misses++
+	n.silent[m] = true
+	alone := slices.ContainsFunc(others, func(o *member) bool {
+		sameWay := what == noNames && !o.ip.IsValid()
+		return !n.silent[o] && !sameWay
+	})
+	switch {
+	case what == noRoute && (!alone || n.state != Online),
+		what != noRoute && !alone && n.misses >= missesOff:
 		n.setLocked(Offline, "calls")
-	case silence:
-		if n.misses++; n.misses >= missesOff {
-			n.setLocked(Offline, "calls")
-		}
 	}
 }
 
@@ -119,16 +143,21 @@ const (
 	nothing  evidence = iota // a name that does not exist, a certificate that is not trusted
 	answered                 // somebody out there did
 	silence                  // nobody did
+	noNames                  // nobody who knows names
 	noRoute                  // the kernel knows no way
 )
 
-// outage reads the end of a call; reached is whether a connection stood.
-func outage(err error, reached bool) evidence {
+// outage reads the end of a call; stood is whether a connection did.
+func outage(err error, stood bool) evidence {
 	var status *openai.Error
-	if err == nil || reached || errors.As(err, &status) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) {
+	if err == nil || stood || errors.As(err, &status) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) {
 		return answered
 	}
-	for _, no := range []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL} {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" {
+		return answered // an alert of its TLS
+	}
+	for _, no := range []error{syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, no) {
 			return noRoute
 		}
@@ -136,8 +165,11 @@ func outage(err error, reached bool) evidence {
 	var name *net.DNSError
 	var cert *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	if errors.As(err, &name) && name.IsNotFound || errors.As(err, &cert) || errors.As(err, &record) {
+	switch {
+	case errors.As(err, &cert), errors.As(err, &record), errors.As(err, &name) && name.IsNotFound:
 		return nothing
+	case name != nil:
+		return noNames
 	}
 	return silence
 }

@@ -6,11 +6,15 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"nearside/agent/openai"
 )
 
 func fault(err error) trip {
@@ -36,6 +40,7 @@ func (c *clouds) is(when, state, source string) {
 // TestCallsTell reads from one call, which is not tried again, whether there
 // is a network.
 func TestCallsTell(t *testing.T) {
+	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}
 	for _, x := range []struct {
 		name  string
 		does  trip
@@ -44,10 +49,10 @@ func TestCallsTell(t *testing.T) {
 		{"an answer", well, Online},
 		{"an error of the server", fails(404), Online},
 		{"refused", fault(syscall.ECONNREFUSED), Online},
+		{"an alert of its TLS", func(*http.Request) (*http.Response, error) { return nil, alert }, Online},
 		{"no such name", fault(&net.DNSError{IsNotFound: true}), Unknown},
 		{"a portal's certificate", fault(&tls.CertificateVerificationError{Err: errors.New("wrong host")}), Unknown},
 		{"no route", fault(syscall.ENETUNREACH), Offline},
-		{"no way to the host", fault(syscall.EHOSTUNREACH), Offline},
 		{"no resolver, twice", fault(&net.DNSError{IsTimeout: true}), Offline},
 	} {
 		at(t, far, x.does, func(t *testing.T, c *clouds) {
@@ -106,19 +111,116 @@ func TestProbe(t *testing.T) {
 		go func() { stopped <- c.Run(ctx) }()
 		pass(61 * time.Second)
 		c.called("while nothing is lost", 0)
+		start := time.Now()
 		_, _ = c.ask(t.Context(), "", "cloud/first")
 		c.is("no route", Offline, "calls")
-		c.called("asked twice", 2)
-		pass(90 * time.Second)
-		c.called("three probes in 90 s", 5)
-		c.set("cloud/first", well)
-		pass(30 * time.Second)
-		c.is("a probe comes through", Online, "probe")
+		_, _ = c.ask(t.Context(), "")
+		c.called("asked twice", 1)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("it took %v to find that there is no way", took)
+		}
+		c.set("cloud/second", fault(syscall.ENETUNREACH))
+		pass(180 * time.Second)
+		c.called("every other of six probes", 4)
+		c.set("cloud/second", fault(syscall.ECONNREFUSED))
+		pass(60 * time.Second)
+		c.is("the second refuses a probe", Online, "probe")
 		pass(5 * time.Minute)
-		c.called("online", 6)
+		c.called("online", 5)
 		stop()
 		if err := <-stopped; err != nil && !errors.Is(err, ctx.Err()) {
 			t.Error(err)
 		}
+	})
+}
+
+// TestOneHostIsGone has one host out of reach, for calls side by side: the
+// network is not judged by it before the others were tried, and nobody goes
+// without an answer.
+func TestOneHostIsGone(t *testing.T) {
+	for _, gone := range []trip{fault(syscall.EHOSTUNREACH), fault(syscall.ENETUNREACH), hangs} {
+		at(t, far, well, func(t *testing.T, c *clouds) {
+			c.answeredBy("cloud/first", 0)
+			c.set("cloud/first", gone)
+			var asked sync.WaitGroup
+			for range 4 {
+				asked.Go(func() {
+					if _, err := c.ask(t.Context(), ""); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			asked.Wait()
+			_, _ = c.ask(t.Context(), "", "cloud/first")
+			c.is("the second answers", Online, "calls")
+			c.set("cloud/second", gone)
+			_, _ = c.ask(t.Context(), "")
+			_, _ = c.ask(t.Context(), "")
+			c.is("both are gone", Offline, "calls")
+		})
+	}
+}
+
+// TestOfflineEndsWaiting loses the network while calls wait: they end at once
+// and blame nobody; what is near goes on.
+func TestOfflineEndsWaiting(t *testing.T) {
+	loses := map[string]func(c *clouds){
+		"the link goes down": func(c *clouds) { c.SetLink(true, false, nil) },
+		"a call finds no way": func(c *clouds) {
+			c.set("cloud/second", fault(syscall.ENETUNREACH))
+			_, _ = c.ask(c.t.Context(), "", "cloud/second")
+		},
+	}
+	for name, lose := range loses {
+		for _, body := range []string{"", `"stream":true,`} {
+			at(t, far, hangs, func(t *testing.T, c *clouds) {
+				ends := make(chan error, 3)
+				for range cap(ends) {
+					go func() {
+						_, err := c.ask(t.Context(), body)
+						ends <- err
+					}()
+				}
+				synctest.Wait()
+				start := time.Now()
+				lose(c)
+				for range cap(ends) {
+					if err := <-ends; !errors.Is(err, openai.ErrDown) || time.Since(start) != 0 {
+						t.Errorf("%s: got %v after %v, want no target at once", name, err, time.Since(start))
+					}
+				}
+				if s := c.first(); s.Breaker != "closed" || s.ErrorRate != nil || s.InFlight != 0 {
+					t.Errorf("%s: got %+v, want no blame", name, s)
+				}
+				if _, err := c.ask(t.Context(), body); !errors.Is(err, openai.ErrDown) || time.Since(start) != 0 {
+					t.Errorf("%s: then got %v after %v, want no target at once", name, err, time.Since(start))
+				}
+				c.called(name, 3)
+			})
+		}
+	}
+	at(t, "http://127.0.0.1/v1", well, func(t *testing.T, c *clouds) {
+		c.SetLink(true, false, nil)
+		c.answeredBy("cloud/first", 0)
+	})
+}
+
+// TestKeptConnection hangs on a connection of an earlier call, which proves
+// nothing; in a hurry, not even that nobody is there.
+func TestKeptConnection(t *testing.T) {
+	kept := func(r *http.Request) (*http.Response, error) {
+		httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{Reused: true})
+		return hangs(r)
+	}
+	at(t, far, kept, func(t *testing.T, c *clouds) {
+		c.SetKey("cloud/second", "", errors.New("not yet"))
+		for range 3 {
+			_, _ = c.hurried(time.Second, "cloud/first")
+		}
+		c.is("in a hurry", Unknown, "start")
+		c.SetKey("cloud/second", "", nil)
+		c.set("cloud/second", kept)
+		_, _ = c.ask(t.Context(), "")
+		c.is("both are silent", Offline, "calls")
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -40,12 +41,12 @@ type Pool struct {
 	order   []*member
 	http    *http.Transport
 	net     network
-	log     *slog.Logger
+	turn    int // of the far target that is probed next; Run's alone
 }
 
 // New makes a pool. Nothing is sent before the first call.
 func New(o Options) *Pool {
-	p := &Pool{members: map[string]*member{}, http: newTransport(), log: o.Log}
+	p := &Pool{members: map[string]*member{}, http: newTransport()}
 	p.net.init(o.Log)
 	for _, t := range o.Targets {
 		m := newMember(t, p.http)
@@ -58,6 +59,7 @@ func New(o Options) *Pool {
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 32
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second} // finds a connection that lost its way
 	t.TLSHandshakeTimeout = 10 * time.Second
 	t.MaxResponseHeaderBytes = 64 << 10
 	return t
@@ -95,7 +97,7 @@ const longestPause = 5 * time.Second
 // again says whether another round makes sense, in the words of backoff.
 func (p *Pool) again(call openai.Call, err error, end time.Time) error {
 	left := time.Until(end)
-	if left < time.Second {
+	if left < time.Second || !slices.ContainsFunc(call.Targets, p.reaches) {
 		return backoff.Permanent(err)
 	}
 	var e *openai.Error
@@ -112,6 +114,12 @@ func (p *Pool) again(call openai.Call, err error, end time.Time) error {
 		return backoff.Permanent(err)
 	}
 	return err
+}
+
+// reaches tells whether there may be a way to the target of that name.
+func (p *Pool) reaches(name string) bool {
+	m := p.members[name]
+	return m != nil && !p.cutOff(m)
 }
 
 // callable are the members of the names that may be called now.
@@ -143,23 +151,47 @@ func (p *Pool) Run(ctx context.Context) error {
 	}
 }
 
-// probe asks the first far target for a sign of life when calls say that the
-// network is gone while the link is up.
+// probe asks a far target for a sign of life when calls say that the network
+// is gone while the link is up; the next one takes its turn the next time.
 func (p *Pool) probe(ctx context.Context) {
-	if !p.net.wantsProbe() {
+	far := slices.DeleteFunc(slices.Clone(p.order), p.net.near)
+	if !p.net.wantsProbe() || len(far) == 0 {
 		return
 	}
-	for _, m := range p.order {
-		if p.net.near(m) {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		if m.client().Ping(ctx) == nil {
-			p.net.set(Online, "probe")
-		}
+	m := far[p.turn%len(far)]
+	p.turn++
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	p.http.CloseIdleConnections() // what stood before the network was lost leads nowhere
+	met := &contact{}
+	if err := m.client().Ping(met.trace(ctx)); outage(err, met.stood.Load()) == answered {
+		p.net.hear("probe")
+	}
+}
+
+// saw takes in what the end of a call says of the network. Near targets say
+// nothing of it.
+func (p *Pool) saw(m *member, err error, stood bool) {
+	if p.net.near(m) || errors.Is(err, openai.ErrDown) {
 		return
 	}
+	switch what := outage(err, stood); what {
+	case nothing:
+	case answered:
+		p.net.hear("calls")
+	default:
+		now := time.Now()
+		p.net.miss(m, what, slices.DeleteFunc(slices.Clone(p.order), func(o *member) bool {
+			ok, _ := o.usable(now)
+			return !ok || o == m || p.net.near(o)
+		}))
+	}
+}
+
+// cutOff tells whether there is known to be no way to the member.
+func (p *Pool) cutOff(m *member) bool {
+	state, _, _ := p.net.get()
+	return state == Offline && !p.net.near(m)
 }
 
 // SetLink tells what the kernel says of the links.

@@ -42,7 +42,7 @@ func hangs(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// clouds is a pool of two whose answers can be changed.
+// clouds is a pool whose answers can be changed.
 type clouds struct {
 	*Pool
 	t     *testing.T
@@ -51,15 +51,17 @@ type clouds struct {
 	calls map[string]int
 }
 
-// newClouds has a first cloud that does as told, and a second that is well,
-// both at the base URL.
-func newClouds(t *testing.T, base string, first trip) *clouds {
-	names := []string{"cloud/first", "cloud/second"}
-	c := &clouds{t: t, does: map[string]trip{names[0]: first, names[1]: well}, calls: map[string]int{}}
+// newClouds has a first cloud that does as told, and a second and more that are
+// well, all at the base URL.
+func newClouds(t *testing.T, base string, first trip, more ...string) *clouds {
+	names := append([]string{"cloud/first", "cloud/second"}, more...)
+	c := &clouds{t: t, does: map[string]trip{}, calls: map[string]int{}}
 	o := Options{Log: slog.New(slog.DiscardHandler)}
 	for _, n := range names {
+		c.does[n] = well
 		o.Targets = append(o.Targets, Target{Name: n, Base: base, Models: map[string]string{"chat": "m"}, Services: []string{"chat"}})
 	}
+	c.does[names[0]] = first
 	c.Pool = New(o)
 	for _, m := range c.order {
 		m.http = trip(func(r *http.Request) (*http.Response, error) { return c.take(m.Name)(r) })
@@ -104,10 +106,27 @@ func (c *clouds) ask(ctx context.Context, body string, targets ...string) (*open
 	if targets == nil {
 		targets = []string{"cloud/first", "cloud/second"}
 	}
-	return c.Chat(ctx, openai.Call{
-		Request: request, Targets: targets, Hold: 1, Tried: func(openai.Attempt) {},
+	return c.Chat(ctx, call(request, targets))
+}
+
+// call is a patient one.
+func call(r *openai.Request, targets []string) openai.Call {
+	return openai.Call{
+		Request: r, Targets: targets, Hold: 1, Tried: func(openai.Attempt) {},
 		Budget: time.Minute, Attempt: 10 * time.Second, Silence: 30 * time.Second,
-	})
+	}
+}
+
+// hurried asks with no more time than budget.
+func (c *clouds) hurried(budget time.Duration, targets ...string) (*openai.Reply, error) {
+	c.t.Helper()
+	request, err := openai.Decode([]byte(`{"messages":[{"role":"user","content":"?"}],"model":"auto"}`))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	hasty := call(request, targets)
+	hasty.Budget = budget
+	return c.Chat(c.t.Context(), hasty)
 }
 
 // answeredBy asks and checks who answered, and how long that took.
@@ -217,28 +236,6 @@ func TestHangWaitedForOnce(t *testing.T) {
 	})
 }
 
-// TestSlowTrialAnswers has a trial answer after it was overtaken by one that
-// is slower still.
-func TestSlowTrialAnswers(t *testing.T) {
-	after := func(d time.Duration) trip {
-		return func(r *http.Request) (*http.Response, error) {
-			select {
-			case <-time.After(d):
-				return well(r)
-			case <-r.Context().Done():
-				return nil, r.Context().Err()
-			}
-		}
-	}
-	bubble(t, hangs, func(t *testing.T, c *clouds) {
-		c.answeredBy("cloud/second", 10*time.Second)
-		pass(31 * time.Second)
-		c.set("cloud/first", after(3*time.Second))
-		c.set("cloud/second", after(5*time.Second))
-		c.answeredBy("cloud/first", 3*time.Second)
-	})
-}
-
 func TestSetAside(t *testing.T) {
 	for _, x := range []struct {
 		name  string
@@ -284,40 +281,4 @@ func TestKeyIsBack(t *testing.T) {
 		c.SetKey("cloud/first", "new", nil)
 		c.answeredBy("cloud/first", 0)
 	})
-}
-
-// TestCallerIsNoFault cancels calls, before and after others: the target is
-// not blamed.
-func TestCallerIsNoFault(t *testing.T) {
-	bubble(t, hangs, func(t *testing.T, c *clouds) {
-		for range 20 {
-			ctx, leave := context.WithCancel(t.Context())
-			time.AfterFunc(3*time.Second, leave)
-			if _, err := c.ask(ctx, ""); err == nil {
-				t.Error("got an answer, want none")
-			}
-		}
-		c.called("20 callers left", 20)
-		if s := c.first(); s.Breaker != "closed" || !s.Usable || s.ErrorRate != nil || s.InFlight != 0 {
-			t.Errorf("got %+v, want no blame", s)
-		}
-	})
-}
-
-// TestWrongRequestIsNoFault gives the caller what no other target would take.
-func TestWrongRequestIsNoFault(t *testing.T) {
-	for _, status := range []int{400, 422} {
-		bubble(t, fails(status), func(t *testing.T, c *clouds) {
-			for range 20 {
-				var e *openai.Error
-				if _, err := c.ask(t.Context(), ""); !errors.As(err, &e) || e.Status != status {
-					t.Errorf("got %v, want status %d", err, status)
-				}
-			}
-			c.called("20 wrong requests", 20)
-			if c.calls["cloud/second"] != 0 || c.first().Breaker != "closed" {
-				t.Errorf("got %d calls to the second, breaker %s, want 0, closed", c.calls["cloud/second"], c.first().Breaker)
-			}
-		})
-	}
 }

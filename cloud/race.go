@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"nearside/agent/openai"
@@ -22,6 +23,7 @@ type race struct {
 	queue   []*member
 	running map[*member]context.CancelCauseFunc
 	results chan result
+	last    *member // launched last; those before it are on trial
 }
 
 // round asks each callable member at most once.
@@ -31,6 +33,16 @@ func (p *Pool) round(ctx context.Context, call openai.Call, end time.Time) (*ope
 		running: map[*member]context.CancelCauseFunc{},
 	}
 	r.results = make(chan result, len(r.queue))
+	now := time.Now()
+	slices.SortStableFunc(r.queue, func(x, y *member) int {
+		switch xDoubt, yDoubt := x.doubtful(now), y.doubtful(now); {
+		case xDoubt == yDoubt:
+			return 0
+		case xDoubt:
+			return 1
+		}
+		return -1
+	})
 	return r.run()
 }
 
@@ -55,7 +67,7 @@ func (r *race) run() (*openai.Reply, error) {
 				r.cancelRest()
 				return nil, err
 			}
-			if len(r.running) == 0 {
+			if got.m == r.last {
 				hedge = r.launch()
 			}
 		}
@@ -70,9 +82,10 @@ func settles(err error) bool {
 	return errors.As(err, &e) && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity)
 }
 
-// launch starts the next member. The channel tells when to overtake it; it is
-// nil, and so never does, unless the member is on trial.
+// launch starts the next member that can be reached. The channel tells when to
+// overtake it; it is nil, and so never does, unless the member is on trial.
 func (r *race) launch() <-chan time.Time {
+	r.queue = slices.DeleteFunc(r.queue, r.pool.cutOff)
 	if len(r.queue) == 0 {
 		return nil
 	}
@@ -81,7 +94,7 @@ func (r *race) launch() <-chan time.Time {
 	limit := r.limit(m)
 	trial := m.onTrial()
 	ctx, cancel := context.WithCancelCause(r.ctx)
-	r.running[m] = cancel
+	r.running[m], r.last = cancel, m
 	go func() {
 		reply, err := r.pool.attempt(ctx, m, r.call, limit)
 		r.results <- result{m, reply, err}
@@ -100,11 +113,16 @@ func (r *race) limit(m *member) time.Duration {
 	if len(r.queue) == 0 {
 		return left
 	}
+	fair := left / time.Duration(1+len(r.queue))
 	var others time.Duration
 	for _, o := range r.queue {
-		others += o.typical()
+		if d, ok := o.typical(); ok {
+			others += max(2*d, time.Second)
+		} else {
+			others += fair
+		}
 	}
-	share := max(left-others, left/time.Duration(1+len(r.queue)))
+	share := max(left-others, fair)
 	return min(max(m.limit(r.call.Attempt), time.Second), share)
 }
 

@@ -88,34 +88,43 @@ func TestBudget(t *testing.T) {
 
 const chunk = `data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"yes"},"finish_reason":null}]}` + "\n\n"
 
-// TestBrokenStreamsOpen counts streams that break after their first token.
+// TestBrokenStreamsOpen counts streams that break after their first token,
+// also of a target that was well for long.
 func TestBrokenStreamsOpen(t *testing.T) {
-	bubble(t, respond(http.StatusOK, "text/event-stream", chunk), func(t *testing.T, c *clouds) {
-		for range 5 {
+	bubble(t, well, func(t *testing.T, c *clouds) {
+		for range 50 {
+			if _, err := c.ask(t.Context(), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.set("cloud/first", respond(http.StatusOK, "text/event-stream", chunk))
+		for range faultsInARow {
 			reply, err := c.ask(t.Context(), `"stream":true,`)
 			if err != nil || reply.Target != "cloud/first" {
 				t.Fatalf("got %v, want a stream of the first", err)
 			}
 			drain(t, reply, openai.ErrCut)
 		}
-		if s := c.first(); s.Breaker == "closed" {
+		if s := c.first(); s.Breaker == "closed" || s.Usable {
 			t.Errorf("got %+v, want it open", s)
 		}
 	})
 }
 
+// silent streams one chunk and then nothing.
+func silent(r *http.Request) (*http.Response, error) {
+	body, in := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(in, chunk)
+		<-r.Context().Done()
+		in.CloseWithError(r.Context().Err())
+	}()
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body}, nil
+}
+
 // TestSilentStream ends a stream that says nothing for too long, and blames
 // the target once.
 func TestSilentStream(t *testing.T) {
-	silent := func(r *http.Request) (*http.Response, error) {
-		body, in := io.Pipe()
-		go func() {
-			_, _ = io.WriteString(in, chunk)
-			<-r.Context().Done()
-			in.CloseWithError(r.Context().Err())
-		}()
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body}, nil
-	}
 	bubble(t, silent, func(t *testing.T, c *clouds) {
 		start := time.Now()
 		reply, err := c.ask(t.Context(), `"stream":true,`)

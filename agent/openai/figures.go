@@ -36,7 +36,7 @@ type Summary struct {
 	Calls     int64
 }
 
-// Begin counts a call that starts.
+// Begin counts a call that starts; Began and Done, or End, follow.
 func (f *Figures) Begin() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -44,12 +44,24 @@ func (f *Figures) Begin() {
 	f.inFlight++
 }
 
-// End counts the same call as over. A call the caller gave up on says nothing
-// of the target: counts is false.
+// End is Began and Done at once.
 func (f *Figures) End(took time.Duration, failed, counts bool) {
+	f.Began(took, failed, counts)
+	f.Done()
+}
+
+// Done counts the same call as over.
+func (f *Figures) Done() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.inFlight--
+}
+
+// Began takes in how long the same call took until its reply began, or failed
+// to. A call the caller gave up on says nothing of the target: counts is false.
+func (f *Figures) Began(took time.Duration, failed, counts bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if !counts {
 		return
 	}
@@ -95,4 +107,17 @@ func (f *Figures) errorRate(now time.Time) *float64 {
 	}
 	rate := float64(bad) / float64(all)
 	return &rate
+}
+
+// Broke turns the latest good ending into a failed one: what had begun well
+// broke off.
+func (f *Figures) Broke() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := len(f.ended) - 1; i >= 0; i-- {
+		if !f.ended[i].failed {
+			f.ended[i].failed = true
+			return
+		}
+	}
 }
