@@ -1,16 +1,35 @@
 package openai
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"math"
+	"strconv"
 	"strings"
 )
 
-// Token is one generated token and the natural logarithm of its probability.
+// Token is one generated token and the natural logarithm of its probability,
+// which is not a number when the target did not tell it.
 type Token struct {
-	Text    string  `json:"token"`
-	Logprob float64 `json:"logprob"`
+	Text    string
+	Logprob float64
+}
+
+// UnmarshalJSON reads the token; a probability may be absent or null.
+func (t *Token) UnmarshalJSON(b []byte) error {
+	var wire struct {
+		Text    string   `json:"token"`
+		Logprob *float64 `json:"logprob"`
+	}
+	if err := json.Unmarshal(b, &wire); err != nil {
+		return err
+	}
+	*t = Token{wire.Text, math.NaN()}
+	if wire.Logprob != nil {
+		t.Logprob = *wire.Logprob
+	}
+	return nil
 }
 
 // Usage counts tokens, as the target counted them.
@@ -20,17 +39,23 @@ type Usage struct {
 	raw json.RawMessage // with the details a target adds
 }
 
-// UnmarshalJSON reads the counts and keeps the rest for the caller.
-func (u *Usage) UnmarshalJSON(b []byte) error {
+// readUsage reads the counts and keeps the rest for the caller, unless a count
+// is in a shape callers do not expect. It is nil for anything but an object.
+func readUsage(raw json.RawMessage) *Usage {
+	if first(raw) != '{' {
+		return nil
+	}
 	var wire struct {
-		In  int `json:"prompt_tokens"`
-		Out int `json:"completion_tokens"`
+		In  json.RawMessage `json:"prompt_tokens"`
+		Out json.RawMessage `json:"completion_tokens"`
 	}
-	if err := json.Unmarshal(b, &wire); err != nil {
-		return err
+	_ = json.Unmarshal(raw, &wire)
+	u := &Usage{In: int(count(wire.In)), Out: int(count(wire.Out))}
+	odd := func(raw json.RawMessage, n int) bool { return raw != nil && string(raw) != strconv.Itoa(n) }
+	if !odd(wire.In, u.In) && !odd(wire.Out, u.Out) {
+		u.raw = raw
 	}
-	*u = Usage{In: wire.In, Out: wire.Out, raw: slices.Clone(b)}
-	return nil
+	return u
 }
 
 // MarshalJSON gives the usage as the target sent it, else the counts.
@@ -54,8 +79,17 @@ type Answer struct {
 
 	text    strings.Builder
 	refusal strings.Builder
-	calls   []call
-	parts   int // deltas that carried something a caller would see
+	calls   []*toolCall
+	index   *int64 // of the choice that is the answer
+	other   bool   // it says something that is not kept here, such as sound
+	parts   int    // messages or deltas that took it on, thoughts too
+}
+
+// toolCall is a tool call as far as it was read.
+type toolCall struct {
+	index          int64 // as the target counts
+	id, kind, name string
+	args           strings.Builder
 }
 
 // Text is the content so far.
@@ -64,12 +98,113 @@ func (a *Answer) Text() string { return a.text.String() }
 // HasCalls tells whether the answer calls tools.
 func (a *Answer) HasCalls() bool { return len(a.calls) > 0 }
 
-// Empty tells whether it ended by itself without saying anything.
+// Empty tells whether it ended by itself without saying anything. Blanks and
+// thoughts are not an answer.
 func (a *Answer) Empty() bool {
-	return a.parts == 0 && a.Finish != "length" && a.Finish != "content_filter"
+	return a.silent() && a.Finish != "length" && a.Finish != "content_filter"
 }
 
-type call struct {
+func (a *Answer) silent() bool {
+	return !a.Refused && !a.other && !a.HasCalls() && strings.TrimSpace(a.Text()) == ""
+}
+
+// add takes in one completion or chunk. It returns the place of the choice
+// that belongs to the answer, which is the first one seen; -1 for none.
+func (a *Answer) add(e *envelope) int {
+	if a.ID == "" {
+		a.ID, a.Created, a.Model = text(e.ID), count(e.Created), text(e.Model)
+	}
+	if u := readUsage(e.Usage); u != nil {
+		a.Usage = u
+	}
+	for i := range e.Choices {
+		n := count(e.Choices[i].Index)
+		if a.index == nil {
+			a.index = &n
+		}
+		if n == *a.index {
+			a.addChoice(&e.Choices[i])
+			return i
+		}
+	}
+	return -1
+}
+
+func (a *Answer) addChoice(c *choice) {
+	a.addMessage(c)
+	if first(c.Logprobs) == '{' {
+		var logprobs struct{ Content []Token }
+		if json.Unmarshal(c.Logprobs, &logprobs) == nil {
+			a.Tokens = append(a.Tokens, logprobs.Content...)
+		}
+	}
+	if f := reason(c.Finish); f != "" {
+		a.Finish = f
+	}
+}
+
+func (a *Answer) addMessage(c *choice) {
+	m := &c.message
+	content, refusal := text(m.Content), text(m.Refusal)
+	a.text.WriteString(content)
+	a.refusal.WriteString(refusal)
+	a.Refused = a.Refused || refusal != ""
+	for i := range m.Calls {
+		a.addCall(i, &m.Calls[i])
+	}
+	thought := false
+	if a.silent() {
+		a.other, thought = more(c.Delta)
+	}
+	if thought || !a.silent() && (content != "" || refusal != "" || len(m.Calls) > 0 || a.other) {
+		a.parts++
+	}
+}
+
+// addCall merges a tool call delta, the i-th of its message: index says which
+// call it continues; id and name come with the first part only. Servers number
+// from 0, from 1 or not at all, so that a new id begins a new call.
+func (a *Answer) addCall(i int, c *call) {
+	index, id := int64(i), text(c.ID)
+	if !blank(c.Index) {
+		index = count(c.Index)
+	}
+	c.place = len(a.calls) - 1
+	for ; c.place >= 0; c.place-- {
+		if old := a.calls[c.place]; old.index == index && (id == "" || old.id == "" || id == old.id) {
+			break
+		}
+	}
+	if c.place < 0 {
+		c.place = len(a.calls)
+		a.calls = append(a.calls, &toolCall{index: index})
+	}
+	t := a.calls[c.place]
+	c.newID, c.newName = t.id == "", t.name == ""
+	t.id, t.kind, t.name = cmp.Or(t.id, id), cmp.Or(t.kind, text(c.Type)), cmp.Or(t.name, text(c.Function.Name))
+	t.args.WriteString(text(c.Function.Arguments))
+}
+
+// settle gives an answer that is whole the reason it ended for, when it never
+// said one or called tools and said something else.
+func (a *Answer) settle() {
+	switch {
+	case a.HasCalls() && (a.Finish == "" || a.Finish == "stop"):
+		a.Finish = "tool_calls"
+	case a.Finish == "":
+		a.Finish = "stop"
+	}
+}
+
+// spoken is a message as it goes out.
+type spoken struct {
+	Role    string       `json:"role,omitempty"`
+	Content *string      `json:"content"`
+	Refusal *string      `json:"refusal,omitempty"`
+	Calls   []spokenCall `json:"tool_calls,omitempty"`
+}
+
+type spokenCall struct {
 	Index    *int   `json:"index,omitempty"`
 	ID       string `json:"id,omitempty"`
 	Type     string `json:"type,omitempty"`
@@ -79,113 +214,10 @@ type call struct {
 	} `json:"function"`
 }
 
-type message struct {
-	Role    string  `json:"role,omitempty"`
-	Content *string `json:"content"`
-	Refusal *string `json:"refusal,omitempty"`
-	Calls   []call  `json:"tool_calls,omitempty"`
-}
-
-type choice struct {
-	Index    int      `json:"index"`
-	Message  *message `json:"message,omitempty"`
-	Delta    *message `json:"delta,omitempty"`
-	Finish   *string  `json:"finish_reason"`
-	Logprobs *struct {
-		Content []Token `json:"content"`
-	} `json:"logprobs,omitempty"`
-}
-
-// envelope is a completion or a chunk: they differ in message and delta.
-type envelope struct {
-	ID      string          `json:"id"`
-	Object  string          `json:"object"`
-	Created int64           `json:"created"`
-	Model   string          `json:"model"`
-	Choices []choice        `json:"choices"`
-	Usage   *Usage          `json:"usage,omitempty"`
-	Error   json.RawMessage `json:"error,omitempty"`
-}
-
-// failed tells whether it is an error instead.
-func (e *envelope) failed() bool { return len(e.Error) > 0 && string(e.Error) != "null" }
-
-// add takes in one completion or chunk.
-func (a *Answer) add(e *envelope) {
-	if a.ID == "" {
-		a.ID, a.Created, a.Model = e.ID, e.Created, e.Model
-	}
-	if e.Usage != nil {
-		a.Usage = e.Usage
-	}
-	for _, c := range e.Choices {
-		if c.Index == 0 {
-			a.addChoice(c)
-		}
-	}
-}
-
-func (a *Answer) addChoice(c choice) {
-	for _, m := range []*message{c.Message, c.Delta} {
-		if m != nil {
-			a.addMessage(m)
-		}
-	}
-	if c.Logprobs != nil {
-		a.Tokens = append(a.Tokens, c.Logprobs.Content...)
-	}
-	if c.Finish != nil && *c.Finish != "" {
-		a.Finish = *c.Finish
-	}
-}
-
-func (a *Answer) addMessage(m *message) {
-	if m.Content != nil && *m.Content != "" {
-		a.text.WriteString(*m.Content)
-		a.parts++
-	}
-	if m.Refusal != nil && *m.Refusal != "" {
-		a.refusal.WriteString(*m.Refusal)
-		a.Refused = true
-		a.parts++
-	}
-	for i, c := range m.Calls {
-		a.addCall(i, c)
-		a.parts++
-	}
-}
-
-// addCall merges a tool call delta, the i-th of its message: index says which
-// call it continues; id and name come with the first part only. Servers number
-// from 0, from 1 or not at all, so that a new id begins a new call.
-func (a *Answer) addCall(i int, c call) {
-	if c.Index == nil {
-		c.Index = &i
-	}
-	for k := range slices.Backward(a.calls) {
-		if old := &a.calls[k]; *old.Index == *c.Index && (c.ID == "" || c.ID == old.ID) {
-			old.Function.Arguments += c.Function.Arguments
-			return
-		}
-	}
-	a.calls = append(a.calls, c)
-}
-
-// settle gives an answer that is whole, but never said why it ended, a reason.
-func (a *Answer) settle() {
-	switch {
-	case a.Finish != "":
-	case a.HasCalls():
-		a.Finish = "tool_calls"
-	default:
-		a.Finish = "stop"
-	}
-}
-
 // whole is the answer as one message. Its content is null where it says
 // something else than text.
-func (a *Answer) whole() *message {
-	m := &message{Role: "assistant"}
+func (a *Answer) whole() *spoken {
+	m := &spoken{Role: "assistant"}
 	if text := a.Text(); text != "" || !a.Refused && !a.HasCalls() {
 		m.Content = &text
 	}
@@ -193,8 +225,9 @@ func (a *Answer) whole() *message {
 		refusal := a.refusal.String()
 		m.Refusal = &refusal
 	}
-	for i, c := range a.calls {
-		c.Index = &i
+	for i, t := range a.calls {
+		c := spokenCall{Index: &i, ID: t.id, Type: t.kind}
+		c.Function.Name, c.Function.Arguments = t.name, t.args.String()
 		m.Calls = append(m.Calls, c)
 	}
 	return m
@@ -206,9 +239,14 @@ func (a *Answer) Completion() []byte {
 	for i := range m.Calls {
 		m.Calls[i].Index = nil // only chunks number their calls
 	}
+	type choice struct {
+		Index   int     `json:"index"`
+		Message *spoken `json:"message"`
+		Finish  string  `json:"finish_reason"`
+	}
 	out := map[string]any{
 		"id": a.ID, "object": "chat.completion", "created": a.Created, "model": a.Model,
-		"choices": []choice{{Message: m, Finish: &a.Finish}},
+		"choices": []choice{{Message: m, Finish: a.Finish}},
 	}
 	if a.Usage != nil {
 		out["usage"] = a.Usage
@@ -217,23 +255,23 @@ func (a *Answer) Completion() []byte {
 }
 
 // ParseCompletion reads the body of a plain reply. A body that is not a
-// completion is [ErrBroken], one that says nothing [ErrEmpty].
+// completion is [ErrBroken]; one that says nothing is given with [ErrEmpty].
 func ParseCompletion(body []byte) (*Answer, error) {
-	var e envelope
-	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrBroken, err)
+	e, err := readEnvelope(body)
+	if err != nil {
+		return nil, err
 	}
 	if e.failed() && len(e.Choices) == 0 {
 		return nil, streamError(e.Error)
 	}
-	if len(e.Choices) == 0 || e.Choices[0].Message == nil {
+	if len(e.Choices) == 0 || first(e.Choices[0].Delta) != '{' {
 		return nil, fmt.Errorf("%w: no choices", ErrBroken)
 	}
 	a := &Answer{}
-	a.add(&e)
+	a.add(e)
 	a.settle()
 	if a.Empty() {
-		return nil, ErrEmpty
+		return a, ErrEmpty
 	}
 	return a, nil
 }

@@ -3,7 +3,7 @@ package openai
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +33,7 @@ type Attempt struct {
 	Target string
 	Start  time.Time
 	Took   time.Duration
-	Result string // ok, timeout, refused, status_503, broken, empty, cut, cancelled, down, crashed
+	Result string // ok, timeout, refused, status_503, broken, empty, cut, cancelled, down, tls, crashed
 	Err    error
 }
 
@@ -78,8 +78,8 @@ type Shape struct {
 	Silence time.Duration // longest pause inside the stream; 0 is unbounded
 }
 
-// Chat posts a plain request and returns the answer with its body. An HTTP
-// error of the server is an [*Error].
+// Chat posts a plain request and returns the answer with its body, also with
+// [ErrEmpty]. An HTTP error of the server is an [*Error].
 func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, []byte, error) {
 	resp, err := c.post(ctx, body)
 	if err != nil {
@@ -93,26 +93,12 @@ func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, [
 	if len(text) > maxReply {
 		return nil, nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
 	}
+	text = valid(text)
 	answer, err := ParseCompletion(text)
-	if err == nil && shape.Strip {
-		text = strip(text)
+	if answer != nil {
+		text = answer.reshape(text, shape.Strip)
 	}
 	return answer, text, err
-}
-
-// strip takes out of a completion what the caller did not ask for.
-func strip(completion []byte) []byte {
-	var top map[string]json.RawMessage
-	var choices []map[string]json.RawMessage
-	if json.Unmarshal(completion, &top) != nil || json.Unmarshal(top["choices"], &choices) != nil {
-		return completion
-	}
-	for _, c := range choices {
-		delete(c, "logprobs")
-	}
-	top["choices"] = mustJSON(choices)
-	delete(top, "timings")
-	return mustJSON(top)
 }
 
 // ChatStream posts a streamed request and returns when the headers are there.
@@ -142,10 +128,8 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 		cancel(context.Canceled)
 		resp.Body.Close()
 	})
-	if shape.Silence > 0 {
-		s.silence = time.AfterFunc(shape.Silence, func() { cancel(ErrStalled) })
-		s.silence.Stop() // it runs while something is read
-	}
+	s.alarm = time.AfterFunc(time.Hour, func() { cancel(ErrStalled) })
+	s.alarm.Stop() // it runs while something is read
 	return s, nil
 }
 
@@ -225,12 +209,14 @@ func Result(err error) string {
 	switch {
 	case err == nil:
 		return "ok"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
 	case errors.As(err, &e):
 		return fmt.Sprintf("status_%d", e.Status)
 	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
-	case errors.Is(err, context.Canceled):
-		return "cancelled"
+	case untrusted(err):
+		return "tls"
 	}
 	for _, x := range []struct {
 		word  string
@@ -241,4 +227,11 @@ func Result(err error) string {
 		}
 	}
 	return "unreachable"
+}
+
+// untrusted tells whether no safe connection came about.
+func untrusted(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return errors.As(err, &certificate) || errors.As(err, &record)
 }

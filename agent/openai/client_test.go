@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"nearside/agent/openai"
 )
@@ -50,6 +53,49 @@ func TestChat(t *testing.T) {
 		}
 		if strings.Contains(string(body), "logprobs") == shape.Strip || !strings.Contains(string(body), `"exotic":1`) {
 			t.Errorf("%+v: body %s", shape, body)
+		}
+	}
+}
+
+// TestChatOddShapes asks for answers that are good but for a field or two.
+func TestChatOddShapes(t *testing.T) {
+	const call = `{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":{"x":1}}}]}`
+	message := strings.NewReplacer(`{"role":"assistant","content":"Hello"}`, call)
+	tests := []struct{ name, body, text, finish string }{
+		{"created", strings.Replace(plain, ":7,", `:1.5,`, 1), "Hello", "stop"},
+		{"created as text", strings.Replace(plain, ":7,", `:"7",`, 1), "Hello", "stop"},
+		{"usage", strings.Replace(plain, ":3,", `:3.0,`, 1), "Hello", "stop"},
+		{"usage as text", strings.Replace(plain, `:3,`, `:"3",`, 1), "Hello", "stop"},
+		{"id", strings.Replace(plain, `"c1"`, `7`, 1), "Hello", "stop"},
+		{"index", strings.Replace(plain, `"index":0`, `"index":"0"`, 1), "Hello", "stop"},
+		{"index from one", strings.Replace(plain, `"index":0`, `"index":1`, 1), "Hello", "stop"},
+		{"finish", strings.Replace(plain, `"stop"`, `1`, 1), "Hello", "stop"},
+		{"no finish", strings.Replace(plain, `"stop"`, `null`, 1), "Hello", "stop"},
+		{"logprobs", strings.Replace(plain, `-0.1`, `"-inf"`, 1), "Hello", "stop"},
+		{"content in parts", strings.Replace(plain, `"Hello"}`, `[{"type":"text","text":"Hel"},{"type":"text","text":"lo"}]}`, 1), "Hello", "stop"},
+		{"not UTF-8", strings.Replace(plain, "Hello", "H\xffllo", 1), "H\uFFFDllo", "stop"},
+		{"sound", strings.Replace(plain, `"content":"Hello"`, `"content":null,"audio":{"data":"AA"}`, 1), "", "stop"},
+		{"old calls", strings.Replace(plain, `"content":"Hello"`, `"content":null,"function_call":{"name":"f"}`, 1), "", "stop"},
+		{"calls that stop", message.Replace(plain), "", "tool_calls"},
+	}
+	for _, tt := range tests {
+		c := &openai.Client{Base: "http://server/v1", HTTP: canned{"application/json", tt.body}}
+		a, body, err := c.Chat(t.Context(), nil, openai.Shape{})
+		if err != nil || a.Text() != tt.text || a.Finish != tt.finish || a.Usage.In != 3 || a.Usage.Out != 2 {
+			t.Errorf("%s: got %+v, %v", tt.name, a, err)
+		}
+		if !utf8.Valid(body) || !strings.Contains(string(body), `"finish_reason":"`+tt.finish) && tt.name != "finish" || !strings.Contains(string(body), `"exotic":1`) {
+			t.Errorf("%s: body %q", tt.name, body)
+		}
+	}
+}
+
+func TestChatEmpty(t *testing.T) {
+	for _, words := range []string{`""`, `" \n\t"`, `null`, `"","reasoning_content":"hm"`, `"","audio":null,"annotations":[]`} {
+		c := &openai.Client{Base: "http://server/v1", HTTP: canned{"application/json", strings.Replace(plain, `"Hello"}`, words+"}", 1)}}
+		a, body, err := c.Chat(t.Context(), nil, openai.Shape{Strip: true})
+		if !errors.Is(err, openai.ErrEmpty) || a == nil || a.Finish != "stop" || !strings.Contains(string(body), `"exotic":1`) || strings.Contains(string(body), "logprobs") {
+			t.Errorf("%s: got %v, %s, %v", words, a, body, err)
 		}
 	}
 }
@@ -99,13 +145,18 @@ func TestErrorReplies(t *testing.T) {
 	}{
 		{"OpenAI", `{"error":{"message":"no","type":"rate_limit_error","param":"model","code":"slow_down"}}`, openai.Error{Type: "rate_limit_error", Message: "no", Param: "model", Code: "slow_down"}},
 		{"OpenAI nulls", `{"error":{"message":"no","type":"t","param":null,"code":null}}`, openai.Error{Type: "t", Message: "no"}},
-		{"code as number", `{"error":{"message":"no","code":429,"param":{}}}`, openai.Error{Type: "upstream_error", Message: "no", Code: "429"}},
+		{"code as number", `{"error":{"message":"no","code":429,"param":{}}}`, openai.Error{Type: "rate_limit_error", Message: "no", Code: "429"}},
 		{"Anthropic", `{"type":"error","error":{"type":"overloaded_error","message":"no"}}`, openai.Error{Type: "overloaded_error", Message: "no"}},
-		{"Ollama", `{"error":"no"}`, openai.Error{Type: "upstream_error", Message: "no"}},
-		{"plain text", `no`, openai.Error{Type: "upstream_error", Message: "Too Many Requests"}},
-		{"HTML", `<h1>no</h1>`, openai.Error{Type: "upstream_error", Message: "Too Many Requests"}},
-		{"a list", `[{"error":{"message":"no"}}]`, openai.Error{Type: "upstream_error", Message: "Too Many Requests"}},
-		{"nothing", ``, openai.Error{Type: "upstream_error", Message: "Too Many Requests"}},
+		{"Ollama", `{"error":"no"}`, openai.Error{Type: "rate_limit_error", Message: "no"}},
+		{"plain text", " too much,\nwait\n", openai.Error{Type: "rate_limit_error", Message: "too much,\nwait"}},
+		{"long text", strings.Repeat("no ", 200), openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"bytes", "no\x00", openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"vLLM", `{"object":"error","message":"no","type":"BadRequestError","param":null,"code":400}`, openai.Error{Type: "BadRequestError", Message: "no", Code: "400"}},
+		{"FastAPI", `{"detail":"no"}`, openai.Error{Type: "rate_limit_error", Message: "no"}},
+		{"words of a wrong type", `{"error":{"message":["no"]},"detail":[{}]}`, openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"HTML", `<h1>no</h1>`, openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"Google", `[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]`, openai.Error{Type: "rate_limit_error", Message: "no", Code: "400"}},
+		{"nothing", ``, openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
 	}
 	for _, tt := range tests {
 		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -116,6 +167,13 @@ func TestErrorReplies(t *testing.T) {
 		tt.want.Status = http.StatusTooManyRequests
 		if e := asError(t, err); *e != tt.want || openai.Result(fmt.Errorf("ask: %w", err)) != "status_429" {
 			t.Errorf("%s: got %+v", tt.name, e)
+		}
+	}
+	for status, kind := range map[int]string{400: "invalid_request_error", 422: "invalid_request_error", 429: "rate_limit_error", 404: "upstream_error", 500: "upstream_error"} {
+		c := server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		_, _, err := c.Chat(t.Context(), nil, openai.Shape{})
+		if e := asError(t, err); e.Type != kind || e.OfRequest() != (kind == "invalid_request_error") {
+			t.Errorf("%d: type %s, of the request: %v", status, e.Type, e.OfRequest())
 		}
 	}
 	if got := string(openai.Invalid("n", "n is %d.", 2).Body()); got != `{"error":{"code":null,"message":"n is 2.","param":"n","type":"invalid_request_error"}}` {
@@ -195,7 +253,7 @@ func TestStreamBreaks(t *testing.T) {
 		{"TCP reset", openai.Shape{}, func(h hands) { h.more <- "reset" }, openai.ErrCut, "cut"},
 		{"connection closed", openai.Shape{}, func(h hands) { h.more <- "abort" }, openai.ErrCut, "cut"},
 		{"body ends", openai.Shape{}, func(h hands) { h.more <- "end" }, openai.ErrCut, "cut"},
-		{"reset after the finish", openai.Shape{}, func(h hands) { h.more <- end; _, _ = h.stream.Next(); h.more <- "reset" }, io.EOF, "unreachable"},
+		{"reset after the finish", openai.Shape{}, func(h hands) { h.more <- end; h.more <- "reset" }, io.EOF, "unreachable"},
 		{"silence", openai.Shape{Silence: 20 * time.Millisecond}, func(hands) {}, openai.ErrStalled, "stalled"},
 		{"cancelled", openai.Shape{}, func(h hands) { h.cancel(nil) }, context.Canceled, "cancelled"},
 		{"cancelled with a cause", openai.Shape{}, func(h hands) { h.cancel(why) }, why, "unreachable"},
@@ -270,6 +328,87 @@ func TestNoAnswer(t *testing.T) {
 	}
 	if _, _, err := (&openai.Client{Base: ":"}).Chat(t.Context(), nil, openai.Shape{}); err == nil {
 		t.Error("a base that is no URL was taken")
+	}
+}
+
+// stream is a client of a server that says its words, each after a pause, and
+// then leaves the connection open.
+func stream(t *testing.T, pause time.Duration, words ...string) *openai.Client {
+	t.Helper()
+	return &openai.Client{Base: "http://server/v1", HTTP: trip(func(r *http.Request) (*http.Response, error) {
+		out, in := io.Pipe()
+		go func() {
+			tick := time.NewTicker(pause)
+			defer tick.Stop()
+			for _, w := range words {
+				select {
+				case <-tick.C:
+					_, _ = io.WriteString(in, "data: "+w+"\n\n")
+				case <-r.Context().Done():
+				}
+			}
+			<-r.Context().Done()
+			in.CloseWithError(r.Context().Err())
+		}()
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: out}, nil
+	})}
+}
+
+type trip func(*http.Request) (*http.Response, error)
+
+func (f trip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestSilence counts how long a server may say nothing: as long as the caller
+// likes before the stream is handed out, and hardly at all after the end.
+func TestSilence(t *testing.T) {
+	tests := []struct {
+		name  string
+		words []string
+		pause time.Duration
+		want  error
+		took  time.Duration
+	}{
+		{"before the first token", []string{hel, end}, time.Minute, openai.ErrStalled, 90 * time.Second},
+		{"after the end", []string{hel, lo, end}, time.Second, io.EOF, 5 * time.Second},
+		{"after the usage", []string{hel, end, usage}, time.Second, io.EOF, 3100 * time.Millisecond},
+		{"after an end that was none", []string{hel, end, lo}, time.Second, openai.ErrStalled, 33 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				s, err := stream(t, tt.pause, tt.words...).ChatStream(t.Context(), nil, openai.Shape{Silence: 30 * time.Second})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Prime(1); err != nil {
+					t.Errorf("primed: %v", err)
+				}
+				if got, err := drain(t, s); !errors.Is(err, tt.want) || time.Since(start) != tt.took {
+					t.Errorf("got %s, %v after %v; want %v after %v", got, err, time.Since(start), tt.want, tt.took)
+				}
+			})
+		})
+	}
+}
+
+func TestResult(t *testing.T) {
+	safe := httptest.NewTLSServer(says(plain))
+	defer safe.Close()
+	safe.Config.ErrorLog = log.New(io.Discard, "", 0)
+	bare := httptest.NewServer(says(plain))
+	defer bare.Close()
+	for _, url := range []string{safe.URL, strings.Replace(bare.URL, "http:", "https:", 1)} {
+		transport := &http.Transport{}
+		defer transport.CloseIdleConnections()
+		if _, _, err := (&openai.Client{Base: url, HTTP: transport}).Chat(t.Context(), nil, openai.Shape{}); openai.Result(err) != "tls" {
+			t.Errorf("%s: got %v (%s), want tls", url, err, openai.Result(err))
+		}
+	}
+	for _, err := range []error{context.Canceled, errors.Join(openai.ErrTimeout, context.Canceled), errors.Join(&openai.Error{Status: 500}, context.Canceled)} {
+		if got := openai.Result(err); got != "cancelled" {
+			t.Errorf("%v: got %s, want cancelled", err, got)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+	"unicode"
 )
 
 // Faults of a target that are not an HTTP status of its own. Match with
@@ -60,6 +62,12 @@ func Invalid(param, format string, args ...any) *Error {
 	}
 }
 
+// OfRequest tells whether the fault is the request's own, so that no other
+// target would do better.
+func (e *Error) OfRequest() bool {
+	return e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity
+}
+
 // readError turns an error reply of a target into an [Error]. The body may be
 // in any shape; what cannot be read is left out.
 func readError(resp *http.Response, body []byte, now time.Time) *Error {
@@ -67,38 +75,52 @@ func readError(resp *http.Response, body []byte, now time.Time) *Error {
 		Status: resp.StatusCode, Type: "upstream_error",
 		Message: http.StatusText(resp.StatusCode), RetryAfter: retryAfter(resp.Header, now),
 	}
-	var wire struct {
-		Error json.RawMessage `json:"error"`
+	switch {
+	case e.OfRequest():
+		e.Type = "invalid_request_error"
+	case e.Status == http.StatusTooManyRequests:
+		e.Type = "rate_limit_error"
 	}
-	if json.Unmarshal(body, &wire) != nil {
-		return e
+	body = valid(bytes.TrimSpace(body))
+	if l := list(body); len(l) > 0 {
+		body = l[0]
 	}
-	var obj struct {
-		Message, Type string
-		Param, Code   any
+	if first(body) == '{' {
+		e.read(object(body))
+	} else if sentence(body) {
+		e.Message = string(body)
 	}
-	if json.Unmarshal(wire.Error, &obj) != nil {
-		var text string
-		if json.Unmarshal(wire.Error, &text) == nil && text != "" {
-			e.Message = text
-		}
-		return e
-	}
-	e.Message = cmp.Or(obj.Message, e.Message)
-	e.Type = cmp.Or(obj.Type, e.Type)
-	e.Param, e.Code = word(obj.Param), word(obj.Code)
 	return e
 }
 
-// word is a string or number as text; servers use either.
-func word(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
+// read takes in the words of an error object: under error, where that is, else
+// those beside it.
+func (e *Error) read(o map[string]json.RawMessage) {
+	if text := quoted(o["error"]); text != "" {
+		e.Message = text
+		return
 	}
-	return ""
+	if first(o["error"]) == '{' {
+		o = object(o["error"])
+	}
+	e.Message = cmp.Or(quoted(o["message"]), quoted(o["detail"]), e.Message)
+	e.Type = cmp.Or(quoted(o["type"]), e.Type)
+	e.Param, e.Code = word(o["param"]), word(o["code"])
+}
+
+// sentence tells whether a body is a few words for a person, not a page.
+func sentence(body []byte) bool {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
+	return len(body) > 0 && len(body) <= 500 && body[0] != '<' && !json.Valid(body) && !bytes.ContainsFunc(body, odd)
+}
+
+// word is a string or number as text; servers use either.
+func word(raw json.RawMessage) string {
+	switch first(raw) {
+	case '{', '[', 't', 'f':
+		return ""
+	}
+	return text(raw)
 }
 
 // retryAfter reads retry-after-ms, then Retry-After as seconds or as a date

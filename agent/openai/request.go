@@ -142,6 +142,16 @@ func (r *Request) Body(model string) []byte {
 	return mustJSON(fields)
 }
 
+// WithMaxTokens is a copy of the request that asks for at most n tokens.
+func (r *Request) WithMaxTokens(n int) *Request {
+	c := *r
+	c.fields = maps.Clone(r.fields)
+	delete(c.fields, "max_tokens")
+	c.fields["max_completion_tokens"] = mustJSON(n)
+	c.MaxTokens = n
+	return &c
+}
+
 // Only is the request with the given fields of the caller and those of set,
 // which win. It is how a request is rebuilt for the local engine.
 func (r *Request) Only(allowed []string, set map[string]any) []byte {

@@ -256,3 +256,17 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+func TestWithMaxTokens(t *testing.T) {
+	r, err := openai.Decode([]byte(`{"messages":[{"role":"user","content":"?"}],"max_tokens":9,"exotic":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.WithMaxTokens(5)
+	if got := string(c.Body("m")); c.MaxTokens != 5 || got != `{"exotic":1,"max_completion_tokens":5,"messages":[{"role":"user","content":"?"}],"model":"m"}` {
+		t.Errorf("got %d, %s", c.MaxTokens, got)
+	}
+	if got := string(r.Body("m")); r.MaxTokens != 9 || !strings.Contains(got, `"max_tokens":9`) || strings.Contains(got, "completion") {
+		t.Errorf("the original became %d, %s", r.MaxTokens, got)
+	}
+}

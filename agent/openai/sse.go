@@ -16,6 +16,7 @@ type Events struct {
 	Comment func(text string) // told of comments, when set
 
 	lines *bufio.Scanner
+	begun bool
 }
 
 // NewEvents reads events from r; it buffers, so r belongs to it from here on.
@@ -34,6 +35,9 @@ func (e *Events) Next() ([]byte, error) {
 	seen := false
 	for e.lines.Scan() {
 		line := e.lines.Bytes()
+		if !e.begun {
+			line, e.begun = bytes.TrimPrefix(line, []byte("\uFEFF")), true
+		}
 		if len(line) == 0 {
 			if len(data) > 0 {
 				return data, nil

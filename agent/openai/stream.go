@@ -6,9 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
+)
+
+// A server that said why it ended may leave the connection open: it gets this
+// long to say more, and no time to speak of once it told the usage.
+const (
+	lastWords  = 2 * time.Second
+	lastBreath = 100 * time.Millisecond
 )
 
 // Stream is a streamed answer, chunk by chunk, in the shape clients rely on:
@@ -23,17 +29,23 @@ type Stream struct {
 	read    func() ([]byte, error) // data of the next event; io.EOF at the end
 	ends    []func()               // run once, by the first Close
 	closed  sync.Once
-	usage   bool // the caller asked for usage
-	strip   bool // take out log-probabilities the caller did not ask for
-	silence *time.Timer
+	usage   bool          // the caller asked for usage
+	strip   bool          // take out log-probabilities the caller did not ask for
+	alarm   *time.Timer   // ends a read that takes too long
 	allowed time.Duration // longest silence; 0 is unbounded
+	given   bool          // handed out: Next was called
+	size    int           // bytes read
 	ready   [][]byte      // shaped, not handed out yet
+	last    []byte        // the final chunk, held back until nothing can follow
+	spoke   bool          // on after it said why it ended
+	counted bool          // usage came after the end
 	err     error         // what comes after ready
 }
 
 // Next is the next chunk. After the last one it returns [io.EOF]; a stream
 // that ended any other way returns what happened, such as [ErrCut].
 func (s *Stream) Next() ([]byte, error) {
+	s.given = true
 	for len(s.ready) == 0 {
 		if s.err != nil {
 			return nil, s.err
@@ -45,9 +57,10 @@ func (s *Stream) Next() ([]byte, error) {
 	return chunk, nil
 }
 
-// Prime reads until n tokens with content came, or the end; n < 0 reads all of
-// it. What it read is kept for Next. It returns [ErrEmpty] for a stream that
-// ended without saying anything and the fault of one that broke.
+// Prime reads until n tokens came, of thought or of content, or the end; n < 0
+// reads all of it. What it read is kept for Next. It returns [ErrEmpty] for a
+// stream that ended without saying anything and the fault of one that broke.
+// Silence is no fault yet: how long Prime may take is bounded by the context.
 func (s *Stream) Prime(n int) error {
 	for s.err == nil && (n < 0 || s.Answer.parts < n) {
 		s.fill()
@@ -68,8 +81,8 @@ func (s *Stream) OnClose(f func()) { s.ends = append(s.ends, f) }
 // Close ends the stream and what feeds it.
 func (s *Stream) Close() {
 	s.closed.Do(func() {
-		if s.silence != nil {
-			s.silence.Stop()
+		if s.alarm != nil {
+			s.alarm.Stop()
 		}
 		for _, end := range s.ends {
 			end()
@@ -90,29 +103,47 @@ func (s *Stream) Ended() bool { return s.err == io.EOF }
 
 // fill reads one event into ready, or sets err.
 func (s *Stream) fill() {
-	if s.silence != nil {
-		s.silence.Reset(s.allowed)
-		defer s.silence.Stop()
+	if limit := s.patience(); limit > 0 && s.alarm != nil {
+		s.alarm.Reset(limit)
+		defer s.alarm.Stop()
 	}
 	data, err := s.read()
-	switch {
-	case string(data) == "[DONE]", err != nil && s.Answer.Finish != "":
+	done := string(bytes.TrimSpace(data)) == "[DONE]"
+	if err == nil && !done {
+		err = s.take(data)
+	}
+	switch said := s.Answer.Finish != ""; {
+	case done, said && err == io.EOF, said && !s.spoke && err != nil:
 		s.finish() // the answer is whole, however the connection ends
 	case err == io.EOF:
 		s.err = ErrCut
-	case err != nil:
-		s.err = err
 	default:
-		s.err = s.take(data)
+		s.err = err
 	}
+}
+
+// patience is how long the next read may take; 0 is unbounded.
+func (s *Stream) patience() time.Duration {
+	switch {
+	case s.Answer.Finish != "" && s.counted:
+		return lastBreath
+	case s.Answer.Finish != "" && !s.spoke:
+		return lastWords
+	case s.given:
+		return s.allowed
+	}
+	return 0
 }
 
 // finish ends a good stream; one that never said why it ended gets a reason.
 func (s *Stream) finish() {
 	s.err = io.EOF
-	if a := s.Answer; a.Finish == "" && (a.ID != "" || a.parts > 0) {
+	if a := s.Answer; s.last == nil && (a.ID != "" || a.parts > 0) {
 		a.settle()
-		s.push(s.chunk(choice{Delta: &message{}, Finish: &a.Finish}))
+		s.last = s.chunk(&spoken{}, &a.Finish)
+	}
+	if s.last != nil {
+		s.push(s.last)
 	}
 	if s.usage && s.Answer.Usage != nil {
 		s.push(s.usageChunk())
@@ -121,77 +152,51 @@ func (s *Stream) finish() {
 
 // take reads one chunk and queues it in the right shape.
 func (s *Stream) take(data []byte) error {
-	var e envelope
-	if err := json.Unmarshal(data, &e); err != nil {
-		return fmt.Errorf("%w: chunk: %v", ErrBroken, err)
+	if s.size += len(data); s.size > maxReply {
+		return fmt.Errorf("%w: stream over %d bytes", ErrBroken, maxReply)
+	}
+	data = valid(data)
+	e, err := readEnvelope(data)
+	if err != nil {
+		return fmt.Errorf("chunk: %w", err)
 	}
 	if e.failed() {
 		return streamError(e.Error)
 	}
-	if s.Answer.Finish != "" {
-		e.Choices = nil // after the end only usage counts
+	ended := s.Answer.Finish != ""
+	if i := s.Answer.add(e); i >= 0 {
+		s.queue(&chunk{data, e, i}, ended)
+		return nil
 	}
-	s.Answer.add(&e)
-	if len(e.Choices) > 0 {
-		s.push(s.shape(data, &e))
-	}
+	s.counted = ended && first(e.Usage) == '{'
 	return nil
+}
+
+// queue hands a chunk on. The end is held back, since some servers say it with
+// every chunk; a chunk that says nothing after the end is left out.
+func (s *Stream) queue(c *chunk, ended bool) {
+	finish := reason(c.choice().Finish)
+	switch {
+	case finish == "" && !ended:
+		s.push(s.shape(c, "null"))
+	case c.says():
+		s.spoke = ended
+		s.last = nil
+		s.push(s.shape(c, "null"))
+	case finish != "":
+		s.Answer.settle()
+		s.last = s.shape(c, string(mustJSON(s.Answer.Finish)))
+	}
 }
 
 func (s *Stream) push(chunk []byte) { s.ready = append(s.ready, chunk) }
 
-// shape gives back data untouched when it is right already, which is the
-// common case for a cloud target; else it is put right field by field, so that
-// fields this package does not know stay.
-func (s *Stream) shape(data []byte, e *envelope) []byte {
-	if s.right(data, e) {
-		return data
-	}
-	var top map[string]json.RawMessage
-	var choices []map[string]json.RawMessage
-	if json.Unmarshal(data, &top) != nil || json.Unmarshal(top["choices"], &choices) != nil {
-		return data
-	}
-	choices = slices.DeleteFunc(choices, func(c map[string]json.RawMessage) bool { return c == nil })
-	for _, c := range choices {
-		if f := string(c["finish_reason"]); f == "" || f == `""` {
-			c["finish_reason"] = json.RawMessage("null")
-		}
-		if s.strip {
-			delete(c, "logprobs")
-		}
-	}
-	top["choices"] = mustJSON(choices)
-	delete(top, "timings")
-	delete(top, "usage")
-	if s.usage {
-		top["usage"] = json.RawMessage("null")
-	}
-	return mustJSON(top)
-}
-
-// right tells whether a chunk can go out as it came. One with a line break in
-// it cannot: it would end the event too early.
-func (s *Stream) right(data []byte, e *envelope) bool {
-	if s.strip || !bytes.Contains(data, []byte(`"finish_reason"`)) || bytes.ContainsAny(data, "\r\n") {
-		return false
-	}
-	for _, c := range e.Choices {
-		if c.Finish != nil && *c.Finish == "" {
-			return false
-		}
-	}
-	if s.usage {
-		return e.Usage == nil && bytes.Contains(data, []byte(`"usage":null`))
-	}
-	return !bytes.Contains(data, []byte(`"usage"`))
-}
-
-// chunk is a chunk of this stream with one choice.
-func (s *Stream) chunk(c choice) []byte {
+// chunk is a chunk of this stream's own.
+func (s *Stream) chunk(m *spoken, finish *string) []byte {
+	s.Answer.name()
 	out := map[string]any{
-		"id": s.Answer.ID, "object": "chat.completion.chunk",
-		"created": s.Answer.Created, "model": s.Answer.Model, "choices": []any{c.delta()},
+		"id": s.Answer.ID, "object": chunkKind, "created": s.Answer.Created, "model": s.Answer.Model,
+		"choices": []any{map[string]any{"index": 0, "delta": m.delta(), "finish_reason": finish}},
 	}
 	if s.usage {
 		out["usage"] = nil
@@ -199,28 +204,28 @@ func (s *Stream) chunk(c choice) []byte {
 	return mustJSON(out)
 }
 
-// delta is the choice as it stands in a chunk, where content is left out when
+// delta is the message as it stands in a chunk, where content is left out when
 // there is none.
-func (c choice) delta() map[string]any {
+func (m *spoken) delta() map[string]any {
 	d := map[string]any{}
-	if c.Delta.Role != "" {
-		d["role"] = c.Delta.Role
+	if m.Role != "" {
+		d["role"] = m.Role
 	}
-	if c.Delta.Content != nil {
-		d["content"] = *c.Delta.Content
+	if m.Content != nil {
+		d["content"] = *m.Content
 	}
-	if c.Delta.Refusal != nil {
-		d["refusal"] = *c.Delta.Refusal
+	if m.Refusal != nil {
+		d["refusal"] = *m.Refusal
 	}
-	if len(c.Delta.Calls) > 0 {
-		d["tool_calls"] = c.Delta.Calls
+	if len(m.Calls) > 0 {
+		d["tool_calls"] = m.Calls
 	}
-	return map[string]any{"index": 0, "delta": d, "finish_reason": c.Finish}
+	return d
 }
 
 func (s *Stream) usageChunk() []byte {
 	return mustJSON(map[string]any{
-		"id": s.Answer.ID, "object": "chat.completion.chunk", "created": s.Answer.Created,
+		"id": s.Answer.ID, "object": chunkKind, "created": s.Answer.Created,
 		"model": s.Answer.Model, "choices": []any{}, "usage": s.Answer.Usage,
 	})
 }
@@ -238,9 +243,12 @@ func Replay(completion []byte, req *Request) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
+	if a.other {
+		return nil, fmt.Errorf("replay: %w: it is more than text", ErrBroken)
+	}
 	s := &Stream{Answer: a, usage: req.IncludeUsage, err: io.EOF}
-	s.push(s.chunk(choice{Delta: a.whole()}))
-	s.push(s.chunk(choice{Delta: &message{}, Finish: &a.Finish}))
+	s.push(s.chunk(a.whole(), nil))
+	s.push(s.chunk(&spoken{}, &a.Finish))
 	if s.usage && a.Usage != nil {
 		s.push(s.usageChunk())
 	}

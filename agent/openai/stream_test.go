@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"nearside/agent/openai"
 )
@@ -78,11 +81,16 @@ func checkShape(t *testing.T, chunks []string, usage bool) {
 	finals, usages := 0, 0
 	for i, chunk := range chunks {
 		var c struct {
-			Choices []map[string]json.RawMessage
-			Usage   *json.RawMessage
+			ID, Object, Model string
+			Created           int
+			Choices           []map[string]json.RawMessage
+			Usage             *json.RawMessage
 		}
-		if err := json.Unmarshal([]byte(chunk), &c); err != nil || strings.ContainsAny(chunk, "\r\n") {
+		if err := json.Unmarshal([]byte(chunk), &c); err != nil || strings.ContainsAny(chunk, "\r\n") || !utf8.ValidString(chunk) {
 			t.Fatalf("chunk %d %q: %v", i, chunk, err)
+		}
+		if c.ID == "" || c.Object != "chat.completion.chunk" || c.Created == 0 || !strings.Contains(chunk, `"model":`) {
+			t.Errorf("chunk %d is not named: %s", i, chunk)
 		}
 		if has := strings.Contains(chunk, `"usage":`); has != usage {
 			t.Errorf("chunk %d: usage there is %v, want %v: %s", i, has, usage, chunk)
@@ -93,6 +101,9 @@ func checkShape(t *testing.T, chunks []string, usage bool) {
 			}
 		}
 		for _, choice := range c.Choices {
+			if delta := string(choice["delta"]); string(choice["index"]) != "0" || !strings.HasPrefix(delta, "{") {
+				t.Errorf("chunk %d: index %s, delta %s", i, choice["index"], delta)
+			}
 			if finish := string(choice["finish_reason"]); len(finish) > 2 && finish != "null" {
 				finals++
 			} else if finish != "null" {
@@ -121,7 +132,28 @@ func TestStreamShapes(t *testing.T) {
 		{"calls without finish", sse(piece(`{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}`, "null", "")), "", "tool_calls", 2, false},
 		{"finish absent", sse(strings.ReplaceAll(hel, `,"finish_reason":null`, ""), end), "Hel", "stop", 2, false},
 		{"finish empty", sse(piece(`{"content":"a"}`, `""`, ""), end, piece(`{}`, `""`, "")), "a", "stop", 2, false},
-		{"two finals", sse(hel, end, piece(`{"content":"more"}`, `"length"`, "")), "Hel", "stop", 2, false},
+		{"two finals", sse(hel, end, piece(`{"content":"more"}`, `"length"`, "")), "Helmore", "length", 3, false},
+		{"finish on every chunk", sse(piece(`{"content":"Hel"}`, `"stop"`, ""), piece(`{"content":"lo"}`, `"stop"`, "")), "Hello", "stop", 3, false},
+		{"finish with the last text", sse(hel, piece(`{"content":"lo"}`, `"stop"`, "")), "Hello", "stop", 3, false},
+		{"finish is a number", sse(hel, piece(`{}`, `1`, "")), "Hel", "stop", 2, false},
+		{"calls that stop", sse(toolCall(`"index":0,"id":"a","function":{"name":"f","arguments":"{}"}`), end), "", "tool_calls", 2, false},
+		{"a broken chunk after the end", sse(hel, end, `{"id":`), "Hel", "stop", 2, false},
+		{"an error after the end", sse(hel, end, `{"error":"late"}`), "Hel", "stop", 2, false},
+		{"created of odd shapes", sse(strings.ReplaceAll(hel, `:7,`, `:1.5e3,`), strings.ReplaceAll(lo, `:7,`, `:"7",`), strings.ReplaceAll(end, `:7,`, `:1e99,`)), "Hello", "stop", 3, false},
+		{"id and model of odd shapes", sse(strings.NewReplacer(`"c1"`, `7`, `"m"`, `null`).Replace(hel), end), "Hel", "stop", 2, false},
+		{"index of odd shapes", sse(strings.ReplaceAll(hel, `"index":0`, `"index":"0"`), strings.ReplaceAll(end, `"index":0`, `"index":0.0`)), "Hel", "stop", 2, false},
+		{"logprobs of odd shapes", sse(strings.ReplaceAll(hel, `"delta"`, `"logprobs":[],"delta"`), strings.ReplaceAll(end, `"delta"`, `"logprobs":{"content":5},"delta"`)), "Hel", "stop", 2, false},
+		{"usage of odd shapes", sse(hel, end, strings.ReplaceAll(usage, `:3,`, `:3.5,`)), "Hel", "stop", 2, true},
+		{"usage is a word", sse(hel, piece(`{}`, `"stop"`, `,"usage":"none"`)), "Hel", "stop", 2, false},
+		{"content in parts", sse(piece(`{"content":[{"type":"text","text":"He"},{"type":"text","text":"l"}]}`, "null", ""), end), "Hel", "stop", 2, false},
+		{"nothing but choices", sse(`{"choices":[{"delta":{"content":"Hel"}}]}`, `{"choices":[{"delta":null,"finish_reason":"stop"}]}`), "Hel", "stop", 2, false},
+		{"delta named message", sse(strings.ReplaceAll(hel, `"delta"`, `"message"`), end), "Hel", "stop", 2, false},
+		{"names in capitals", sse(hel, strings.ReplaceAll(lo, `"choices"`, `"Choices"`), end), "Hello", "stop", 3, false},
+		{"a choice from one", sse(strings.ReplaceAll(hel, `"index":0`, `"index":1`), strings.ReplaceAll(end, `"index":0`, `"index":1`)), "Hel", "stop", 2, false},
+		{"a choice nobody asked for", sse(hel, strings.ReplaceAll(hel, `"index":0`, `"index":1`), end), "Hel", "stop", 2, false},
+		{"not UTF-8", sse(strings.ReplaceAll(hel, "Hel", "H\xffl"), end), "H\uFFFDl", "stop", 2, false},
+		{"byte order mark", "\uFEFF" + sse(hel, end), "Hel", "stop", 2, false},
+		{"blanks after [DONE]", strings.ReplaceAll(sse(hel, lo), "[DONE]", "[DONE] "), "Hello", "stop", 3, false},
 		{"usage on the final chunk", sse(hel, piece(`{}`, `"length"`, late)), "Hel", "length", 2, true},
 		{"usage on every chunk", sse(piece(`{"content":"a"}`, "null", late), piece(`{}`, `"stop"`, late)), "a", "stop", 2, true},
 		{"usage before the final chunk", sse(piece(`{"content":"a"}`, "null", late), end), "a", "stop", 2, true},
@@ -172,6 +204,18 @@ func TestStreamKeepsWhatIsRight(t *testing.T) {
 	}
 }
 
+func TestTokensOfUnknownProbability(t *testing.T) {
+	probs := strings.Replace(end, `"delta"`, `"logprobs":{"content":[{"token":"a"},{"token":"b","logprob":null},{"token":"c","logprob":0}]},"delta"`, 1)
+	s := open(t, sse(hel, probs), openai.Shape{})
+	if _, err := drain(t, s); err != io.EOF {
+		t.Fatal(err)
+	}
+	tokens := s.Answer.Tokens
+	if len(tokens) != 3 || !math.IsNaN(tokens[0].Logprob) || !math.IsNaN(tokens[1].Logprob) || tokens[2].Logprob != 0 {
+		t.Errorf("got %v", tokens)
+	}
+}
+
 func TestStreamFaults(t *testing.T) {
 	cut := strings.TrimSuffix(sse(hel), "data: [DONE]\n\n")
 	tests := []struct {
@@ -184,6 +228,7 @@ func TestStreamFaults(t *testing.T) {
 		{"final chunk not closed", cut + "data: " + end, openai.ErrCut},
 		{"not JSON", cut + "data: {\"id\":\n\n" + sse(end), openai.ErrBroken},
 		{"wrong types", cut + sse(`{"choices":5}`), openai.ErrBroken},
+		{"a list", cut + sse(`[1]`), openai.ErrBroken},
 		{"HTML", "<html>\n\n<body>Sign in</body>\n\n", openai.ErrCut},
 	}
 	for _, tt := range tests {
@@ -194,6 +239,16 @@ func TestStreamFaults(t *testing.T) {
 		if err := open(t, tt.body, openai.Shape{}).Prime(-1); !errors.Is(err, tt.want) {
 			t.Errorf("%s: primed %v, want %v", tt.name, err, tt.want)
 		}
+	}
+}
+
+func TestStreamBound(t *testing.T) {
+	more := "data: {\"pad\":\"" + strings.Repeat("x", 7<<20) + "\"}\n\n"
+	if got, err := drain(t, open(t, sse(hel)+strings.Repeat(more, 5), openai.Shape{})); err != io.EOF || len(got) != 2 {
+		t.Errorf("after [DONE]: got %d chunks, %v", len(got), err)
+	}
+	if _, err := drain(t, open(t, strings.Repeat(more, 5), openai.Shape{})); !errors.Is(err, openai.ErrBroken) {
+		t.Errorf("got %v, want ErrBroken", err)
 	}
 }
 
@@ -227,10 +282,60 @@ func TestPrime(t *testing.T) {
 	if err := open(t, sse(piece(`{}`, `"length"`, "")), openai.Shape{}).Prime(1); err != nil {
 		t.Errorf("an answer cut by its limit: %v", err)
 	}
+	for _, body := range []string{piece(`{"audio":{"data":"AA"}}`, "null", ""), piece(`{"function_call":{"name":"f"}}`, "null", ""), piece(`{"refusal":"no"}`, "null", "")} {
+		if err := open(t, sse(body, end), openai.Shape{}).Prime(-1); err != nil {
+			t.Errorf("%s says something: %v", body, err)
+		}
+	}
+	for _, delta := range []string{`{"content":" \n"}`, `{"reasoning_content":"hm"}`, `{"audio":null,"annotations":[]}`} {
+		if err := open(t, sse(piece(delta, "null", ""), end), openai.Shape{}).Prime(-1); !errors.Is(err, openai.ErrEmpty) {
+			t.Errorf("%s says nothing: %v", delta, err)
+		}
+	}
+	s := open(t, sse(piece(`{"reasoning":"hm"}`, "null", ""), hel, end), openai.Shape{})
+	if err := s.Prime(1); err != nil || s.Answer.Text() != "" {
+		t.Errorf("a thought is progress: %v, read %q", err, s.Answer.Text())
+	}
+}
+
+// TestCallDeltas looks at tool call deltas as callers get them.
+func TestCallDeltas(t *testing.T) {
+	const want = `[{"index":0,"id":"a","extra":1,"type":"function","function":{"name":"f","arguments":""}}]` + "\n" +
+		`[{"index":0,"function":{"arguments":"{\"x\":1}"}}]` + "\n" + `[{"index":1,"id":"b","type":"function","function":{"name":"g","arguments":"{}"}}]`
+	for name, calls := range map[string][]string{
+		"right already": {
+			`"index":0,"id":"a","extra":1,"type":"function","function":{"name":"f","arguments":""}`, `"index":0,"function":{"arguments":"{\"x\":1}"}`,
+			`"index":1,"id":"b","type":"function","function":{"name":"g","arguments":"{}"}`},
+		"no index, all on every part": {
+			`"id":"a","extra":1,"type":"function","function":{"name":"f","arguments":""}`, `"id":"a","type":"function","function":{"name":"f","arguments":{"x":1}}`,
+			`"id":"b","type":"function","function":{"name":"g","arguments":{}}`},
+		"odd shapes": {
+			`"index":"3","id":"a","extra":1,"type":"function","function":{"name":"f","arguments":null}`, `"index":3.0,"id":null,"type":null,"function":{"name":"","arguments":"{\"x\":1}"}`,
+			`"index":"4","id":"b","type":"function","function":{"name":"g","arguments":{}}`},
+	} {
+		chunks, err := drain(t, open(t, sse(toolCall(calls[0]), toolCall(calls[1]), toolCall(calls[2]), end), openai.Shape{}))
+		if err != io.EOF || len(chunks) != 4 {
+			t.Fatalf("%s: %s, %v", name, chunks, err)
+		}
+		for i, line := range strings.Split(want, "\n") {
+			var c struct {
+				Choices []struct {
+					Delta struct {
+						Calls any `json:"tool_calls"`
+					}
+				}
+			}
+			var w any
+			if json.Unmarshal([]byte(chunks[i]), &c) != nil || json.Unmarshal([]byte(line), &w) != nil || !reflect.DeepEqual(c.Choices[0].Delta.Calls, w) {
+				t.Errorf("%s: got %s, want %s", name, chunks[i], line)
+			}
+		}
+		checkShape(t, chunks, false)
+	}
 }
 
 func FuzzStream(f *testing.F) {
-	for _, seed := range []string{sse(hel, lo, end, usage), sse(`{"choices":[null]}`), sse(`null`), sse(`{"error":{}}`), sse(`{"choices":[{"delta":{"tool_calls":[{"index":-1}]}}]}`), "data: [DONE]\n\n", "data:\n\n"} {
+	for _, seed := range []string{sse(hel, lo, end, usage), sse(`{"choices":[null]}`), sse(`{"Choices":[{"delta":{"TOOL_CALLS":[{},5]}}],"choices":[]}`, end), sse(`null`), sse(`{"error":{}}`), sse(`{"choices":[{"delta":{"tool_calls":[{"index":-1}]}}]}`), "data: [DONE]\n\n", "data:\n\n"} {
 		f.Add([]byte(seed), uint8(0))
 		f.Add([]byte(seed), uint8(3))
 	}
@@ -253,6 +358,22 @@ func FuzzStream(f *testing.F) {
 		}
 		if kept, err := openai.ParseCompletion(s.Answer.Completion()); err != nil && !errors.Is(err, openai.ErrEmpty) || err == nil && kept.Text() != s.Answer.Text() {
 			t.Fatalf("its completion: %v", err)
+		}
+	})
+}
+
+func FuzzChat(f *testing.F) {
+	for _, seed := range []string{plain, `{"choices":[{"message":{"tool_calls":[{}]}},null]}`, `{"Choices":[{"message":{}}]}`, `[]`, "{\xff"} {
+		f.Add([]byte(seed), true)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, strip bool) {
+		c := &openai.Client{Base: "http://server/v1", HTTP: canned{"application/json", string(body)}}
+		a, text, err := c.Chat(t.Context(), nil, openai.Shape{Strip: strip})
+		if (a == nil) != (err != nil && !errors.Is(err, openai.ErrEmpty)) {
+			t.Fatalf("answer %v with %v", a, err)
+		}
+		if a != nil && (!json.Valid(text) || !utf8.Valid(text) || a.Finish == "") {
+			t.Fatalf("reply %q", text)
 		}
 	})
 }

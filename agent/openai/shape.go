@@ -1,0 +1,179 @@
+package openai
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+const chunkKind = "chat.completion.chunk"
+
+// chunk is a chunk of a target: its data, what was read of it, and which of
+// its choices is the answer's.
+type chunk struct {
+	data []byte
+	e    *envelope
+	i    int
+}
+
+func (c *chunk) choice() *choice { return &c.e.Choices[c.i] }
+
+// says tells whether there is anything in the delta but a role.
+func (c *chunk) says() bool {
+	for name, v := range object(c.choice().Delta) {
+		if name != "role" && !blank(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// shape gives back data untouched when it is right already, which is the
+// common case for a cloud target; else it is put right field by field, so that
+// fields this package does not know stay. finish is a JSON value.
+func (s *Stream) shape(c *chunk, finish string) []byte {
+	if s.right(c, finish) {
+		return c.data
+	}
+	a := s.Answer
+	a.name()
+	top := object(c.data)
+	one := map[string]json.RawMessage{}
+	if choices := list(top["choices"]); c.i < len(choices) {
+		one = object(choices[c.i])
+	}
+	one["index"] = json.RawMessage("0")
+	one["delta"] = c.choice().delta()
+	one["finish_reason"] = json.RawMessage(finish)
+	delete(one, "message")
+	if s.strip {
+		delete(one, "logprobs")
+	}
+	top["id"], top["object"] = mustJSON(a.ID), mustJSON(chunkKind)
+	top["created"], top["model"] = mustJSON(a.Created), mustJSON(a.Model)
+	top["choices"] = mustJSON([]any{one})
+	delete(top, "timings")
+	delete(top, "usage")
+	if s.usage {
+		top["usage"] = json.RawMessage("null")
+	}
+	return mustJSON(top)
+}
+
+// name gives an answer without a name one.
+func (a *Answer) name() {
+	if a.ID == "" {
+		a.ID = "chatcmpl-" + rand.Text()
+	}
+	if a.Created == 0 {
+		a.Created = time.Now().Unix()
+	}
+}
+
+// right tells whether a chunk can go out as it came. One with a line break in
+// it cannot: it would end the event too early.
+func (s *Stream) right(c *chunk, finish string) bool {
+	switch {
+	case s.strip, len(c.e.Choices) != 1, bytes.ContainsAny(c.data, "\r\n"), !c.e.named():
+		return false
+	case string(c.choice().Finish) != finish, string(c.choice().Index) != "0", !c.choice().right():
+		return false
+	case s.usage:
+		return string(c.e.Usage) == "null"
+	}
+	return c.e.Usage == nil
+}
+
+// named tells whether a chunk has the fields every chunk has.
+func (e *envelope) named() bool {
+	_, err := strconv.ParseUint(string(e.Created), 10, 63)
+	return err == nil && first(e.ID) == '"' && !blank(e.ID) && first(e.Model) == '"' && string(e.Object) == `"`+chunkKind+`"`
+}
+
+// right tells whether the delta is as clients rely on.
+func (c *choice) right() bool {
+	return first(c.Delta) == '{' && c.Message == nil && !flat(c.message.Content) &&
+		!slices.ContainsFunc(c.message.Calls, func(t call) bool { return !t.right() })
+}
+
+// flat tells whether content is a list of nothing but text.
+func flat(content json.RawMessage) bool {
+	return first(content) == '[' && !slices.ContainsFunc(Message{Content: content}.parts(), func(p part) bool { return p.Type != "text" })
+}
+
+// right tells whether a tool call delta has its place, and its id and name
+// only when they are new.
+func (c *call) right() bool {
+	args := first(c.Function.Arguments)
+	return string(c.Index) == strconv.Itoa(c.place) && (c.newID || c.ID == nil) && (c.newName || c.Function.Name == nil) && (args == 0 || args == '"')
+}
+
+// delta is the choice's delta put right.
+func (c *choice) delta() json.RawMessage {
+	if first(c.Delta) == '{' && c.right() {
+		return c.Delta
+	}
+	d := object(c.Delta)
+	if flat(c.message.Content) {
+		d["content"] = mustJSON(text(c.message.Content))
+	}
+	if calls := list(d["tool_calls"]); len(calls) > 0 && len(calls) == len(c.message.Calls) {
+		for i := range calls {
+			calls[i] = c.message.Calls[i].delta(object(calls[i]))
+		}
+		d["tool_calls"] = mustJSON(calls)
+	}
+	return mustJSON(d)
+}
+
+// delta puts the fields of a tool call delta right.
+func (c *call) delta(fields map[string]json.RawMessage) json.RawMessage {
+	function := object(fields["function"])
+	if !c.newID {
+		delete(fields, "id")
+		delete(fields, "type")
+	}
+	if !c.newName {
+		delete(function, "name")
+	}
+	function["arguments"] = mustJSON(text(c.Function.Arguments))
+	fields["index"], fields["function"] = mustJSON(c.place), mustJSON(function)
+	return mustJSON(fields)
+}
+
+// valid is data as UTF-8; what is not is replaced.
+func valid(data []byte) []byte {
+	if utf8.Valid(data) {
+		return data
+	}
+	return bytes.ToValidUTF8(data, []byte("\uFFFD"))
+}
+
+// reshape takes out of a completion what the caller did not ask for, and says
+// how the answer ended where that was left out or wrong.
+func (a *Answer) reshape(completion []byte, strip bool) []byte {
+	top := object(completion)
+	choices := list(top["choices"])
+	if len(choices) == 0 || !strip && reason(object(choices[0])["finish_reason"]) == a.Finish {
+		return completion
+	}
+	for i, raw := range choices {
+		c := object(raw)
+		if i == 0 {
+			c["finish_reason"] = mustJSON(a.Finish)
+		}
+		if strip {
+			delete(c, "logprobs")
+		}
+		choices[i] = mustJSON(c)
+	}
+	if strip {
+		delete(top, "timings")
+	}
+	top["choices"] = mustJSON(choices)
+	return mustJSON(top)
+}
