@@ -13,21 +13,15 @@ import (
 // Confidence is how sure the model was of the words that decide its answer,
 // 0 to 1: words that neither echo the question nor are mere grammar. It is
 // exp((mean + min) / 2) of the log-probabilities of those words. An answer
-// without such words is judged by all its words; ok is false when there are
-// none, as from a server that reports no probabilities.
+// without such words is judged by all its words, and one without words by all
+// its text; ok is false when there is none of known probability, as from a
+// server that reports no probabilities.
 //
 // The form was chosen by measuring, see docs/ARCHITECTURE.md.
 func Confidence(question string, tokens []openai.Token) (score float64, ok bool) {
-	asked := strings.FieldsFunc(strings.ToLower(question), notWord)
-	var deciding, all []float64
-	for _, w := range words(tokens) {
-		all = append(all, w.logprob)
-		if !slices.Contains(asked, w.text) && !slices.Contains(grammar, w.text) {
-			deciding = append(deciding, w.logprob)
-		}
-	}
+	deciding := decisive(question, words(tokens))
 	if len(deciding) == 0 {
-		deciding = all
+		deciding = known(tokens)
 	}
 	if len(deciding) == 0 {
 		return 0, false
@@ -38,6 +32,36 @@ func Confidence(question string, tokens []openai.Token) (score float64, ok bool)
 	}
 	return math.Exp((sum/float64(len(deciding)) + slices.Min(deciding)) / 2), true
 }
+
+// decisive are the log-probabilities of the words that decide, else of all.
+func decisive(question string, said []word) []float64 {
+	asked := strings.FieldsFunc(strings.ToLower(question), notWord)
+	var deciding, all []float64
+	for _, w := range said {
+		all = append(all, w.logprob)
+		if !slices.Contains(asked, w.text) && !slices.Contains(grammar, w.text) {
+			deciding = append(deciding, w.logprob)
+		}
+	}
+	if len(deciding) == 0 {
+		return all
+	}
+	return deciding
+}
+
+// known are the log-probabilities of all tokens that have text.
+func known(tokens []openai.Token) []float64 {
+	var out []float64
+	for _, t := range tokens {
+		if t.Text != "" && !math.IsNaN(t.Logprob) {
+			out = append(out, sane(t.Logprob))
+		}
+	}
+	return out
+}
+
+// sane is the log-probability within what one can be and what adds up.
+func sane(logprob float64) float64 { return min(max(logprob, -100), 0) }
 
 // grammar are words that say nothing about the answer.
 var grammar = strings.Fields("the a an is are was were of in to and on at by for it its as that this with from")
@@ -57,7 +81,7 @@ func words(tokens []openai.Token) []word {
 		if text == "" || math.IsNaN(t.Logprob) {
 			continue
 		}
-		lp := max(t.Logprob, -100)
+		lp := sane(t.Logprob)
 		if first, _ := utf8.DecodeRuneInString(t.Text); len(out) == 0 || unicode.IsSpace(first) {
 			out = append(out, word{text, lp})
 			continue

@@ -23,6 +23,8 @@ func TestConfidence(t *testing.T) {
 		ok       bool
 	}{
 		{"nothing", "x", nil, 0, false},
+		{"more than certain", "x", tok(" red", 3.0), 1, true},
+		{"no words", "x", tok(" ", -0.2, "?!", -0.4), math.Exp(-(0.3 + 0.4) / 2), true},
 		{"only an end mark", "x", tok("", -3.0), 0, false},
 		{"the answer alone counts", "What is the capital of France?", tok("The", -1.0, " capital", -2.0, " of", -3.0, " France", -1.0, " is", -1.0, " Paris", -0.5, ".", -4.0), math.Exp(-0.5), true},
 		{"a word is the sum of its tokens", "x", tok(" Vien", -0.2, "na", -0.4), math.Exp(-0.6), true},
@@ -40,9 +42,10 @@ func TestConfidence(t *testing.T) {
 
 func FuzzConfidence(f *testing.F) {
 	f.Add("q", " a", -1.0, "b", -2.0)
+	f.Add("q", " a", 1e300, "?", math.Inf(1))
 	f.Fuzz(func(t *testing.T, q, a string, la float64, b string, lb float64) {
 		got, ok := local.Confidence(q, []openai.Token{{Text: a, Logprob: la}, {Text: b, Logprob: lb}})
-		if ok && (math.IsNaN(got) || got < 0) {
+		if !(got >= 0 && got <= 1) || !ok && got != 0 {
 			t.Errorf("got %v", got)
 		}
 	})

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,20 +16,13 @@ const (
 	Stopped     = "stopped"     // starts at the next ask
 	Starting    = "starting"    // loads its model
 	Ready       = "ready"       // answers
-	Backoff     = "backoff"     // crashed; starts again after a pause
+	Backoff     = "backoff"     // crashed, or nobody answers at its URL; tried again after a pause
 	Quarantined = "quarantined" // crashed too often; left alone for a while
 	Broken      = "broken"      // cannot start: no engine, no model, wrong checksum
 )
 
-// How an engine is kept alive.
-const (
-	startTimeout = 2 * time.Minute
-	stopGrace    = 3 * time.Second
-	crashWindow  = 5 * time.Minute // this many crashes within it end in quarantine
-	maxCrashes   = 3
-	quarantine   = 5 * time.Minute
-	maxQueue     = 32 // asks inside one engine, the one it answers included
-)
+// maxQueue bounds the asks inside one engine, the one it answers included.
+const maxQueue = 32
 
 // View is what can be seen of an engine at one moment.
 type View struct {
@@ -50,7 +41,6 @@ type engine struct {
 	inbox chan func()
 	done  chan struct{} // closed when run has returned
 	view  atomic.Pointer[View]
-	begin func(command []string, socket string) (*process, error)
 
 	state   string
 	why     string
@@ -62,7 +52,7 @@ type engine struct {
 	inside  int // leases out
 	crashes []time.Time
 	timer   *time.Timer // idle stop, or the end of a pause
-	checked bool        // command and model were found good
+	checked stamp       // the model file as it was when command and model were found good
 }
 
 // lease is the right to one request to a running engine. over is closed once
@@ -81,7 +71,7 @@ type ticket struct {
 
 func newEngine(m *Model, o *Options) *engine {
 	e := &engine{
-		model: m, opts: o, log: o.Log.With("model", m.Name), begin: startProcess,
+		model: m, opts: o, log: o.Log.With("model", m.Name),
 		inbox: make(chan func()), done: make(chan struct{}),
 		waiting: map[*ticket]bool{}, timer: time.NewTimer(time.Hour), state: Stopped,
 	}
@@ -108,7 +98,7 @@ func (e *engine) run(ctx context.Context) {
 		case <-ctx.Done():
 			e.turnAway(openai.ErrDown)
 			if e.proc != nil {
-				e.proc.stop(stopGrace)
+				e.proc.stop()
 			}
 			return
 		}
@@ -174,7 +164,7 @@ func (e *engine) admit(ctx context.Context, t *ticket) {
 	switch e.state {
 	case Ready:
 		e.grant(t)
-	case Quarantined:
+	case Quarantined, Broken:
 		t.refused <- fmt.Errorf("%w: %s", openai.ErrDown, e.why)
 	case Starting, Backoff:
 		e.waiting[t] = true
@@ -204,142 +194,11 @@ func (e *engine) grant(t *ticket) {
 	t.granted <- lease{openai.Client{Base: "http://engine/v1", HTTP: e.proc.http}, e.life, e.proc.over}
 }
 
+// turnAway refuses all that wait; they find the state that led to it.
 func (e *engine) turnAway(err error) {
+	e.show()
 	for t := range e.waiting {
 		t.refused <- err
 	}
 	clear(e.waiting)
-}
-
-// start begins a new life. What can be wrong without a process is found on
-// another goroutine too, since hashing a model takes a while.
-func (e *engine) start() {
-	e.state, e.why = Starting, "loading the model"
-	e.life++
-	e.inside = 0
-	life, checked := e.life, e.checked
-	e.lives.Go(func() { e.launch(e.ctx, life, checked) })
-}
-
-// launch checks, starts and waits, and tells the owner what came of it.
-func (e *engine) launch(ctx context.Context, life int, checked bool) {
-	if !checked {
-		if err := e.check(ctx); err != nil {
-			e.do(func() { e.broken(life, err) })
-			return
-		}
-	}
-	socket := filepath.Join(e.opts.Dir, fmt.Sprintf("%s-%d.sock", e.model.Name, life))
-	os.Remove(socket) // of a daemon that was killed
-	p, err := e.begin(e.command(socket), socket)
-	if err != nil {
-		e.do(func() { e.broken(life, err) })
-		return
-	}
-	defer close(p.over)
-	if !e.do(func() { e.proc, e.checked = p, true }) {
-		p.kill()
-		return
-	}
-	ready, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	if err := p.waitReady(ready); err != nil {
-		p.kill()
-		e.do(func() { e.crashed(life, err.Error()) })
-		return
-	}
-	p.said.close()
-	e.do(func() { e.ready(life) })
-	<-p.exited
-	e.do(func() { e.crashed(life, fmt.Sprintf("the engine ended: %v", p.err)) })
-}
-
-func (e *engine) ready(life int) {
-	if life != e.life {
-		return
-	}
-	e.state, e.why = Ready, ""
-	e.log.Info("engine ready", "pid", e.proc.pid)
-	for t := range e.waiting {
-		e.grant(t)
-	}
-	clear(e.waiting)
-	e.idle()
-}
-
-// idle sets the timer that ends an unused engine.
-func (e *engine) idle() {
-	if e.state == Ready && e.inside == 0 && e.opts.Idle > 0 {
-		e.timer.Reset(e.opts.Idle)
-	}
-}
-
-// tick is the timer: an engine idle for long ends, a pause is over.
-func (e *engine) tick() {
-	switch e.state {
-	case Ready:
-		if e.inside > 0 {
-			return
-		}
-		e.log.Info("engine idle, stopping it")
-		e.retire()
-	case Backoff:
-		e.start()
-	case Quarantined, Broken:
-		e.crashes = nil
-		e.state, e.why = Stopped, ""
-	}
-}
-
-// retire ends the process of a life that is over.
-func (e *engine) retire() {
-	e.life++
-	e.inside = 0
-	e.state, e.why = Stopped, ""
-	if p := e.proc; p != nil {
-		e.proc = nil
-		e.lives.Go(func() { p.stop(stopGrace) })
-	}
-}
-
-// crashed deals with a process that ended by itself: at once again after the
-// first crash, then after a pause, then not for a while.
-func (e *engine) crashed(life int, why string) {
-	if life != e.life {
-		return
-	}
-	e.log.Warn("engine crashed", "why", why)
-	e.proc, e.inside = nil, 0
-	e.life++
-	now := time.Now()
-	recent := e.crashes[:0]
-	for _, at := range e.crashes {
-		if now.Sub(at) < crashWindow {
-			recent = append(recent, at)
-		}
-	}
-	e.crashes = append(recent, now)
-	e.turnAway(fmt.Errorf("%w: %s", openai.ErrDown, why))
-	switch n := len(e.crashes); {
-	case n >= maxCrashes:
-		e.state, e.why = Quarantined, fmt.Sprintf("%d crashes in %v, left alone for %v; the last: %s", n, crashWindow, quarantine, why)
-		e.timer.Reset(quarantine)
-	case n > 1:
-		e.state, e.why = Backoff, why
-		e.timer.Reset(time.Duration(n-1) * time.Second)
-	default:
-		e.state, e.why = Stopped, why
-	}
-}
-
-// broken deals with what no new start can mend by itself: it is looked at
-// again at the next ask after a while.
-func (e *engine) broken(life int, err error) {
-	if life != e.life {
-		return
-	}
-	e.log.Error("engine cannot start", "err", err)
-	e.state, e.why = Broken, err.Error()
-	e.turnAway(fmt.Errorf("%w: %w", openai.ErrDown, err))
-	e.timer.Reset(crashWindow)
 }

@@ -1,20 +1,44 @@
 package local
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
 )
 
+// Names of the engines' sockets.
+const (
+	socketPrefix = "engine-"
+	socketSuffix = ".sock"
+)
+
+// sweep removes the sockets of engines that are gone, as a killed daemon leaves
+// them: those at which nobody listens.
+func sweep(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, socketPrefix+"*"+socketSuffix))
+	for _, socket := range left {
+		conn, err := net.Dial("unix", socket)
+		switch {
+		case err == nil:
+			conn.Close()
+		case errors.Is(err, syscall.ECONNREFUSED):
+			os.Remove(socket)
+		}
+	}
+}
+
 // maxFolder leaves room for a socket's name: the kernel takes 107 bytes.
 const maxFolder = 60
 
 // SocketFolder is a private folder for the engines' sockets: in the state
-// folder where that can be written and its path is short, else a temporary one.
+// folder where there is one that can be written and its path is short, else a
+// temporary one.
 func SocketFolder(state string) (dir string, cleanup func(), err error) {
 	dir = filepath.Join(state, "run")
-	if len(dir) <= maxFolder && os.MkdirAll(dir, 0o700) == nil && writable(dir) {
+	if state != "" && len(dir) <= maxFolder && os.MkdirAll(dir, 0o700) == nil && writable(dir) {
 		return dir, func() {}, nil
 	}
 	dir, err = os.MkdirTemp("", "nearside-")

@@ -3,7 +3,7 @@ package local
 import (
 	"context"
 	"errors"
-	"net/http"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -17,24 +17,26 @@ type Local struct {
 	opts    Options
 	targets map[string]*target // by local/NAME
 	order   []*target
+	server  *server // nil when children serve the models
 }
 
 // target is one model and what its calls were like.
 type target struct {
 	model   Model
-	engine  *engine        // nil when a URL serves it
-	url     *openai.Client // nil when a child serves it
+	engine  *engine // nil when a URL serves it
+	server  *server // nil when a child serves it
 	figures openai.Figures
 }
 
 // New makes the models of the options answerable. Nothing runs before Run.
 func New(o Options) *Local {
 	l := &Local{opts: o, targets: map[string]*target{}}
+	if o.URL != "" {
+		l.server = newServer(o.URL)
+	}
 	for _, m := range o.Models {
-		t := &target{model: m}
-		if o.URL != "" {
-			t.url = &openai.Client{Base: o.URL, HTTP: http.DefaultTransport.(*http.Transport).Clone()}
-		} else {
+		t := &target{model: m, server: l.server}
+		if l.server == nil {
 			t.engine = newEngine(&t.model, &l.opts)
 		}
 		l.targets["local/"+m.Name] = t
@@ -45,6 +47,11 @@ func New(o Options) *Local {
 
 // Run keeps the engines until ctx ends. When it returns no child is left.
 func (l *Local) Run(ctx context.Context) error {
+	if l.server != nil {
+		defer l.server.http.CloseIdleConnections()
+	} else {
+		sweep(l.opts.Dir)
+	}
 	var all sync.WaitGroup
 	for _, t := range l.order {
 		if t.engine != nil {
@@ -94,7 +101,8 @@ func (t *target) attempt(ctx context.Context, call openai.Call, end time.Time) (
 const hurried = 5 * time.Second
 
 // ownFault tells whether the end of an attempt says something of the target:
-// not a full queue, not a request it found wrong, not a caller in a hurry.
+// not a full queue, not a request it found wrong, not an answer that says
+// nothing, not a caller in a hurry.
 func ownFault(err error, took time.Duration) bool {
 	var e *openai.Error
 	switch {
@@ -117,7 +125,7 @@ func (t *target) ask(ctx context.Context, call openai.Call, end time.Time) (*ope
 		return nil, err
 	}
 	finish := func() { late.Stop(); way.release(); cancel(nil) }
-	reply, err := t.send(ctx, way.client, call)
+	reply, err := t.send(ctx, &way.client, call)
 	if err != nil {
 		err = way.fault(ctx, err)
 		finish()
@@ -127,51 +135,12 @@ func (t *target) ask(ctx context.Context, call openai.Call, end time.Time) (*ope
 		finish()
 		return reply, nil
 	}
-	reply.Stream.OnClose(finish)
+	reply.Stream.OnClose(func() { way.doubt(reply.Stream.Fault()); finish() })
 	if !late.Stop() {
 		reply.Close()
 		return nil, openai.ErrTimeout
 	}
 	return reply, nil
-}
-
-// way is how one request reaches the model.
-type way struct {
-	client  *openai.Client
-	release func()
-	over    <-chan struct{} // closed when the child is gone; nil when there is none
-}
-
-func (t *target) way(ctx context.Context) (*way, error) {
-	if t.url != nil {
-		return &way{client: t.url, release: func() {}}, nil
-	}
-	l, err := t.engine.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &way{&l.client, func() { t.engine.release(l) }, l.over}, nil
-}
-
-// crashNews is how long the news of a crash may take after the connection
-// broke.
-const crashNews = time.Second
-
-// fault tells a crash of the child from other faults.
-func (w *way) fault(ctx context.Context, err error) error {
-	var status *openai.Error
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case w.over == nil, errors.As(err, &status), errors.Is(err, openai.ErrBroken), errors.Is(err, openai.ErrEmpty):
-		return err
-	}
-	select {
-	case <-w.over:
-		return errors.Join(errCrashed, err)
-	case <-time.After(crashNews):
-		return err
-	}
 }
 
 // send posts the request and reads as much of a stream as is to be held.
@@ -183,18 +152,27 @@ func (t *target) send(ctx context.Context, client *openai.Client, call openai.Ca
 	var err error
 	if !r.Stream {
 		reply.Answer, reply.Body, err = client.Chat(ctx, body, shape)
-		return reply, err
+		return reply, unlessEmpty(err)
 	}
 	reply.Stream, err = client.ChatStream(ctx, body, shape)
 	if err != nil {
 		return nil, err
 	}
 	reply.Answer = reply.Stream.Answer
-	if err := reply.Stream.Prime(call.Hold); err != nil {
+	if err := unlessEmpty(reply.Stream.Prime(call.Hold)); err != nil {
 		reply.Close()
 		return nil, err
 	}
 	return reply, nil
+}
+
+// unlessEmpty takes an empty answer as one: poor, but better than none when
+// nothing better comes.
+func unlessEmpty(err error) error {
+	if errors.Is(err, openai.ErrEmpty) {
+		return nil
+	}
+	return err
 }
 
 // Confidence makes Local an agent's scorer, see [Confidence].
@@ -219,14 +197,17 @@ func (l *Local) Status() []Status {
 	out := make([]Status, 0, len(l.order))
 	for _, t := range l.order {
 		s := Status{
-			Name: "local/" + t.model.Name, Services: t.model.Services, Context: t.model.Context, Usable: true,
-			External: t.url != nil, View: View{State: Ready}, Summary: t.figures.Summary(),
+			Name: "local/" + t.model.Name, Services: t.model.Services, Context: t.model.Context,
+			External: t.server != nil, Summary: t.figures.Summary(),
 		}
-		if t.engine != nil {
+		if t.server != nil {
+			s.View = t.server.view()
+			s.Usable = s.State == Ready
+		} else {
 			s.View = *t.engine.view.Load()
 			s.Usable = s.State != Quarantined && s.State != Broken
-			s.Why = s.View.Why
 		}
+		s.Why = s.View.Why
 		out = append(out, s)
 	}
 	return out
@@ -237,7 +218,8 @@ func (l *Local) Status() []Status {
 func (l *Local) Salt() string {
 	var b strings.Builder
 	for _, t := range l.order {
-		b.WriteString(strings.Join([]string{t.model.Name, t.model.SHA256, t.model.File, t.model.System, l.opts.URL}, "\x00"))
+		m := &t.model
+		fmt.Fprintf(&b, "%q %q %q %q %d %v %q\n", m.Name, m.SHA256, m.File, m.System, m.Context, m.Sampling, l.opts.URL)
 	}
 	return b.String()
 }

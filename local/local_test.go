@@ -4,12 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,47 +126,6 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestRebuilds looks at what the engine is sent: nothing that is not on the
-// allow-list, and the model's own prompt and sampling where there is room.
-func TestRebuilds(t *testing.T) {
-	l := run(t, options(t, "echo"))
-	sent := func(body string) (out map[string]any, reply *openai.Reply) {
-		reply, _, err := ask(t, l, body, 20*time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal([]byte(reply.Answer.Text()), &out); err != nil {
-			t.Fatal(err)
-		}
-		return out, reply
-	}
-	got, reply := sent(`{"messages":[{"role":"user","content":"a","evil":1}],"grammar":"x","id_slot":3,"lora":[],"n_discard":5,"chat_parser":"y","post_sampling_probs":true,"seed":7,"top_p":0.9,"max_completion_tokens":9,"user":"me"}`)
-	for _, name := range []string{"grammar", "id_slot", "lora", "n_discard", "chat_parser", "post_sampling_probs", "user"} {
-		if _, there := got[name]; there {
-			t.Errorf("%s reached the engine", name)
-		}
-	}
-	if want := "chat_parser grammar id_slot lora n_discard post_sampling_probs"; strings.Join(reply.Ignored, " ") != want {
-		t.Errorf("got ignored %v, want %s", reply.Ignored, want)
-	}
-	for name, want := range map[string]any{"seed": 7.0, "top_p": 0.9, "temperature": 0.0, "max_tokens": 9.0, "n_probs": 1.0, "model": "tiny"} {
-		if got[name] != want {
-			t.Errorf("%s: got %v, want %v", name, got[name], want)
-		}
-	}
-	first := got["messages"].([]any)[0].(map[string]any)
-	if first["role"] != "system" || first["content"] != "Be brief." {
-		t.Errorf("got first turn %v", first)
-	}
-	if text, _ := json.Marshal(got["messages"]); strings.Contains(string(text), "evil") {
-		t.Errorf("a field inside a message got through: %s", text)
-	}
-	got, _ = sent(question)
-	if turns := got["messages"].([]any); len(turns) != 2 || turns[0].(map[string]any)["role"] != "system" {
-		t.Errorf("a prompt of the caller's own: got %v", turns)
-	}
-}
-
 func TestCrashIsAskedOnceMore(t *testing.T) {
 	l := run(t, options(t, "once"))
 	_, tried, err := ask(t, l, question, 20*time.Second)
@@ -188,7 +143,10 @@ func TestCrashesEndInQuarantine(t *testing.T) {
 		if l.Status()[0].State == local.Quarantined {
 			break
 		}
-		waitFor(t, func() bool { return l.Status()[0].Usable || l.Status()[0].State == local.Quarantined })
+		waitFor(t, func() bool { return l.Status()[0].State != local.Starting && l.Status()[0].State != local.Ready })
+		if s := l.Status()[0]; s.State == local.Backoff && !strings.Contains(s.Why, "pauses for 1s after crash 2: the engine ended") {
+			t.Errorf("while it pauses the status says %q", s.Why)
+		}
 	}
 	s := l.Status()[0]
 	if s.State != local.Quarantined || s.Usable || !strings.Contains(s.Why, "3 crashes") {
@@ -225,10 +183,14 @@ func TestCannotStart(t *testing.T) {
 	}{
 		{"no engine", "ok", func(o *local.Options) { o.Command = nil }, "run make setup"},
 		{"engine not there", "ok", func(o *local.Options) { o.Command = []string{"/nowhere/llama-server"} }, "cannot be run"},
+		{"engine no program", "ok", func(o *local.Options) {
+			o.Command = []string{filepath.Join(o.Dir, "text")}
+			_ = os.WriteFile(o.Command[0], []byte("text"), 0o700)
+		}, "is not a program that this machine can run"},
 		{"old engine", "old", func(*local.Options) {}, "build 9999, older than 11393"},
 		{"no model", "ok", func(o *local.Options) { o.Models[0].File += "x" }, "is not there; run make setup"},
 		{"wrong checksum", "ok", func(o *local.Options) { o.Models[0].SHA256 = strings.Repeat("0", 64) }, "the catalogue says 000000000000"},
-		{"rotten model", "bad", func(o *local.Options) { o.Models[0].SHA256 = hex.EncodeToString(sum[:]) }, "the model is rotten"},
+		{"rotten model", "bad", func(o *local.Options) { o.Models[0].SHA256 = strings.ToUpper(hex.EncodeToString(sum[:])) }, "the model is rotten"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := options(t, c.mode)
@@ -242,21 +204,6 @@ func TestCannotStart(t *testing.T) {
 				t.Errorf("the status says %q", s.Why)
 			}
 		})
-	}
-}
-
-// TestHoldsAModelToItsFirstLoad swaps the file of a model that came without a
-// checksum.
-func TestHoldsAModelToItsFirstLoad(t *testing.T) {
-	o := options(t, "ok")
-	if _, _, err := ask(t, run(t, o), question, 20*time.Second); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(o.Models[0].File, []byte("other weights"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := ask(t, run(t, o), question, 20*time.Second); err == nil || !strings.Contains(err.Error(), "its first load says") {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -303,24 +250,5 @@ func TestStopsWhenIdle(t *testing.T) {
 	}
 	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
 		t.Errorf("it does not start again: %v", err)
-	}
-}
-
-func TestServerByURL(t *testing.T) {
-	var sent map[string]any
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewDecoder(r.Body).Decode(&sent)
-		_, _ = io.WriteString(w, `{"id":"c","choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}`)
-	}))
-	defer srv.Close()
-	o := options(t, "ok")
-	o.URL = srv.URL + "/v1"
-	l := run(t, o)
-	reply, _, err := ask(t, l, question, 20*time.Second)
-	if err != nil || reply.Answer.Text() != "hi" {
-		t.Fatalf("got %+v, %v", reply, err)
-	}
-	if _, there := sent["n_probs"]; there || sent["logprobs"] != true {
-		t.Errorf("got %v", sent)
 	}
 }

@@ -1,14 +1,17 @@
 package local_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,8 +31,10 @@ func TestMain(m *testing.M) {
 
 // fakeEngine takes llama-server's flags. Modes: ok, old (version), bad (exits
 // while loading), slow (never ready), crash (dies at every ask), once (dies at
-// the first ask of the file beside the model, then answers), echo (answers with
-// the body it got).
+// the first ask of the file beside the model, then answers), hang (is well and
+// never answers; a file beside the model shows that it was asked how it is since
+// the last ask), narrow (takes few connections), empty (says nothing), and any
+// other, such as echo (answers with the body it got).
 func fakeEngine(mode string, args []string) {
 	fs := flag.NewFlagSet("engine", flag.ExitOnError)
 	host, model, version := fs.String("host", "", ""), fs.String("model", "", ""), fs.Bool("version", false, "")
@@ -51,6 +56,9 @@ func fakeEngine(mode string, args []string) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) {
+		if mode == "hang" {
+			_ = os.WriteFile(*model+".health", nil, 0o600)
+		}
 		if mode == "slow" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
@@ -59,7 +67,32 @@ func fakeEngine(mode string, args []string) {
 		body, _ := io.ReadAll(r.Body)
 		answer(w, mode, *model, body)
 	})
+	if mode == "narrow" {
+		narrow(l.(*net.UnixListener), mux)
+	}
 	_ = (&http.Server{Handler: mux, ReadHeaderTimeout: time.Second}).Serve(l)
+}
+
+// narrow serves one connection after the other, a request each, and lets five
+// more wait; as with a real engine a request takes a moment.
+func narrow(l *net.UnixListener, h http.Handler) {
+	raw, _ := l.SyscallConn()
+	_ = raw.Control(func(fd uintptr) { _ = syscall.Listen(int(fd), 5) })
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		if req, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			<-time.After(10 * time.Millisecond)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, req)
+			resp := w.Result()
+			resp.Close = true
+			_ = resp.Write(c)
+		}
+		c.Close()
+	}
 }
 
 func answer(w http.ResponseWriter, mode, model string, body []byte) {
@@ -72,7 +105,10 @@ func answer(w http.ResponseWriter, mode, model string, body []byte) {
 			os.Exit(9)
 		}
 	case "hang":
+		os.Remove(model + ".health")
 		select {}
+	case "empty":
+		body = nil
 	}
 	text, _ := json.Marshal(string(body))
 	if strings.Contains(string(body), `"stream":true`) {

@@ -2,14 +2,7 @@ package local
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"runtime"
 	"strconv"
 	"time"
@@ -66,59 +59,4 @@ func (e *engine) command(socket string) []string {
 		"--ctx-size", strconv.Itoa(tokens), "--parallel", "1",
 		"--threads", strconv.Itoa(threads), "--threads-batch", strconv.Itoa(threads),
 		"--poll", "0", "--poll-batch", "0", "--cache-ram", strconv.Itoa(cacheRAM))
-}
-
-// check finds what would make a start pointless: no engine, an engine with a
-// known hole, no model, or a model that is not the one it should be.
-func (e *engine) check(ctx context.Context) error {
-	if len(e.opts.Command) == 0 {
-		return errors.New("no engine: run make setup, or name a llama-server under local.engine.command")
-	}
-	if err := checkBuild(ctx, e.opts.Command); err != nil {
-		return err
-	}
-	sum, err := fileSum(e.model.File)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the model file %s is not there; run make setup, or correct local.models", e.model.File)
-	}
-	if err != nil {
-		return fmt.Errorf("read model: %w", err)
-	}
-	return e.trust(ctx, sum)
-}
-
-// trust holds a model to its checksum: the catalogue's, else the one that was
-// recorded when it was first loaded.
-func (e *engine) trust(ctx context.Context, sum string) error {
-	want, source := e.model.SHA256, "the catalogue"
-	ledger := e.opts.Ledger()
-	fact := "model_sha256/" + e.model.Name
-	if want == "" && ledger != nil {
-		source = "its first load"
-		recorded, ok, err := ledger.Fact(ctx, fact)
-		if err != nil {
-			return fmt.Errorf("look up checksum: %w", err)
-		}
-		if !ok {
-			return ledger.SetFact(ctx, fact, sum)
-		}
-		want = recorded
-	}
-	if want != "" && want != sum {
-		return fmt.Errorf("the model file %s has SHA-256 %.12s..., but %s says %.12s...; it is not loaded. Restore the file, or state its sha256 under local.models", e.model.File, sum, source, want)
-	}
-	return nil
-}
-
-func fileSum(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -5,36 +5,53 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// process is one life of an engine.
+// How the process of an engine is spoken to.
+const (
+	stopGrace   = 3 * time.Second
+	maxConns    = 4 // a llama-server lets five connections wait, and more fail
+	healthLimit = time.Second
+)
+
+// process is one life of an engine: a leader, and what it started in its group.
 type process struct {
-	socket string
 	pid    int
-	http   *http.Transport
-	exited chan struct{} // closed when it is gone and waited for
-	over   chan struct{} // closed when its owner knows, too
-	err    error         // how it ended; valid after exited
+	http   *http.Transport // for asks
+	probe  *http.Transport // for signs of life, which wait behind no ask
+	exited chan struct{}   // closed when it is gone and waited for
+	over   chan struct{}   // closed when its owner knows, too
+	err    error           // how it ended; valid after exited
 	said   *tail
+
+	why       atomic.Pointer[string] // why it was killed; nil while it was not
+	suspected atomic.Bool            // it is being asked for a sign of life
+	mu        sync.Mutex             // guards reaped
+	reaped    bool                   // its number may be somebody else's
 }
 
 // startProcess runs the command and returns when it has started or could not.
 // The child dies with this process: the kernel ties its life to the thread
-// that forked it, so that thread is kept until the child is gone.
+// that forked it, so that thread is kept until the child is gone. What a child
+// starts itself is ended here, but by no kernel when this process is killed.
 func startProcess(command []string, socket string) (*process, error) {
-	p := &process{socket: socket, exited: make(chan struct{}), over: make(chan struct{}), said: &tail{}, http: unixTransport(socket)}
+	p := &process{
+		exited: make(chan struct{}), over: make(chan struct{}), said: &tail{},
+		http: unixTransport(socket), probe: unixTransport(socket),
+	}
+	p.probe.DisableKeepAlives = true
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = childEnv()
 	cmd.Stdout, cmd.Stderr = p.said, p.said
@@ -50,6 +67,8 @@ func startProcess(command []string, socket string) (*process, error) {
 		}
 		started <- err
 		if err == nil {
+			waitLeader(p.pid)
+			p.bury()
 			p.err = cmd.Wait()
 			p.http.CloseIdleConnections()
 			os.Remove(socket)
@@ -78,28 +97,63 @@ func unixTransport(socket string) *http.Transport {
 	return &http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
 		DisableCompression: true,
-		MaxIdleConns:       8,
+		MaxConnsPerHost:    maxConns,
+		MaxIdleConns:       maxConns,
 	}
 }
 
-// stop asks the process to end and kills it and its group after grace.
-func (p *process) stop(grace time.Duration) {
-	_ = syscall.Kill(p.pid, syscall.SIGTERM)
+// waitLeader waits until the child has ended and leaves it to be reaped: until
+// then no other process or group gets its number.
+func waitLeader(pid int) {
+	for errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+	}
+}
+
+// bury kills what an ended leader left behind, before the leader is reaped.
+func (p *process) bury() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+	p.reaped = true
+}
+
+// signal reaches the whole group, as long as its number is its own.
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		_ = syscall.Kill(-p.pid, s)
+	}
+}
+
+// stop asks the process and its group to end and kills them after a while.
+func (p *process) stop() {
+	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
-	case <-time.After(grace):
+	case <-time.After(stopGrace):
 	}
 	p.kill()
 }
 
+// kill ends the process and its group, and waits.
 func (p *process) kill() {
-	select {
-	case <-p.exited:
-		return // the number may belong to somebody else by now
-	default:
-	}
-	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+	p.signal(syscall.SIGKILL)
 	<-p.exited
+}
+
+// condemn kills the process for a reason, without waiting.
+func (p *process) condemn(why string) {
+	p.why.CompareAndSwap(nil, &why)
+	p.signal(syscall.SIGKILL)
+}
+
+// ending says why the process ended; valid after exited.
+func (p *process) ending() string {
+	if why := p.why.Load(); why != nil {
+		return *why
+	}
+	return fmt.Sprintf("the engine ended: %v", p.err)
 }
 
 // waitReady blocks until the engine has loaded its model, ended, or ctx ends.
@@ -107,7 +161,7 @@ func (p *process) waitReady(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if p.healthy(ctx) {
+		if p.health(ctx) == http.StatusOK {
 			return nil
 		}
 		select {
@@ -120,20 +174,21 @@ func (p *process) waitReady(ctx context.Context) error {
 	}
 }
 
-func (p *process) healthy(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+// health is the status the engine gives when asked how it is, 0 when it is
+// silent.
+func (p *process) health(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://engine/health", nil)
 	if err != nil {
-		return false
+		return 0
 	}
-	resp, err := p.http.RoundTrip(req)
+	resp, err := p.probe.RoundTrip(req)
 	if err != nil {
-		return false
+		return 0
 	}
-	_, _ = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	return resp.StatusCode
 }
 
 // tail keeps the last line of what an engine says while it loads. It is shown
@@ -170,31 +225,4 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	lines := strings.Split(string(bytes.TrimSpace(t.text)), "\n")
 	return strings.TrimSpace(lines[len(lines)-1])
-}
-
-// oldestBuild is the first llama.cpp build without CVE-2026-107183.
-const oldestBuild = 11393
-
-var versionLine = regexp.MustCompile(`version: b?(\d+)`)
-
-// checkBuild refuses engines with a known hole. One that does not tell its
-// build is taken, since it may not be a llama-server at all.
-func checkBuild(ctx context.Context, command []string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], "--version")...)
-	cmd.Env = childEnv()
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	if err != nil && cmd.Process == nil && ctx.Err() == nil { // not there, not a program, not allowed
-		return fmt.Errorf("the engine %s cannot be run (%w); install llama-server or run make setup", command[0], err)
-	}
-	m := versionLine.FindSubmatch(out)
-	if m == nil {
-		return nil
-	}
-	if build, _ := strconv.Atoi(string(m[1])); build > 0 && build < oldestBuild {
-		return fmt.Errorf("the engine %s is build %d, older than %d, and has CVE-2026-107183; install a newer llama-server or run make setup", command[0], build, oldestBuild)
-	}
-	return nil
 }

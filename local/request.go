@@ -1,8 +1,10 @@
 package local
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"nearside/agent/openai"
 )
@@ -56,9 +58,7 @@ func (m *Model) body(r *openai.Request, child bool) []byte {
 func (m *Model) messages(r *openai.Request) []openai.Message {
 	turns := slices.Clone(r.Messages)
 	for i := range turns {
-		if turns[i].Role == "developer" { // newer name; chat templates know the older one
-			turns[i].Role = "system"
-		}
+		turns[i] = rebuilt(turns[i])
 	}
 	if m.System == "" || r.HasRole("system", "developer") {
 		return turns
@@ -67,13 +67,64 @@ func (m *Model) messages(r *openai.Request) []openai.Message {
 	return append([]openai.Message{{Role: "system", Content: text}}, turns...)
 }
 
+// rebuilt is a message in the engine's words. A list of parts becomes its text
+// and a tool call what every engine knows, so that nothing else gets through.
+func rebuilt(m openai.Message) openai.Message {
+	if m.Role == "developer" { // newer name; chat templates know the older one
+		m.Role = "system"
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(m.Content), []byte("[")) {
+		m.Content, _ = json.Marshal(m.Text())
+	}
+	var calls []toolCall
+	_ = json.Unmarshal(m.Calls, &calls) // what has another form is left out
+	m.Calls = nil
+	if len(calls) > 0 {
+		m.Calls, _ = json.Marshal(calls)
+	}
+	return m
+}
+
+type toolCall struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Function struct {
+		Name      string `json:"name"`
+		Arguments string `json:"arguments"`
+	} `json:"function"`
+}
+
+// Bounds on what a caller is told of the fields that were left out.
+const (
+	maxIgnored     = 20
+	maxIgnoredName = 64
+)
+
 // ignored lists what the caller sent and the engine does not get.
 func ignored(r *openai.Request) []string {
 	var names []string
 	for _, n := range r.Names() {
-		if !slices.Contains(passed, n) && !slices.Contains(understood, n) {
-			names = append(names, n)
+		if slices.Contains(passed, n) || slices.Contains(understood, n) {
+			continue
 		}
+		if len(names) == maxIgnored {
+			return append(names, "...")
+		}
+		names = append(names, printable(n))
 	}
 	return names
+}
+
+// printable is a name that can stand in a header and a log, on one line.
+func printable(name string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, name)
+	if len(clean) > maxIgnoredName {
+		return clean[:maxIgnoredName] + "..."
+	}
+	return clean
 }

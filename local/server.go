@@ -1,0 +1,51 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"nearside/agent/openai"
+)
+
+// restFor is how long a server is left alone after it refused a connection.
+const restFor = 30 * time.Second
+
+// server is one on this device that somebody else runs, for all models.
+type server struct {
+	url   string
+	http  *http.Transport
+	until atomic.Int64 // it rests until then, in Unix nanoseconds
+}
+
+// newServer makes a way to the server that leads through no proxy.
+func newServer(url string) *server {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = nil
+	return &server{url: url, http: t}
+}
+
+func (s *server) way() (*way, error) {
+	if v := s.view(); v.State != Ready {
+		return nil, fmt.Errorf("%w: %s", openai.ErrDown, v.Why)
+	}
+	return &way{client: openai.Client{Base: s.url, HTTP: s.http}, server: s}, nil
+}
+
+// fault has the server rest when nobody listens there.
+func (s *server) fault(err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		s.until.Store(time.Now().Add(restFor).UnixNano())
+	}
+	return err
+}
+
+func (s *server) view() View {
+	if time.Now().UnixNano() < s.until.Load() {
+		return View{State: Backoff, Why: "nobody answers at " + s.url}
+	}
+	return View{State: Ready}
+}
