@@ -146,6 +146,9 @@ func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step)
 		Silence: time.Duration(limits.SilenceMS) * time.Millisecond,
 		Tried:   w.attempts.add,
 	}
+	if w.ask.MaxCost != nil && call.Request.MaxTokens == 0 {
+		call.Request = call.Request.WithMaxTokens(w.ask.Size.TokensOut) // what the cap was reckoned with
+	}
 	if answerer == nil {
 		return nil, openai.ErrDown
 	}

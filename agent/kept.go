@@ -122,8 +122,11 @@ func (w *walk) storable(status int) bool {
 }
 
 // whole tells whether a stream that was read gives a whole plain answer:
-// log-probabilities are not put together again.
-func (w *walk) whole() bool { return w.result.Stream.Ended() && !w.in.Request.Logprobs }
+// log-probabilities, sound and other things are not put together again.
+func (w *walk) whole() bool {
+	a := w.result.answer
+	return w.result.Stream.Ended() && !w.in.Request.Logprobs && (a.Text() != "" || a.HasCalls())
+}
 
 func (w *walk) store() {
 	body := w.result.Body

@@ -15,11 +15,7 @@ import (
 // answer at hand is better than that news.
 func (w *walk) final(step *policy.Step, err error) bool {
 	var e *openai.Error
-	return step.Kind == policy.StepCloud && w.poor == nil && errors.As(err, &e) && ofRequest(e)
-}
-
-func ofRequest(e *openai.Error) bool {
-	return e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity
+	return step.Kind == policy.StepCloud && w.poor == nil && errors.As(err, &e) && e.OfRequest()
 }
 
 // refuse ends the walk: with the poor answer when there is one, else with the
@@ -76,7 +72,7 @@ func (w *walk) lastFault() error {
 func mendable(fault error) error {
 	var e *openai.Error
 	switch {
-	case errors.As(fault, &e) && (ofRequest(e) || e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestEntityTooLarge):
+	case errors.As(fault, &e) && (e.OfRequest() || e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestEntityTooLarge):
 		return e
 	case errors.Is(fault, openai.ErrTimeout), errors.Is(fault, context.DeadlineExceeded):
 		return ErrDeadline

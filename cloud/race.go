@@ -3,7 +3,6 @@ package cloud
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"time"
 
@@ -79,7 +78,7 @@ func (r *race) run() (*openai.Reply, error) {
 // target would do better.
 func settles(err error) bool {
 	var e *openai.Error
-	return errors.As(err, &e) && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity)
+	return errors.As(err, &e) && e.OfRequest()
 }
 
 // launch starts the next member that can be reached. The channel tells when to

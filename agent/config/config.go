@@ -6,7 +6,7 @@ import "time"
 // absolute. Call [Config.Validate] after flags have been put over it.
 type Config struct {
 	Listen  Listen        `json:"listen"`
-	State   string        `json:"state"` // folder of the daemon's files, 0700
+	State   string        `json:"state"` // folder of the daemon's files, 0700; "" when there is no home: nothing outlasts a run
 	Local   Local         `json:"local"`
 	Cloud   Cloud         `json:"cloud"`
 	Callers []Caller      `json:"callers,omitempty"` // who may ask; nil: every local user
@@ -15,6 +15,10 @@ type Config struct {
 	Remote  *Remote       `json:"remote,omitempty"`
 	Drain   time.Duration `json:"drain"` // how long running requests may take to end at shutdown
 	Log     Log           `json:"log"`
+
+	// InstalledFault says why what is installed could not be used, "" when it
+	// was or was not needed.
+	InstalledFault string `json:"-"`
 }
 
 // Listen says where requests come in.
@@ -24,8 +28,8 @@ type Listen struct {
 	TLS    *TLS   `json:"tls,omitempty"`
 	Token  Key    `json:"token,omitzero"`
 	// Hosts are the values that a Host header may have on TCP, each without a
-	// port: compare what is left of the header when its port is cut off, letter
-	// case aside. An IPv6 address is in brackets, as it is in the header.
+	// port and in lower case: compare what is left of the header, in lower case
+	// too, when its port is cut off. An IPv6 address is in brackets, as it is there.
 	Hosts   []string `json:"hosts"`
 	Origins []string `json:"origins,omitempty"` // values of Origin the OpenAI routes take
 }
@@ -57,7 +61,7 @@ type Engine struct {
 type Model struct {
 	Name     string             `json:"name"`
 	File     string             `json:"file,omitempty"`
-	SHA256   string             `json:"sha256,omitempty"` // "": taken at the first load
+	SHA256   string             `json:"sha256,omitempty"` // lower case; "": taken at the first load
 	Services []string           `json:"services"`
 	Context  int                `json:"context,omitempty"` // tokens; 0 is as the engine likes
 	System   string             `json:"system,omitempty"`  // the system prompt it works best with

@@ -63,6 +63,8 @@ func TestFaults(t *testing.T) {
 	f("local: {engine: {command: [a], url: 'http://127.0.0.1:1'}}",
 		"1:1: local.models: is missing; name the models that the server at local.engine.url has",
 		"1:9: local.engine: must have only one of command and url")
+	f("local: {engine: {url: 'http://10.0.0.7:8080/v1'}, models: [{name: a}]}",
+		"1:18: local.engine.url: must lead to this device; another host is a cloud target")
 	f("local: {engine: {command: [], start: now}}",
 		"1:18: local.engine.command: must begin with a program", `1:31: local.engine.start: "now" must be one of ask, boot`)
 	f("local: {models: [{name: a}, {name: 'b c', file: f, sha256: abc, services: [], context: -1, sampling: {t: .inf}}]}",

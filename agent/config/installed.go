@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // Installed is what `make setup` has made ready.
@@ -22,46 +24,77 @@ type InstalledEngine struct {
 	SHA256  string   `json:"sha256"`
 }
 
-// LoadInstalled reads installed.json in the user's cache folder. Nothing
-// installed is no error, and the zero Installed.
+// LoadInstalled reads and checks installed.json in the user's cache folder.
+// Nothing installed is no error, and the zero Installed.
 func LoadInstalled() (Installed, error) {
-	var in Installed
 	dir := userFolder("XDG_CACHE_HOME", ".cache")
 	if dir == "" {
-		return in, nil
+		return Installed{}, nil
 	}
 	path := filepath.Join(dir, "installed.json")
 	text, err := readFile(path, maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return in, nil
+		return Installed{}, nil
 	}
+	var in Installed
 	if err == nil {
 		err = json.Unmarshal(text, &in)
 	}
+	if err == nil {
+		err = in.check()
+	}
 	if err != nil {
-		return Installed{}, fmt.Errorf("read %s (run `make setup` again, or remove it): %w", path, err)
+		return Installed{}, fmt.Errorf("read %s: %w", path, err)
 	}
 	return in, nil
 }
 
+// check finds the first value that could not stand in a config either.
+func (in *Installed) check() error {
+	settle(in.Models)
+	v := &validator{}
+	v.local(&Local{Engine: Engine{Command: in.Engine.Command, Start: "ask"}, Models: in.Models})
+	if len(v.problems) == 0 {
+		return nil
+	}
+	return errors.New(strings.TrimPrefix(v.problems[0].Error(), "local."))
+}
+
+// settle fills what needs no installed model to be known.
+func settle(models []Model) {
+	for i := range models {
+		m := &models[i]
+		m.SHA256 = strings.ToLower(m.SHA256)
+		if m.Services == nil {
+			m.Services = []string{"chat"}
+		}
+	}
+}
+
 // fillLocal takes what local leaves open from what is installed: the engine, the
-// models, and what is missing of a model with the name of an installed one. The
-// server at a URL has models of its own, so nothing is filled beside it.
-func (c *Config) fillLocal() error {
+// models, and what is missing of a model with the name of an installed one. When
+// that cannot be read, the models that needed it are left out.
+func (c *Config) fillLocal() {
 	l := &c.Local
-	if !l.Disabled && l.Engine.URL == "" {
+	if l.open() {
 		in, err := LoadInstalled()
-		if err != nil {
-			return err
-		}
 		l.fill(in)
-	}
-	for i := range l.Models {
-		if l.Models[i].Services == nil {
-			l.Models[i].Services = []string{"chat"}
+		if err != nil {
+			c.InstalledFault = err.Error()
+			l.Models = slices.DeleteFunc(l.Models, func(m Model) bool { return m.File == "" })
 		}
 	}
-	return nil
+	settle(l.Models)
+}
+
+// open tells whether something is to be filled. The server at a URL has models
+// of its own, so nothing is filled beside it.
+func (l *Local) open() bool {
+	if l.Disabled || l.Engine.URL != "" {
+		return false
+	}
+	return l.Engine.Command == nil || l.Models == nil ||
+		slices.ContainsFunc(l.Models, func(m Model) bool { return m.File == "" })
 }
 
 func (l *Local) fill(in Installed) {

@@ -44,11 +44,11 @@ func report(d *strict.Decoder, problems []policy.Problem) error {
 }
 
 // Default is the config when there is no file: the installed engine and models,
-// no cloud. It is not validated yet: where there is no home folder it needs a
-// state folder first.
-func Default() (*Config, error) {
+// no cloud.
+func Default() *Config {
 	c := defaults()
-	return c, c.fillLocal()
+	c.fillLocal()
+	return c
 }
 
 // complete makes what was read independent of where the file is, and fills gaps.
@@ -67,7 +67,11 @@ func (c *Config) complete(path string) error {
 			t.Services = slices.Sorted(maps.Keys(t.Models))
 		}
 	}
-	return c.fillLocal()
+	for i, host := range c.Listen.Hosts {
+		c.Listen.Hosts[i] = strings.ToLower(host)
+	}
+	c.fillLocal()
+	return nil
 }
 
 // files are all paths in the config.

@@ -132,10 +132,7 @@ func TestProgramsWithASlashAreRelativeToTheFile(t *testing.T) {
 
 func TestNothingInTheFileMeansDefaults(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	want, err := config.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := config.Default()
 	for _, text := range []string{"", "\n", "# nothing\n", "---\n", "\ufeff", "local: {disabled: false}", "drain: 10s\r\nlog:\r\n  level: info\r\n"} {
 		if got := load(t, text); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: got\n%+v\nwant\n%+v", text, got, want)
@@ -153,9 +150,9 @@ func TestWarnings(t *testing.T) {
 	c := load(t, `
 cloud: {targets: [{name: a, kind: openai, base_url: "http://a.example", models: {chat: m}}]}
 `)
-	want := []string{
-		"cloud.targets[0].base_url: http to another host: the key and all questions travel in the clear; use https",
-	}
+	want := []config.Warning{{
+		Message: "cloud.targets[0].base_url: http to another host: the key and all questions travel in the clear", Hint: "use https",
+	}}
 	if got := c.Warnings(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q", got)
 	}

@@ -17,10 +17,7 @@ func TestDefaultPaths(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(dir, "run"))
 	t.Setenv("XDG_STATE_HOME", "")
 	t.Setenv("HOME", dir)
-	c, err := config.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := config.Default()
 	socket, state := "/run/nearside/nearside.sock", "/var/lib/nearside"
 	if os.Geteuid() != 0 {
 		socket, state = filepath.Join(dir, "run/nearside/nearside.sock"), filepath.Join(dir, ".local/state/nearside")
@@ -29,10 +26,7 @@ func TestDefaultPaths(t *testing.T) {
 		t.Errorf("got %s and %s, want %s and %s", c.Listen.Socket, c.State, socket, state)
 	}
 	t.Setenv("XDG_RUNTIME_DIR", "")
-	c, err = config.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c = config.Default()
 	if os.Geteuid() != 0 {
 		socket = filepath.Join(os.TempDir(), "nearside-"+strconv.Itoa(os.Geteuid()), "nearside.sock")
 	}
@@ -125,7 +119,7 @@ func TestInstalledFillsLocal(t *testing.T) {
 }
 
 func TestInstalled(t *testing.T) {
-	install(t, installed)
+	install(t, strings.Replace(installed, "SHA", strings.Repeat("ab", 32), 1))
 	in, err := config.LoadInstalled()
 	if err != nil || in.Engine.Build != "b11549" || len(in.Models) != 1 {
 		t.Errorf("got %+v, %v", in, err)
@@ -134,8 +128,68 @@ func TestInstalled(t *testing.T) {
 	if in, err := config.LoadInstalled(); err != nil || in.Engine.Command != nil {
 		t.Errorf("nothing installed: %+v, %v", in, err)
 	}
-	install(t, `{"engine": `)
-	if _, err := config.Default(); err == nil || !strings.Contains(err.Error(), "installed.json (run `make setup` again, or remove it): unexpected end") {
-		t.Errorf("broken: %v", err)
+}
+
+// TestInstalledFault: a fault in installed.json costs what it would have filled,
+// and nothing else.
+func TestInstalledFault(t *testing.T) {
+	faults := map[string]string{
+		`{"engine": `: "unexpected end",
+		strings.Replace(installed, "SHA", "1234", 1):      "models[0].sha256: must be 64 hex digits",
+		`{"models": [{"name": "small"}]}`:                 "models[0].file: is missing",
+		`{"engine": {"command": [""]}}`:                   "engine.command: must begin with a program",
+		`{"models": [{"name": "a b", "file": "/x"}]}`:     `models[0].name: "a b" must be`,
+		`{"models": [{"name": "small", "file": ["/x"]}]}`: "models.file",
+	}
+	f := func(text string, fault string, models ...config.Model) {
+		t.Helper()
+		path := write(t, text)
+		for broken, says := range faults {
+			install(t, broken)
+			c, err := config.Load(path)
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			if len(c.Local.Models)+len(models) > 0 && !reflect.DeepEqual(c.Local.Models, models) {
+				t.Errorf("%s: got models %+v, want %+v", text, c.Local.Models, models)
+			}
+			w := c.Warnings()
+			if fault == "" && len(w) > 0 {
+				t.Errorf("%s: got %+v", text, w)
+			}
+			if fault != "" && (len(w) != 1 || !strings.Contains(w[0].Message, fault) || !strings.Contains(w[0].Message, says) || w[0].Hint != "run make setup again, or remove it") {
+				t.Errorf("%s: got %+v, want %s and %s", text, w, fault, says)
+			}
+		}
+	}
+	other := config.Model{Name: "other", File: "/o", Services: []string{"chat"}}
+	f("", "installed.json")
+	f("local: {engine: {command: [llama-server]}}", "installed.json")
+	f("local: {models: [{name: small}, {name: other, file: /o}]}", "installed.json", other)
+	f("local: {engine: {command: [llama-server]}, models: [{name: other, file: /o}]}", "", other)
+	f("local: {disabled: true}", "")
+}
+
+// TestLetterCase: host names and checksums mean the same in either case.
+func TestLetterCase(t *testing.T) {
+	sha := strings.Repeat("AB", 32)
+	c := load(t, "listen: {hosts: [LocalHost, '[FE80::1]']}\nlocal: {models: [{name: m, file: /m, sha256: "+sha+"}]}")
+	if h := c.Listen.Hosts; h[0] != "localhost" || h[1] != "[fe80::1]" || c.Local.Models[0].SHA256 != strings.ToLower(sha) {
+		t.Errorf("got %q and %s", h, c.Local.Models[0].SHA256)
+	}
+}
+
+// TestNoHome: a user without a home folder can start, too.
+func TestNoHome(t *testing.T) {
+	for _, name := range []string{"HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"} {
+		t.Setenv(name, "")
+	}
+	c := config.Default()
+	if os.Geteuid() != 0 && c.State != "" {
+		t.Errorf("got state %q", c.State)
+	}
+	c.State = ""
+	if p := c.Validate(); len(p) > 0 {
+		t.Errorf("got %v", p)
 	}
 }

@@ -28,7 +28,7 @@ const (
 func (c *Config) Validate() []policy.Problem {
 	v := &validator{}
 	v.listen(&c.Listen)
-	v.check(filepath.IsAbs(c.State), "state", "must be a path; name a folder, or set $HOME")
+	v.check(c.State == "" || filepath.IsAbs(c.State), "state", "must be a path")
 	v.local(&c.Local)
 	v.cloud(c.Cloud.Targets)
 	v.callers(c.Callers)
@@ -52,13 +52,23 @@ func (c *Config) unsupported() []policy.Problem {
 	return v.problems
 }
 
-// Warnings are sentences on what works but may not be what was meant.
-func (c *Config) Warnings() []string {
-	var list []string
+// Warning is something that works but may not be what was meant, and what to do.
+type Warning struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+// Warnings lists what an operator should look at, though it does not keep the
+// daemon from starting.
+func (c *Config) Warnings() []Warning {
+	var list []Warning
+	if c.InstalledFault != "" {
+		list = append(list, Warning{"what is installed is not used: " + c.InstalledFault, "run make setup again, or remove it"})
+	}
 	for i, t := range c.Cloud.Targets {
 		u, err := url.Parse(t.BaseURL)
 		if err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
-			list = append(list, fmt.Sprintf("cloud.targets[%d].base_url: http to another host: the key and all questions travel in the clear; use https", i))
+			list = append(list, Warning{fmt.Sprintf("cloud.targets[%d].base_url: http to another host: the key and all questions travel in the clear", i), "use https"})
 		}
 	}
 	return list
@@ -131,6 +141,8 @@ func (v *validator) local(l *Local) {
 	v.check(e.Threads >= 0 && e.Threads <= 1024, "local.engine.threads", "must be from 0 to 1024")
 	if e.URL != "" {
 		v.url("local.engine.url", e.URL, "http", "https")
+		u, err := url.Parse(e.URL)
+		v.check(err != nil || u.Host == "" || loopback(u.Hostname()), "local.engine.url", "must lead to this device; another host is a cloud target")
 		v.check(l.Disabled || len(l.Models) > 0, "local.models", "is missing; name the models that the server at local.engine.url has")
 	}
 	names := map[string]bool{}

@@ -4,19 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// Listen opens the Unix socket and, unless http is "", TCP. The folder
-// of the socket is made when absent; the mode of one that exists is checked
-// and left as it is.
-func Listen(socket, http string, log *slog.Logger) ([]net.Listener, error) {
-	if err := prepareFolder(filepath.Dir(socket), log); err != nil {
+// Listen opens the Unix socket and, unless http is "", TCP. The folder of the
+// socket is made when absent; one in which others could replace the socket is
+// refused, and left as it is.
+func Listen(socket, http string) ([]net.Listener, error) {
+	if err := prepareFolder(filepath.Dir(socket)); err != nil {
 		return nil, err
 	}
 	if err := clearSocket(socket); err != nil {
@@ -56,24 +56,38 @@ func listenUnix(path string) (net.Listener, error) {
 	return l, nil
 }
 
-func prepareFolder(dir string, log *slog.Logger) error {
-	info, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return fmt.Errorf("make the folder of the socket: %w; choose another with --socket PATH", err)
-		}
-		return nil
+const elsewhere = "choose another place with --socket PATH"
+
+// prepareFolder makes the folder, for the owner alone where everybody may write
+// beside it, and looks at what is there then.
+func prepareFolder(dir string) error {
+	mode := fs.FileMode(0o750)
+	if strings.HasPrefix(dir, filepath.Clean(os.TempDir())+"/") {
+		mode = 0o700
 	}
+	err := os.MkdirAll(dir, mode)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("%s is not a folder; %s", dir, elsewhere)
+	}
+	if err != nil {
+		return fmt.Errorf("make the folder of the socket: %w; %s", err, elsewhere)
+	}
+	info, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("look at the folder of the socket: %w", err)
 	}
-	if !info.IsDir() {
-		return fmt.Errorf("%s is not a folder; choose another place with --socket PATH", dir)
+	return checkFolder(dir, info)
+}
+
+// checkFolder refuses a folder in which somebody else could put another socket
+// in the place of ours.
+func checkFolder(dir string, info fs.FileInfo) error {
+	const danger = "so that others could answer in this daemon's place"
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		return fmt.Errorf("the folder of the socket, %s, belongs to user %d, %s; %s", dir, owner.Uid, danger, elsewhere)
 	}
-	owner, _ := info.Sys().(*syscall.Stat_t)
-	sticky := info.Mode()&fs.ModeSticky != 0
-	if info.Mode().Perm()&0o002 != 0 && !sticky || owner != nil && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
-		log.Warn("others may replace the socket: its folder is not yours alone", "folder", dir)
+	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return fmt.Errorf("everybody may write to the folder of the socket, %s, %s; chmod o-w it, or %s", dir, danger, elsewhere)
 	}
 	return nil
 }

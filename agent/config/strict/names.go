@@ -7,8 +7,8 @@ import (
 
 // fieldOf is the field of a struct with the name in its JSON tag.
 func fieldOf(record reflect.Value, name string) (reflect.Value, bool) {
-	for i, known := range namesOf(record.Type()) {
-		if known == name {
+	for i := range record.NumField() {
+		if known, ok := nameOf(record.Type().Field(i)); ok && known == name {
 			return record.Field(i), true
 		}
 	}
@@ -17,11 +17,19 @@ func fieldOf(record reflect.Value, name string) (reflect.Value, bool) {
 
 // namesOf lists the names of a struct's fields.
 func namesOf(t reflect.Type) []string {
-	names := make([]string, t.NumField())
-	for i := range names {
-		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	var names []string
+	for i := range t.NumField() {
+		if name, ok := nameOf(t.Field(i)); ok {
+			names = append(names, name)
+		}
 	}
 	return names
+}
+
+// nameOf is the name in a field's JSON tag; a field with "-" is not for files.
+func nameOf(f reflect.StructField) (string, bool) {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name, name != "-"
 }
 
 // suggest names the known key that was probably meant, or all of them.

@@ -10,7 +10,8 @@ import (
 )
 
 type place struct {
-	Name string `json:"name"`
+	Name  string `json:"name"`
+	Found string `json:"-"` // not for files
 }
 
 func (place) IsSecret() {}
@@ -40,7 +41,7 @@ func TestValues(t *testing.T) {
 		Table:  map[string]float64{"a.b": 0.5, "1": 2},
 		List:   []settings{{Text: "x"}, {Text: "y\n", List: []settings{}}},
 		Time:   time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Secret: place{"n"},
+		Secret: place{Name: "n"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
