@@ -112,6 +112,42 @@ func TestEvictsByAge(t *testing.T) {
 	}
 }
 
+// TestForgetsTheFuture: an answer that a wrong clock dated ahead does not stay for
+// ever; decisions do, they are not judged by age.
+func TestForgetsTheFuture(t *testing.T) {
+	s := open(t, store.Options{Dir: t.TempDir(), Now: func() time.Time { return noon }})
+	s.Put("soon", []byte("v"), noon.Add(23*time.Hour))
+	s.Put("far", []byte("v"), noon.Add(25*time.Hour))
+	s.Record("far", noon.Add(25*time.Hour), []byte("{}"))
+	write(t, s)
+	stop := run(t, s)
+	waitFor(t, func() bool { return s.Stats().Cache.Rows == 1 })
+	stop()
+	if cached(t, s, "far") != "" || cached(t, s, "soon") != "v" || s.Stats().Queue.Rows != 1 {
+		t.Errorf("got %+v", s.Stats())
+	}
+}
+
+func TestKeepsNothing(t *testing.T) {
+	o := store.Options{Dir: t.TempDir(), Now: func() time.Time { return noon }}
+	s := open(t, o)
+	s.Put("before", []byte("v"), noon.Add(-time.Millisecond))
+	write(t, s)
+	s.Close()
+	o.CacheKeep = -1
+	s = open(t, o)
+	s.Put("now", []byte("v"), noon)
+	stop := run(t, s)
+	waitFor(t, func() bool { return s.Stats().Cache.Rows == 0 })
+	stop()
+	if got := s.Stats().Cache; got.Rows != 0 || got.Waiting != 0 || got.Dropped != 0 {
+		t.Errorf("got %+v", got)
+	}
+	if before, now := cached(t, s, "before"), cached(t, s, "now"); before+now != "" {
+		t.Errorf("got %q and %q", before, now)
+	}
+}
+
 func TestTextOfOldAnswersIsGone(t *testing.T) {
 	now := &clock{now: noon}
 	dir := t.TempDir()

@@ -5,14 +5,16 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
 
 const (
-	expirePiece = 64 // rows removed at a time for their age
-	evictPiece  = 4  // rows removed at a time for room
-	slackPages  = 8  // for indexes and inner pages
+	expirePiece = 64             // rows removed at a time for their age
+	evictPiece  = 4              // rows removed at a time for room
+	slackPages  = 8              // for indexes and inner pages
+	maxAhead    = 24 * time.Hour // an answer dated later comes from a wrong clock, and would be young for ever
 )
 
 // shelf keeps values by key in one table of a file: a backlog in front, for one
@@ -21,7 +23,8 @@ type shelf struct {
 	file    *file
 	folder  *folder
 	sql     statements
-	keep    time.Duration
+	keep    time.Duration // below 0 nothing is kept
+	ahead   time.Duration // how far in the future an entry may be dated; 0 is as far as it likes
 	now     func() time.Time
 	wake    chan<- struct{}
 	backlog backlog
@@ -40,7 +43,7 @@ func statementsFor(table string) statements {
 		get:    name.Replace("SELECT value, at FROM TABLE WHERE key = ?"),
 		insert: name.Replace("INSERT INTO TABLE (key, at, value) VALUES (?, ?, ?)"),
 		remove: name.Replace("DELETE FROM TABLE WHERE key = ?"),
-		expire: name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? ORDER BY at LIMIT ?)"),
+		expire: name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? OR at > ? LIMIT ?)"),
 		evict:  name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ?)"),
 		count:  name.Replace("SELECT count(*) FROM TABLE"),
 		newest: name.Replace("SELECT key, value FROM TABLE ORDER BY seq DESC LIMIT ?"),
@@ -51,6 +54,9 @@ func statementsFor(table string) statements {
 // put queues a value; it never blocks. What is too large or finds the queue full
 // is dropped and counted.
 func (h *shelf) put(key string, value []byte, at time.Time) {
+	if h.keep < 0 {
+		return
+	}
 	e := &entry{key: key, value: value, at: at.UnixMilli()}
 	if e.value == nil {
 		e.value = []byte{} // nil would be NULL
@@ -185,8 +191,11 @@ func (h *shelf) commit(ctx context.Context, batch []*entry) (change, error) {
 }
 
 func (h *shelf) clear(ctx context.Context, tx *sql.Tx, c *change, need int64) error {
-	cutoff := h.now().Add(-h.keep).UnixMilli()
-	if err := c.remove(ctx, tx, h.sql.expire, cutoff, expirePiece); err != nil {
+	oldest, latest := h.now().Add(-h.keep).UnixMilli(), int64(math.MaxInt64)
+	if h.ahead > 0 {
+		latest = h.now().Add(h.ahead).UnixMilli()
+	}
+	if err := c.remove(ctx, tx, h.sql.expire, oldest, latest, expirePiece); err != nil {
 		return fmt.Errorf("expire: %w", err)
 	}
 	if err := c.measure(ctx, tx); err != nil {

@@ -33,7 +33,7 @@ const (
 type Options struct {
 	Dir             string        // state folder, made with mode 0700 if absent
 	CacheMaxBytes   int64         // 256 MiB
-	CacheKeep       time.Duration // age at which an answer is of no use any more, 168 h
+	CacheKeep       time.Duration // age at which an answer is of no use any more, 168 h; below 0 none is kept
 	HistoryMaxBytes int64         // all of queue.db, 64 MiB
 	HistoryKeep     time.Duration // 7 days
 	Log             *slog.Logger  // discarded if nil
@@ -106,7 +106,7 @@ func (s *Store) openFiles(ctx context.Context, o Options) error {
 		return fmt.Errorf("open cache: %w", err)
 	}
 	s.wake = make(chan struct{}, 1)
-	s.answers = &shelf{file: s.cache, folder: s.folder, sql: statementsFor("answers"), keep: o.CacheKeep, now: o.Now, wake: s.wake}
+	s.answers = &shelf{file: s.cache, folder: s.folder, sql: statementsFor("answers"), keep: o.CacheKeep, ahead: maxAhead, now: o.Now, wake: s.wake}
 	s.history = &shelf{file: s.queue, folder: s.folder, sql: statementsFor("decisions"), keep: o.HistoryKeep, now: o.Now, wake: s.wake}
 	return errors.Join(s.answers.count(ctx), s.history.count(ctx))
 }

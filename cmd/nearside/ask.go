@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,12 @@ func (f *askFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.private, "private", false, "the question never leaves the device and is kept nowhere")
 	c.Flags().DurationVar(&f.deadline, "deadline", 0, "how long the answer may take, such as 5s")
 	c.Flags().StringVar(&f.maxCost, "max-cost", "", "most it may cost, in USD")
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		if c.Flags().Changed("deadline") && f.deadline <= 0 {
+			return usage("--deadline must be more than 0, such as 5s")
+		}
+		return nil
+	}
 	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"auto", "local", "cloud"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -70,11 +77,10 @@ func question(c *cobra.Command, args []string) (string, error) {
 		if text == "" && isTerminal(c.InOrStdin()) {
 			return "", usage("there is no question; see %s --help", c.CommandPath())
 		}
-		b, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 16<<20))
-		if err != nil {
+		var err error
+		if text, err = readInput(c); err != nil {
 			return "", fmt.Errorf("read standard input: %w", err)
 		}
-		text = string(b)
 	}
 	if strings.TrimSpace(text) == "" {
 		return "", usage("the question is empty")
@@ -82,16 +88,36 @@ func question(c *cobra.Command, args []string) (string, error) {
 	return text, nil
 }
 
+// readInput reads standard input to its end. When the command is interrupted it
+// does not wait for that: the program ends then, and with it what still reads.
+func readInput(c *cobra.Command) (string, error) {
+	type input struct {
+		text []byte
+		err  error
+	}
+	done := make(chan input, 1)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 16<<20))
+		done <- input{text, err}
+	}()
+	select {
+	case in := <-done:
+		return string(in.text), in.err
+	case <-c.Context().Done():
+		return "", c.Context().Err()
+	}
+}
+
 func askCmd(g *globals) *cobra.Command {
 	f := &askFlags{}
-	c := g.jsonFlag(&cobra.Command{
+	c := &cobra.Command{
 		Use: "ask [QUESTION]", Short: "Ask, and see who answered and why",
 		Long: "Ask one question. The answer streams to standard output; who answered, why and how\nlong it took goes to standard error. Without a question, or with -, standard input is read.",
 		Example: `  nearside ask "What is the capital of France?"
   nearside ask --mode cloud --deadline 5s "Explain B-trees"
   nearside ask --private < notes.txt`,
 		RunE: func(c *cobra.Command, args []string) error { return f.ask(c, g, args) },
-	})
+	}
 	f.add(c)
 	return c
 }
@@ -143,17 +169,32 @@ func printAnswer(w io.Writer, resp *http.Response, took time.Duration) error {
 	})
 }
 
-// printStream prints the text of a stream as it comes. Who answered is in the
-// header, or in a comment at the end when the headers came before the answer.
+// printStream prints the text of a stream as it comes, and ends its last line
+// whatever happens. Who answered is in the header, or in a comment at the end
+// when the headers came before the answer.
 func printStream(w io.Writer, resp *http.Response) error {
 	events := openai.NewEvents(resp.Body)
-	events.Comment = func(text string) {
-		for field := range strings.FieldsSeq(strings.TrimPrefix(text, "nearside ")) {
-			if name, value, ok := strings.Cut(field, "="); ok {
-				resp.Header.Set("x-nearside-"+name, value)
-			}
+	events.Comment = func(text string) { lateHeader(resp.Header, text) }
+	err := copyText(w, events)
+	_, unended := fmt.Fprintln(w)
+	return cmp.Or(err, unended)
+}
+
+// lateHeader puts what the comment says of the answer into the header.
+func lateHeader(h http.Header, comment string) {
+	fields, ok := strings.CutPrefix(comment, "nearside ")
+	if !ok {
+		return
+	}
+	for field := range strings.FieldsSeq(fields) {
+		if name, value, ok := strings.Cut(field, "="); ok {
+			h.Set("x-nearside-"+name, value)
 		}
 	}
+}
+
+// copyText writes the text of a stream until its end mark.
+func copyText(w io.Writer, events *openai.Events) error {
 	for {
 		data, err := events.Next()
 		if err == io.EOF {
@@ -163,7 +204,6 @@ func printStream(w io.Writer, resp *http.Response) error {
 			return fmt.Errorf("read the answer: %w", err)
 		}
 		if string(data) == "[DONE]" {
-			fmt.Fprintln(w)
 			return nil
 		}
 		var chunk struct {
@@ -174,11 +214,13 @@ func printStream(w io.Writer, resp *http.Response) error {
 			return fmt.Errorf("read the answer: %w", err)
 		}
 		if chunk.Error != nil {
-			fmt.Fprintln(w)
 			return errors.New(chunk.Error.Message)
 		}
-		if len(chunk.Choices) > 0 {
-			fmt.Fprint(w, chunk.Choices[0].Delta.Content)
+		if len(chunk.Choices) == 0 {
+			continue
+		}
+		if _, err := io.WriteString(w, chunk.Choices[0].Delta.Content); err != nil {
+			return err
 		}
 	}
 }

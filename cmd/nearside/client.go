@@ -46,12 +46,10 @@ func (g *globals) load() (*config.Config, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	var cfg *config.Config
-	if ok {
-		cfg, err = config.Load(path)
-	} else {
-		cfg, err = config.Default()
+	if !ok {
+		return config.Default(), nil
 	}
+	cfg, err := config.Load(path)
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}

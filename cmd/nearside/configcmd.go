@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -29,21 +30,37 @@ func configCheckCmd(g *globals) *cobra.Command {
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
-			for _, w := range cfg.Warnings() {
-				fmt.Fprintln(c.ErrOrStderr(), "warning:", w)
-			}
 			path, ok, _ := config.Find(g.config)
 			if !ok {
 				path = "the built-in defaults"
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: ok (policy %s, %s)\n", path, p, p.Source)
-			return nil
+			return g.printCheck(c, configDoc{path, true, p.String(), p.Source, append([]config.Warning{}, cfg.Warnings()...)})
 		},
 	}
 }
 
+// configDoc is what `config check` prints of a config that can be used.
+type configDoc struct {
+	File     string           `json:"file"`
+	OK       bool             `json:"ok"`
+	Policy   string           `json:"policy"`
+	Source   string           `json:"policy_source"`
+	Warnings []config.Warning `json:"warnings"`
+}
+
+func (g *globals) printCheck(c *cobra.Command, d configDoc) error {
+	if g.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(d)
+	}
+	for _, w := range d.Warnings {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: %s; %s\n", w.Message, w.Hint)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s: ok (policy %s, %s)\n", d.File, d.Policy, d.Source)
+	return nil
+}
+
 func configShowCmd(g *globals) *cobra.Command {
-	return g.jsonFlag(&cobra.Command{
+	return &cobra.Command{
 		Use: "show", Short: "Print the config in force, defaults filled in, secrets as [redacted]", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := g.load()
@@ -61,5 +78,5 @@ func configShowCmd(g *globals) *cobra.Command {
 			_, err = c.OutOrStdout().Write(text)
 			return err
 		},
-	})
+	}
 }

@@ -14,12 +14,12 @@ import (
 
 func explainCmd(g *globals) *cobra.Command {
 	f := &askFlags{}
-	c := g.jsonFlag(&cobra.Command{
+	c := &cobra.Command{
 		Use: "explain [QUESTION]", Short: "Show the plan for a question; nothing is asked",
 		Example: `  nearside explain "Write a regular expression for IPv4 addresses"
   nearside explain --private --json "Where did I park?"`,
 		RunE: func(c *cobra.Command, args []string) error { return f.explain(c, g, args) },
-	})
+	}
 	f.add(c)
 	return c
 }

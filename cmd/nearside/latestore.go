@@ -40,6 +40,12 @@ func (l *lateStore) run(ctx context.Context, cfg *config.Config, log *slog.Logge
 	o := store.Options{
 		Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: cfg.Cache.Stale, Log: log,
 	}
+	if o.CacheKeep == 0 {
+		o.CacheKeep = -1 // for the store 0 is its default
+	}
+	if why := exposed(cfg.State); why != "" {
+		log.Warn(why, "hint", exposedHint)
+	}
 	s, err := store.Open(ctx, o)
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("another daemon uses the state folder %s; stop it, or choose another with --state DIR", cfg.State)

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,10 +18,11 @@ import (
 
 // Exit codes.
 const (
-	exitFailed  = 1
-	exitUsage   = 2
-	exitRefused = 3
-	exitAbsent  = 4
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3
+	exitAbsent      = 4
+	exitInterrupted = 130
 )
 
 // exitError carries the exit code of a failure.
@@ -38,12 +41,33 @@ func usage(format string, args ...any) error {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := newRoot().ExecuteContext(ctx)
-	if err == nil {
+	out := &output{w: os.Stdout}
+	err := newRoot(out).ExecuteContext(ctx)
+	switch {
+	case err == nil && out.err == nil:
 		return
+	case err == nil:
+		err = out.err
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+		err = &exitError{exitInterrupted, errors.New("interrupted")}
 	}
 	fmt.Fprintln(os.Stderr, "nearside:", err)
 	os.Exit(codeOf(err))
+}
+
+// output is standard output; it remembers that something could not be written,
+// so that no command ends well then.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("write standard output: %w", err)
+	}
+	return n, o.err
 }
 
 func codeOf(err error) int {
@@ -61,7 +85,7 @@ type globals struct {
 	json   bool
 }
 
-func newRoot() *cobra.Command {
+func newRoot(out io.Writer) *cobra.Command {
 	g := &globals{}
 	root := &cobra.Command{
 		Use:   "nearside",
@@ -76,13 +100,17 @@ offline answers from what it knows. Every reply says who answered and why.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Version: version(),
 	}
+	root.SetOut(out)
 	f := root.PersistentFlags()
 	f.StringVar(&g.config, "config", "", "config `FILE` (default $NEARSIDE_CONFIG, else yours, else /etc/nearside/nearside.yaml, else built-in)")
 	f.StringVar(&g.socket, "socket", "", "socket `PATH` of the daemon (default $NEARSIDE_SOCKET, else the config's)")
+	f.BoolVar(&g.json, "json", false, "print JSON, where the command reads")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(serveCmd(g), askCmd(g), explainCmd(g), statusCmd(g), configCmd(g), policyCmd(g), modelCmd(g), versionCmd(g))
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
 	markUsage(root)
 	return root
 }
@@ -92,6 +120,9 @@ func markUsage(c *cobra.Command) {
 	if c.HasSubCommands() {
 		c.Args = cobra.NoArgs
 		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
+	if c.Name() == "help" {
+		c.Args = helpTopic
 	}
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
@@ -106,8 +137,10 @@ func markUsage(c *cobra.Command) {
 	}
 }
 
-// jsonFlag adds --json to a command that reads.
-func (g *globals) jsonFlag(c *cobra.Command) *cobra.Command {
-	c.Flags().BoolVar(&g.json, "json", false, "print JSON")
-	return c
+// helpTopic checks that the arguments name a command.
+func helpTopic(c *cobra.Command, args []string) error {
+	if _, rest, err := c.Root().Find(args); err != nil || len(rest) > 0 {
+		return fmt.Errorf("there is no command %q", strings.Join(args, " "))
+	}
+	return nil
 }

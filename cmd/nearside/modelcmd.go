@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config"
+	"nearside/local"
 )
 
 func modelCmd(g *globals) *cobra.Command {
@@ -31,17 +30,17 @@ type modelDoc struct {
 }
 
 func modelListCmd(g *globals) *cobra.Command {
-	return g.jsonFlag(&cobra.Command{
+	return &cobra.Command{
 		Use: "list", Short: "List the models of the config", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return g.models(c, describe) },
-	})
+	}
 }
 
 func modelVerifyCmd(g *globals) *cobra.Command {
-	return g.jsonFlag(&cobra.Command{
+	return &cobra.Command{
 		Use: "verify", Short: "Read every model and compare its checksum; fails when one differs", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return g.models(c, verify) },
-	})
+	}
 }
 
 // models prints every model as look finds it, and fails when one is not right.
@@ -99,18 +98,11 @@ func verify(m config.Model) modelDoc {
 	if d.State == "missing" {
 		return d
 	}
-	f, err := os.Open(m.File)
+	sum, err := local.FileSum(m.File)
 	if err != nil {
 		d.State = "missing"
 		return d
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		d.State = "missing"
-		return d
-	}
-	sum := hex.EncodeToString(h.Sum(nil))
 	switch d.SHA256 {
 	case "":
 		d.State = "no checksum given"

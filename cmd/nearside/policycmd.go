@@ -26,13 +26,13 @@ func loadPolicy(cfg *config.Config) (*agent.Policy, error) {
 
 func policyCmd(g *globals) *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Show and check policies"}
-	c.AddCommand(policyShowCmd(g), policyCheckCmd())
+	c.AddCommand(policyShowCmd(g), policyCheckCmd(g))
 	return c
 }
 
 func policyShowCmd(g *globals) *cobra.Command {
 	builtin := false
-	c := g.jsonFlag(&cobra.Command{
+	c := &cobra.Command{
 		Use: "show", Short: "Show which policy the daemon has in force; --default prints the built-in one", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if builtin {
@@ -52,7 +52,7 @@ func policyShowCmd(g *globals) *cobra.Command {
 			fmt.Fprintf(c.OutOrStdout(), "version %d, digest %s, from %s, %s\n", s.Policy.Version, s.Policy.Digest, s.Policy.Source, s.Policy.State)
 			return nil
 		},
-	})
+	}
 	c.Flags().BoolVar(&builtin, "default", false, "print the text of the built-in policy")
 	return c
 }
@@ -66,13 +66,18 @@ func showDefault(c *cobra.Command, asJSON bool) error {
 	return err
 }
 
-func policyCheckCmd() *cobra.Command {
+func policyCheckCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "check FILE", Short: "Check a policy file; nothing is changed", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			doc, digest, err := config.LoadPolicy(args[0])
 			if err != nil {
 				return &exitError{exitUsage, err}
+			}
+			if g.json {
+				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
+					"file": args[0], "ok": true, "version": doc.Version, "digest": digest, "rules": len(doc.Rules),
+				})
 			}
 			fmt.Fprintf(c.OutOrStdout(), "%s: ok (version %d, digest %.8s, %d rules)\n", args[0], doc.Version, digest, len(doc.Rules))
 			return nil

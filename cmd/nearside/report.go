@@ -102,37 +102,3 @@ func (d *daemonParts) storeStatus() server.StoreStatus {
 	docs.Queue.Dropped += d.store.lost()
 	return docs
 }
-
-// health lists what an operator should know.
-func (d *daemonParts) health(locals []local.Status, s *server.Status) []server.Condition {
-	list := []server.Condition{}
-	add := func(name, severity, message, hint string) {
-		list = append(list, server.Condition{Name: name, Severity: severity, Message: message, Hint: hint})
-	}
-	if len(locals) == 0 && !d.cfg.Local.Disabled {
-		add("no_local_model", "warn", "there is no local model, so nothing is answered on the device", "run make setup, or list one under local.models")
-	}
-	for _, t := range locals {
-		switch {
-		case !t.Usable:
-			add("engine", "fail", t.Name+": "+t.Why, "")
-		case t.State == local.Stopped && t.Why != "": // it crashed, and may again
-			add("engine", "warn", t.Name+": "+t.Why, "check the model with: nearside model verify")
-		}
-	}
-	for _, t := range d.cloud.Status() {
-		if !t.Usable {
-			add("target", "warn", t.Name+": "+t.Why, "")
-		}
-	}
-	if why := d.store.fault.Load(); why != nil {
-		add("store", "fail", "nothing is remembered beyond this run: "+*why, "correct the state folder, or choose another with --state DIR")
-	}
-	if !s.Ready {
-		add("not_ready", "fail", errNothingAnswers.Error(), "")
-	}
-	for _, w := range d.cfg.Warnings() {
-		add("config", "warn", w, "")
-	}
-	return list
-}

@@ -42,7 +42,7 @@ type daemonParts struct {
 // may take a while on a large or damaged file.
 func run(ctx context.Context, cfg *config.Config, p *agent.Policy, log *slog.Logger) error {
 	d := &daemonParts{cfg: cfg, log: log, started: time.Now(), store: newLateStore()}
-	listeners, err := server.Listen(cfg.Listen.Socket, cfg.Listen.HTTP, log)
+	listeners, err := server.Listen(cfg.Listen.Socket, cfg.Listen.HTTP)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,12 @@ finish for at most the config's drain time (10 s).`,
 		Example: `  nearside serve
   nearside serve --config nearside.yaml --state /tmp/ns --socket /tmp/ns.sock --http ""`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := forbidDumps(); err != nil {
+				return err
+			}
+			if c.Flags().Changed("state") && f.state == "" {
+				return usage("--state is empty; name a folder")
+			}
 			cfg, err := g.load()
 			if err != nil {
 				return err
@@ -44,6 +51,15 @@ finish for at most the config's drain time (10 s).`,
 	c.Flags().StringVar(&f.state, "state", "", "state `DIR` (default the config's)")
 	c.Flags().StringVar(&f.http, "http", "", "loopback `ADDR` for HTTP, \"\" is off (default the config's)")
 	return c
+}
+
+// forbidDumps keeps what was asked out of core dumps, of the daemon and of what
+// it starts.
+func forbidDumps() error {
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		return fmt.Errorf("forbid core dumps: %w", err)
+	}
+	return nil
 }
 
 func (f *serveFlags) apply(c *cobra.Command, cfg *config.Config, socket string) {
@@ -92,9 +108,5 @@ func welcome(cfg *config.Config) {
 }
 
 func defaultSocket() string {
-	cfg, err := config.Default()
-	if err != nil {
-		return ""
-	}
-	return cfg.Listen.Socket
+	return config.Default().Listen.Socket
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -99,6 +101,102 @@ func TestStateNotWritable(t *testing.T) {
 	tells(t, h.log.String(), "nothing will be remembered", "--state")
 }
 
+// TestStateOpenToOthers: it is said, and not changed.
+func TestStateOpenToOthers(t *testing.T) {
+	h := unstarted(t, noLocal)
+	state := filepath.Join(h.dir, "state")
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h.start()
+	c := h.condition("state_folder")
+	tells(t, c.Message, state, "0755")
+	tells(t, c.Hint, "0700", "--state")
+	until(t, "the store is open", patience, func() bool { return h.status().Store.Cache.State == "ok" })
+	tells(t, h.log.String(), "open to others", "0755")
+	if info, err := os.Stat(state); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("got %v, %v", info.Mode(), err)
+	}
+}
+
+// TestDamagedStore: what was moved aside is named.
+func TestDamagedStore(t *testing.T) {
+	h := unstarted(t, noLocal)
+	if err := os.Mkdir(filepath.Join(h.dir, "state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.write("state/cache.db", strings.Repeat("this is no database ", 500))
+	h.start()
+	until(t, "the store is open", patience, func() bool { return h.status().Store.Cache.State == "quarantined" })
+	c := h.condition("store_quarantined")
+	tells(t, c.Message, filepath.Join(h.dir, "state", "cache.db.corrupt-"))
+	_, moved, _ := strings.Cut(c.Message, "what it was is ")
+	if _, err := os.Stat(moved); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFullStore: a disk without room for the store's reserve is told of.
+func TestFullStore(t *testing.T) {
+	h := unstarted(t, noLocal)
+	if err := os.MkdirAll(filepath.Join(h.dir, "state", "reserve", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.start()
+	until(t, "the store is open", patience, func() bool { return h.status().Store.Cache.State == "full" })
+	c := h.condition("store_full")
+	tells(t, c.Message, filepath.Join(h.dir, "state", "queue.db"), "no room")
+	tells(t, c.Hint, "free space")
+}
+
+// TestKeepsNothing: with stale 0 no answer is on the disk.
+func TestKeepsNothing(t *testing.T) {
+	h := newHouse(t, noLocal, "cache: {fresh: 0s, stale: 0s}", clouds(newCloud(t, fake.Options{})))
+	until(t, "the store is open", patience, func() bool { return h.status().Store.Cache.State == "ok" })
+	a := inCloud("say it again").with("temperature", 0)
+	for range 2 {
+		if r := h.ask(a); r.route() != "cloud" {
+			t.Errorf("got %v", r)
+		}
+	}
+	until(t, "the decisions are kept", patience, func() bool { return h.status().Store.Queue.Rows == 2 })
+	if got := h.status().Store.Cache.Rows; got != 0 {
+		t.Errorf("%d answers are kept", got)
+	}
+}
+
+// TestNoDumps: neither the daemon nor its engine may leave a core dump.
+func TestNoDumps(t *testing.T) {
+	h := newHouse(t)
+	h.answers(t)
+	for _, pid := range []int{h.cmd.Process.Pid, h.engine()} {
+		limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+		if err != nil || !regexp.MustCompile(`(?m)^Max core file size +0 +0 `).Match(limits) {
+			t.Errorf("process %d: %v\n%s", pid, err, limits)
+		}
+	}
+}
+
+// TestBrokenInstall: a fault in what is installed is shown, and the cloud answers.
+func TestBrokenInstall(t *testing.T) {
+	h := unstarted(t, clouds(newCloud(t, fake.Options{})))
+	if err := os.Mkdir(filepath.Join(h.dir, "nearside"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.write("nearside/installed.json", `{"models": [{"name": "m", "file": "/m", "sha256": "1234"}]}`)
+	t.Setenv("XDG_CACHE_HOME", h.dir)
+	h.start()
+	if r := h.ask(ask{text: "Are you there?"}); r.route() != "cloud" {
+		t.Errorf("got %v", r)
+	}
+	c := h.condition("config")
+	tells(t, c.Message, filepath.Join(h.dir, "nearside", "installed.json"), "models[0].sha256")
+	tells(t, c.Hint, "run make setup again")
+}
+
 // condition is one entry of the status's health.
 func (h *house) condition(name string) server.Condition {
 	h.t.Helper()
@@ -157,7 +255,11 @@ func (h *house) doesWithout(t *testing.T, says []string) {
 		}
 		return h.target("local/m").Why != nil
 	})
-	tells(t, h.condition("engine").Message, says...)
+	c := h.condition("engine")
+	tells(t, c.Message, says...)
+	if c.Hint == "" {
+		t.Error("the condition says not what to do")
+	}
 	if r := h.ask(ask{text: "Where did I park?"}.headed("x-nearside-privacy", "private")); r.status != 422 || r.kind != "policy_blocked" {
 		t.Errorf("private: %v", r)
 	}

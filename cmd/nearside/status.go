@@ -13,7 +13,7 @@ import (
 )
 
 func statusCmd(g *globals) *cobra.Command {
-	return g.jsonFlag(&cobra.Command{
+	return &cobra.Command{
 		Use: "status", Short: "Show what the daemon can do now, and what is wrong", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			d, err := g.daemon()
@@ -34,7 +34,7 @@ func statusCmd(g *globals) *cobra.Command {
 			}
 			return printStatus(c.OutOrStdout(), &s)
 		},
-	})
+	}
 }
 
 func printStatus(out io.Writer, s *server.Status) error {

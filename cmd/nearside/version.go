@@ -40,7 +40,7 @@ func revision() string {
 }
 
 func versionCmd(g *globals) *cobra.Command {
-	return g.jsonFlag(&cobra.Command{
+	return &cobra.Command{
 		Use: "version", Short: "Print version, commit and toolchain", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if g.json {
@@ -51,5 +51,5 @@ func versionCmd(g *globals) *cobra.Command {
 			fmt.Fprintf(c.OutOrStdout(), "nearside %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
 		},
-	})
+	}
 }

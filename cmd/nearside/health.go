@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"nearside/agent/server"
+	"nearside/local"
+	"nearside/store"
+)
+
+// conditions is what an operator should know, as it is found.
+type conditions []server.Condition
+
+func (c *conditions) add(name, severity, message, hint string) {
+	*c = append(*c, server.Condition{Name: name, Severity: severity, Message: message, Hint: hint})
+}
+
+// health lists what an operator should know.
+func (d *daemonParts) health(locals []local.Status, s *server.Status) []server.Condition {
+	list := conditions{}
+	if len(locals) == 0 && !d.cfg.Local.Disabled {
+		list.add("no_local_model", "warn", "there is no local model, so nothing is answered on the device", "run make setup, or list one under local.models")
+	}
+	for _, t := range locals {
+		list.addEngine(t)
+	}
+	for _, t := range d.cloud.Status() {
+		if !t.Usable {
+			list.add("target", "warn", t.Name+": "+t.Why, "")
+		}
+	}
+	d.addStore(&list)
+	if !s.Ready {
+		list.add("not_ready", "fail", errNothingAnswers.Error(), "see why beside each target in: nearside status")
+	}
+	for _, w := range d.cfg.Warnings() {
+		list.add("config", "warn", w.Message, w.Hint)
+	}
+	return list
+}
+
+func (c *conditions) addEngine(t local.Status) {
+	const verify = "check the model with: nearside model verify"
+	switch {
+	case !t.Usable && t.External:
+		c.add("engine", "fail", t.Name+": "+t.Why, "start the server at local.engine.url, or correct it")
+	case t.State == local.Quarantined:
+		c.add("engine", "fail", t.Name+": "+t.Why, verify)
+	case !t.Usable:
+		c.add("engine", "fail", t.Name+": "+t.Why, "run make setup, or correct local in the config; then start the daemon again")
+	case t.State == local.Stopped && t.Why != "": // it crashed, and may again
+		c.add("engine", "warn", t.Name+": "+t.Why, verify)
+	}
+}
+
+func (d *daemonParts) addStore(list *conditions) {
+	if why := d.store.fault.Load(); why != nil {
+		list.add("store", "fail", "nothing is remembered beyond this run: "+*why, "correct the state folder, or choose another with --state DIR")
+	}
+	if why := exposed(d.cfg.State); why != "" {
+		list.add("state_folder", "warn", why, exposedHint)
+	}
+	if st := d.store.store.Load(); st != nil {
+		stats := st.Stats()
+		list.addFile(filepath.Join(d.cfg.State, "queue.db"), stats.Queue)
+		list.addFile(filepath.Join(d.cfg.State, "cache.db"), stats.Cache)
+	}
+}
+
+func (c *conditions) addFile(path string, f store.FileStats) {
+	switch f.State {
+	case store.StateFull:
+		c.add("store_full", "warn", path+" has no room to grow: the oldest entries make way, or new ones are lost", "free space where the state folder is")
+	case store.StateFailing:
+		c.add("store_failing", "fail", path+" cannot be written: "+f.LastError, "check the disk, and owner and mode of the state folder")
+	}
+	if f.Aside != "" {
+		moved := filepath.Join(filepath.Dir(path), f.Aside)
+		c.add("store_quarantined", "warn", path+" was damaged and begun anew; what it was is "+moved, "look at it or remove it, and check the disk")
+	}
+}
+
+const exposedHint = "chown it to the daemon's user and chmod it to 0700, or choose another with --state DIR"
+
+// exposed says why others might read or change what is remembered, "" when they
+// cannot.
+func exposed(state string) string {
+	info, err := os.Stat(state)
+	if err != nil {
+		return "" // there is none, or none that can be used: the store says so
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
+		return fmt.Sprintf("the state folder %s belongs to user %d", state, owner.Uid)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Sprintf("the state folder %s is open to others: its mode is %04o", state, mode)
+	}
+	return ""
+}
