@@ -15,6 +15,7 @@ import (
 // TestDemo takes the tour, which checks itself, with a network namespace where
 // the kernel permits one and without.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-trimpath", "-tags", "sqlite_omit_load_extension,osusergo,netgo", "-o", bin, "./cmd/nearside", "./cmd/fakecloud")
 	build.Dir = "../.."

@@ -151,7 +151,8 @@ func breakStreams(t *testing.T, kind fake.Kind, step, each int) {
 		set(t, cloud, fake.Fault{Kind: kind, After: round * step})
 		inParallel(8, round*each, (round+1)*each, func(i int) {
 			a := ask{text: "tell me"}.with("stream", true).with("model", fmt.Sprint("cloud/t", i))
-			tally.add(t, h.ask(a.headed("Cache-Control", "no-store")), want)
+			a = a.headed("Cache-Control", "no-store").headed("x-nearside-deadline-ms", "3000")
+			tally.add(t, h.ask(a), want)
 		})
 	}
 	if got := tally.whole + tally.broken + tally.refused; got != n || tally.broken < n*3/4 {

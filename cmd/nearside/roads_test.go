@@ -52,6 +52,7 @@ func (h *house) record(r *reply) agent.Record {
 // TestRoads asks simple and hard questions of the real model with a fake cloud
 // behind it. Run it with -v for the table of docs/ARCHITECTURE.md.
 func TestRoads(t *testing.T) {
+	t.Parallel()
 	cloud := newCloud(t, fake.Options{Name: "first"})
 	h := newHouse(t, clouds(cloud))
 	escalated := map[string]int{}
