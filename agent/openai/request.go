@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -92,12 +93,22 @@ func Decode(body []byte) (*Request, error) {
 
 func badJSON(body []byte, err error) *Error {
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		line := 1 + bytes.Count(body[:min(int(syntax.Offset), len(body))], []byte("\n"))
-		return Invalid("", "The body is not valid JSON: %v at byte %d (line %d).", err, syntax.Offset, line)
+	if !errors.As(err, &syntax) {
+		return Invalid("", "The body must be a JSON object.")
 	}
-	return Invalid("", "The body must be a JSON object.")
+	before := body[:min(int(syntax.Offset), len(body))]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	if m := notNumber.FindSubmatch(body[max(0, len(before)-maxTail):min(len(before)+8, len(body))]); m != nil {
+		return Invalid(string(m[1]), "%s is %s, which is no number in JSON (line %d); it must be a finite number.", m[1], m[2], line)
+	}
+	return Invalid("", "The body is not valid JSON: %v at byte %d (line %d).", err, syntax.Offset, line)
 }
+
+// notNumber is a field with a value that some encoders write and JSON does not
+// have, at the end of what was read; it is at most maxTail bytes back.
+var notNumber = regexp.MustCompile(`"(\w{1,40})"\s*:\s*(-?(?:NaN|Infinity|nan|inf))`)
+
+const maxTail = 64
 
 // LastUser is the text of the last user message, "" when there is none.
 func (r *Request) LastUser() string {

@@ -48,7 +48,7 @@ func TestBadBody(t *testing.T) {
 		turn(`"temperature":2.1`):                            {"temperature", "from 0 to 2"},
 		turn(`"temperature":"hot"`):                          {"temperature", "number"},
 		turn(`"temperature":1e999`):                          {"temperature", "number"},
-		turn(`"temperature":NaN`):                            {"", "byte"},
+		turn(`"temperature":NaN`):                            {"temperature", "finite number"},
 		turn(`"top_p":-1`):                                   {"top_p", "from 0 to 1"},
 		turn(`"top_p":1.5`):                                  {"top_p", "from 0 to 1"},
 		turn(`"presence_penalty":-3`):                        {"presence_penalty", "from -2 to 2"},
