@@ -113,9 +113,9 @@ func (m *member) setAside(err error, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch e.Status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		m.until, m.why = now.Add(refusedFor), "it refused the key; check it and restart"
-	case http.StatusNotFound:
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden:
+		m.until, m.why = now.Add(refusedFor), "it refused the key; correct it, then send the daemon SIGHUP or restart it"
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		m.until, m.why = now.Add(refusedFor), "it does not know the model or the path; check base_url and models, and restart"
 	case http.StatusTooManyRequests:
 		wait := rateLimited
