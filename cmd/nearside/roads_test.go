@@ -115,6 +115,7 @@ func measureThreshold(b *testing.B) {
 		}
 		all = append(all, judged{q.Kind == "hard", regexp.MustCompile(q.Answer).MatchString(r.text), *c})
 	}
+	b.Logf("ranking of right answers (AUROC): %.2f", ranking(all))
 	for _, at := range []float64{0, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5} {
 		var kept, right [2]int
 		for _, j := range all {
@@ -131,4 +132,24 @@ func measureThreshold(b *testing.B) {
 		}
 		b.Logf("at %.2f: keeps %d of 80 simple (%d right) and %d of 40 hard (%d right)", at, kept[0], right[0], kept[1], right[1])
 	}
+}
+
+// ranking is the chance that a right answer is surer than a wrong one (AUROC).
+func ranking(all []judged) float64 {
+	won, pairs := 0.0, 0.0
+	for _, right := range all {
+		for _, wrong := range all {
+			if !right.right || wrong.right {
+				continue
+			}
+			pairs++
+			switch {
+			case right.sure > wrong.sure:
+				won++
+			case right.sure == wrong.sure:
+				won += 0.5
+			}
+		}
+	}
+	return won / pairs
 }
