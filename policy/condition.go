@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Condition is a typed test on the ask and the signals. Exactly one of All,
 // Any, Not and Field is set; an empty condition always holds. A comparison
@@ -42,10 +45,9 @@ type value struct {
 	flag  bool
 }
 
-func textValue(s string) value   { return value{kind: text, known: true, text: s} }
-func numValue(n float64) value   { return value{kind: number, known: true, num: n} }
-func flagValue(b bool) value     { return value{kind: flag, known: true, flag: b} }
-func deviceValue(n string) value { return value{kind: number, text: n} }
+func textValue(s string) value { return value{kind: text, known: true, text: s} }
+func numValue(n float64) value { return value{kind: number, known: true, num: n} }
+func flagValue(b bool) value   { return value{kind: flag, known: true, flag: b} }
 
 // lookup finds a field of the ask or the signals.
 func lookup(field string, a *Ask, s *Signals) value {
@@ -81,14 +83,11 @@ func lookup(field string, a *Ask, s *Signals) value {
 }
 
 func deviceSignal(field string, s *Signals) value {
-	for _, name := range device {
-		if name == field {
-			v := deviceValue(name)
-			v.num, v.known = s.Device[name]
-			return v
-		}
+	if !slices.Contains(device, field) {
+		return value{}
 	}
-	return value{}
+	n, known := s.Device[field]
+	return value{kind: number, known: known, num: n}
 }
 
 // holds tells whether the condition is true of the ask and the signals.

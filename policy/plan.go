@@ -81,13 +81,3 @@ func (s *Step) Targets() []string {
 
 // member is the step's best target.
 func (s *Step) member() Member { return Member{s.Target, s.Utility, s.Terms} }
-
-// Asks tells whether the plan may ask a target of the kind.
-func (p *Plan) Asks(kind string) bool {
-	for i := range p.Steps {
-		if p.Steps[i].Kind == kind {
-			return true
-		}
-	}
-	return false
-}

@@ -127,19 +127,12 @@ func (f *askFlags) ask(c *cobra.Command, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	d, err := g.daemon()
-	if err != nil {
-		return err
-	}
 	start := time.Now()
-	resp, err := d.do(c.Context(), http.MethodPost, "/v1/chat/completions", f.body(text, !g.json), f.header())
+	resp, err := g.post(c.Context(), "/v1/chat/completions", f.body(text, !g.json), f.header())
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return failure(resp)
-	}
 	if g.json {
 		return printAnswer(c.OutOrStdout(), resp, time.Since(start))
 	}

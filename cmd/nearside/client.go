@@ -79,6 +79,24 @@ func (d *daemon) do(ctx context.Context, method, path string, body []byte, heade
 	return resp, err
 }
 
+// post sends an ask to the daemon of this command line; the reply is a 200 and
+// belongs to the caller.
+func (g *globals) post(ctx context.Context, path string, body []byte, header http.Header) (*http.Response, error) {
+	d, err := g.daemon()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := d.do(ctx, http.MethodPost, path, body, header)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		return nil, failure(resp)
+	}
+	return resp, nil
+}
+
 // get reads a JSON document of the daemon into v.
 func (d *daemon) get(ctx context.Context, path string, v any) error {
 	resp, err := d.do(ctx, http.MethodGet, path, nil, nil)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,18 +28,11 @@ func (f *askFlags) explain(c *cobra.Command, g *globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	d, err := g.daemon()
-	if err != nil {
-		return err
-	}
-	resp, err := d.do(c.Context(), http.MethodPost, "/v1/explain", f.body(text, false), f.header())
+	resp, err := g.post(c.Context(), "/v1/explain", f.body(text, false), f.header())
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return failure(resp)
-	}
 	if g.json {
 		_, err := io.Copy(c.OutOrStdout(), resp.Body)
 		return err
