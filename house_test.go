@@ -16,7 +16,8 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cloud", "local", "local/sense", "policy", "store"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cmd/nearside/daemon", "local", "policy"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/server", "cloud", "local", "local/sense", "policy", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},

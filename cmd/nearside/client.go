@@ -15,14 +15,14 @@ import (
 	"nearside/agent/config"
 )
 
-// daemon talks to the daemon at a socket.
-type daemon struct {
+// client talks to the daemon at a socket.
+type client struct {
 	socket string
 	http   http.Client
 }
 
 // daemon finds the daemon's socket: the flag, the environment, the config.
-func (g *globals) daemon() (*daemon, error) {
+func (g *globals) daemon() (*client, error) {
 	socket := g.socket
 	if socket == "" {
 		socket = os.Getenv("NEARSIDE_SOCKET")
@@ -35,7 +35,7 @@ func (g *globals) daemon() (*daemon, error) {
 		socket = cfg.Listen.Socket
 	}
 	var dial net.Dialer
-	return &daemon{socket: socket, http: http.Client{Transport: &http.Transport{
+	return &client{socket: socket, http: http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial.DialContext(ctx, "unix", socket) },
 	}}}, nil
 }
@@ -58,7 +58,7 @@ func (g *globals) load() (*config.Config, error) {
 
 // do sends a request; body is JSON or nil. What the daemon refuses comes back
 // as a reply too: see [failure].
-func (d *daemon) do(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
+func (d *client) do(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (g *globals) post(ctx context.Context, path string, body []byte, header htt
 }
 
 // get reads a JSON document of the daemon into v.
-func (d *daemon) get(ctx context.Context, path string, v any) error {
+func (d *client) get(ctx context.Context, path string, v any) error {
 	resp, err := d.do(ctx, http.MethodGet, path, nil, nil)
 	if err != nil {
 		return err

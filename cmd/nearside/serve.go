@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config"
+	"nearside/cmd/nearside/daemon"
 )
 
 // serveFlags override the config.
@@ -45,7 +47,10 @@ finish for at most the config's drain time (10 s).`,
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
-			return run(c.Context(), cfg, p, newLog(cfg.Log))
+			return daemon.Run(c.Context(), daemon.Options{
+				Config: cfg, Policy: p, Log: newLog(cfg.Log), Release: release, Commit: revision(),
+				Listens: func() { welcome(cfg) },
+			})
 		},
 	}
 	c.Flags().StringVar(&f.state, "state", "", "state `DIR` (default the config's)")
@@ -109,4 +114,12 @@ func welcome(cfg *config.Config) {
 
 func defaultSocket() string {
 	return config.Default().Listen.Socket
+}
+
+// absolute is the path seen from the root, as it is when that cannot be told.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"fmt"
@@ -19,9 +19,9 @@ func (c *conditions) add(name, severity, message, hint string) {
 }
 
 // health lists what an operator should know.
-func (d *daemonParts) health(locals []local.Status, s *server.Status) []server.Condition {
+func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condition {
 	list := conditions{}
-	if len(locals) == 0 && !d.cfg.Local.Disabled {
+	if len(locals) == 0 && !d.Config.Local.Disabled {
 		list.add("no_local_model", "warn", "there is no local model, so nothing is answered on the device", "run make setup, or list one under local.models")
 	}
 	for _, t := range locals {
@@ -36,7 +36,7 @@ func (d *daemonParts) health(locals []local.Status, s *server.Status) []server.C
 	if !s.Ready {
 		list.add("not_ready", "fail", errNothingAnswers.Error(), "see why beside each target in: nearside status")
 	}
-	for _, w := range d.cfg.Warnings() {
+	for _, w := range d.Config.Warnings() {
 		list.add("config", "warn", w.Message, w.Hint)
 	}
 	return list
@@ -56,17 +56,17 @@ func (c *conditions) addEngine(t local.Status) {
 	}
 }
 
-func (d *daemonParts) addStore(list *conditions) {
+func (d *daemon) addStore(list *conditions) {
 	if why := d.store.fault.Load(); why != nil {
 		list.add("store", "fail", "nothing is remembered beyond this run: "+*why, "correct the state folder, or choose another with --state DIR")
 	}
-	if why := exposed(d.cfg.State); why != "" {
+	if why := exposed(d.Config.State); why != "" {
 		list.add("state_folder", "warn", why, exposedHint)
 	}
 	if st := d.store.store.Load(); st != nil {
 		stats := st.Stats()
-		list.addFile(filepath.Join(d.cfg.State, "queue.db"), stats.Queue)
-		list.addFile(filepath.Join(d.cfg.State, "cache.db"), stats.Cache)
+		list.addFile(filepath.Join(d.Config.State, "queue.db"), stats.Queue)
+		list.addFile(filepath.Join(d.Config.State, "cache.db"), stats.Cache)
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"time"
@@ -11,7 +11,7 @@ import (
 )
 
 // status is the answer to GET /v1/status.
-func (d *daemonParts) status() server.Status {
+func (d *daemon) status() server.Status {
 	network, since, source := d.cloud.Network()
 	p := d.agent.Policy()
 	state := "factory"
@@ -19,7 +19,7 @@ func (d *daemonParts) status() server.Status {
 		state = "confirmed"
 	}
 	s := server.Status{
-		Version: release, Commit: revision(), UptimeS: int64(time.Since(d.started).Seconds()), Ready: d.ready() == nil,
+		Version: d.Release, Commit: d.Commit, UptimeS: int64(time.Since(d.started).Seconds()), Ready: d.ready() == nil,
 		Connectivity: server.Connectivity{State: network, SinceS: int64(time.Since(since).Seconds()), Source: source},
 		Policy:       server.PolicyStatus{Version: p.Doc.Version, Digest: p.Digest, Source: p.Source, State: state},
 		Targets:      []server.TargetStatus{}, Engine: server.EngineStatus{State: "none"}, Signals: signalDocs(network, since, source),
@@ -89,7 +89,7 @@ func filled(s string) *string {
 	return &s
 }
 
-func (d *daemonParts) storeStatus() server.StoreStatus {
+func (d *daemon) storeStatus() server.StoreStatus {
 	st := d.store.store.Load()
 	if st == nil {
 		return server.StoreStatus{Queue: server.FileStatus{State: "opening"}, Cache: server.FileStatus{State: "opening"}}

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"time"
@@ -9,7 +9,7 @@ import (
 )
 
 // signals is a snapshot of all that a decision needs besides the ask.
-func (d *daemonParts) signals() policy.Signals {
+func (d *daemon) signals() policy.Signals {
 	network, _, _ := d.cloud.Network()
 	s := policy.Signals{Time: time.Now(), Network: network}
 	for _, t := range d.local.Status() {
@@ -42,7 +42,7 @@ func millis(d *time.Duration) *float64 {
 }
 
 // ready tells whether some route can answer.
-func (d *daemonParts) ready() error {
+func (d *daemon) ready() error {
 	s := d.signals()
 	for _, t := range s.Targets {
 		if t.Usable && (t.Near || s.Network != cloud.Offline) {
@@ -52,7 +52,7 @@ func (d *daemonParts) ready() error {
 	return errNothingAnswers
 }
 
-func (d *daemonParts) models() []server.Model {
+func (d *daemon) models() []server.Model {
 	names := []string{policy.Auto, policy.Local, policy.Cloud, policy.Private}
 	for _, t := range d.signals().Targets {
 		names = append(names, t.Name)

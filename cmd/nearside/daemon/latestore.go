@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -143,7 +143,7 @@ func (l *lateStore) ledger() local.Ledger {
 	return nil
 }
 
-func (d *daemonParts) history() server.History {
+func (d *daemon) history() server.History {
 	if s := d.store.store.Load(); s != nil {
 		return s
 	}

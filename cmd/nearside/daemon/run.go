@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,11 +23,9 @@ import (
 	"nearside/local/sense"
 )
 
-// daemonParts is everything that runs. Only this file and its neighbours know
-// all of them.
-type daemonParts struct {
-	cfg     *config.Config
-	log     *slog.Logger
+// daemon is everything that runs.
+type daemon struct {
+	Options
 	started time.Time
 	agent   *agent.Agent
 	local   *local.Local
@@ -36,12 +33,23 @@ type daemonParts struct {
 	store   *lateStore
 }
 
-// run wires the daemon and runs it until ctx ends. It is one function on
+// Options are what a daemon starts from.
+type Options struct {
+	Config  *config.Config // valid
+	Policy  *agent.Policy
+	Log     *slog.Logger
+	Release string
+	Commit  string // "" when not known
+	Listens func() // called once it does
+}
+
+// Run wires the daemon and runs it until ctx ends. It is one function on
 // purpose: the order of things is all it says. Listening comes first, so that
 // a caller never meets a closed door; the store opens beside it, since that
 // may take a while on a large or damaged file.
-func run(ctx context.Context, cfg *config.Config, p *agent.Policy, log *slog.Logger) error {
-	d := &daemonParts{cfg: cfg, log: log, started: time.Now(), store: newLateStore()}
+func Run(ctx context.Context, o Options) error {
+	cfg, log := o.Config, o.Log
+	d := &daemon{Options: o, started: time.Now(), store: newLateStore()}
 	listeners, err := server.Listen(cfg.Listen.Socket, cfg.Listen.HTTP)
 	if err != nil {
 		return err
@@ -60,7 +68,7 @@ func run(ctx context.Context, cfg *config.Config, p *agent.Policy, log *slog.Log
 		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store,
 		Signals: d.signals, Salt: d.local.Salt() + cloudSalt(cfg.Cloud.Targets),
 		Keep: agent.Keep{Fresh: cfg.Cache.Fresh, Stale: cfg.Cache.Stale},
-	}, p)
+	}, o.Policy)
 	face := server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
 		Hosts: cfg.Listen.Hosts, Origins: cfg.Listen.Origins, Log: log,
@@ -79,8 +87,8 @@ func run(ctx context.Context, cfg *config.Config, p *agent.Policy, log *slog.Log
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 	context.AfterFunc(base, stopServing) // a part that fails takes the daemon down
-	welcome(cfg)
-	log.Info("listening", "socket", cfg.Listen.Socket, "http", cfg.Listen.HTTP, "policy", p.String())
+	o.Listens()
+	log.Info("listening", "socket", cfg.Listen.Socket, "http", cfg.Listen.HTTP, "policy", o.Policy.String())
 	err = face.Serve(serving, cfg.Drain, listeners...)
 	stopBase()
 	return errors.Join(err, floor.Wait())
@@ -96,16 +104,16 @@ func closeAll(listeners []net.Listener) error {
 
 // watchLink keeps the pool told of the kernel's links. Where the kernel gives
 // no events the rest of the daemon goes on without.
-func (d *daemonParts) watchLink(ctx context.Context) error {
+func (d *daemon) watchLink(ctx context.Context) error {
 	err := sense.WatchLink(ctx, func(l sense.Link) { d.cloud.SetLink(l.Known, l.Up, l.Prefixes) })
 	if err != nil {
-		d.log.Warn("links are not watched", "err", err)
+		d.Log.Warn("links are not watched", "err", err)
 	}
 	return nil
 }
 
 // keepKeys reads the keys of the cloud targets, and again at every SIGHUP.
-func (d *daemonParts) keepKeys(ctx context.Context) error {
+func (d *daemon) keepKeys(ctx context.Context) error {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
@@ -115,7 +123,7 @@ func (d *daemonParts) keepKeys(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-again:
-			d.log.Info("reading the keys of cloud targets again; other changes of the config need a restart")
+			d.Log.Info("reading the keys of cloud targets again; other changes of the config need a restart")
 		}
 	}
 }
@@ -123,17 +131,17 @@ func (d *daemonParts) keepKeys(ctx context.Context) error {
 // readKeys gets the key of every cloud target, each by itself, since a command
 // may take its time. One that cannot be had leaves its target unused, and the
 // rest works.
-func (d *daemonParts) readKeys(ctx context.Context) {
+func (d *daemon) readKeys(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
-	for _, t := range d.cfg.Cloud.Targets {
+	for _, t := range d.Config.Cloud.Targets {
 		if t.Key.IsZero() {
 			continue
 		}
 		all.Go(func() {
 			key, err := t.Key.Resolve(ctx)
 			if err != nil {
-				d.log.Warn("key cannot be had", "target", t.Name, "err", err)
+				d.Log.Warn("key cannot be had", "target", t.Name, "err", err)
 			}
 			d.cloud.SetKey("cloud/"+t.Name, key, err)
 		})
@@ -180,14 +188,6 @@ func cloudSalt(targets []config.Target) string {
 		fmt.Fprintf(&b, "%s %v\n", t.Name, t.Models) // maps print in the order of their keys
 	}
 	return b.String()
-}
-
-// absolute is the path seen from the root, as it is when that cannot be told.
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
 }
 
 var errNothingAnswers = errors.New("nothing can answer: no usable local engine and no usable cloud target; see /v1/status")
