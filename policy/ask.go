@@ -57,10 +57,11 @@ type Caching struct {
 // Signals is everything besides the ask and the document that a decision may
 // depend on, at one moment.
 type Signals struct {
-	Time    time.Time          `json:"time"`
-	Network string             `json:"network"`          // unknown, online, offline
-	Device  map[string]float64 `json:"device,omitempty"` // what is known of cpu_pct, battery_pct, ...; unknown is absent
-	Targets []Target           `json:"targets"`          // in the order of the config
+	Time    time.Time `json:"time"`
+	Network string    `json:"network"` // unknown, online, offline
+	Device  Device    `json:"device"`
+	Held    []string  `json:"held,omitempty"` // rules with an until that are in force, see [Hold]
+	Targets []Target  `json:"targets"`        // in the order of the config
 }
 
 // Target is one thing that can answer, and its rolling figures. A nil figure

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -31,11 +30,6 @@ const (
 	flag
 )
 
-// device are the names of the device's signals.
-var device = []string{
-	"cpu_pct", "mem_available_mb", "pressure_pct", "temperature_c", "battery_pct", "charging", "disk_free_mb", "metered",
-}
-
 // value is a field's value; known is false when nothing is known of it.
 type value struct {
 	kind  kind
@@ -62,7 +56,7 @@ func lookup(field string, a *Ask, s *Signals) value {
 		return textValue(a.Task)
 	case "privacy":
 		return textValue(a.Privacy)
-	case "network":
+	case networkSignal:
 		return textValue(s.Network)
 	case "deadline_ms":
 		return numValue(float64(a.DeadlineMS))
@@ -83,11 +77,19 @@ func lookup(field string, a *Ask, s *Signals) value {
 }
 
 func deviceSignal(field string, s *Signals) value {
-	if !slices.Contains(device, field) {
-		return value{}
+	if p := s.Device.number(field); p != nil {
+		if *p == nil {
+			return value{kind: number}
+		}
+		return numValue(**p)
 	}
-	n, known := s.Device[field]
-	return value{kind: number, known: known, num: n}
+	if p := s.Device.flag(field); p != nil {
+		if *p == nil {
+			return value{kind: flag}
+		}
+		return flagValue(**p)
+	}
+	return value{}
 }
 
 // holds tells whether the condition is true of the ask and the signals.

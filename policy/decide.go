@@ -61,7 +61,7 @@ type chooser struct {
 
 func (c *chooser) applyRules() {
 	for i := range c.doc.Rules {
-		if r := &c.doc.Rules[i]; r.When.holds(c.ask, c.sig) {
+		if r := &c.doc.Rules[i]; r.inForce(c.ask, c.sig) {
 			c.matched = append(c.matched, r)
 		}
 	}

@@ -251,7 +251,7 @@ func TestBudgetsAndCommits(t *testing.T) {
 
 func TestConditions(t *testing.T) {
 	s := street(t)
-	s.Device = map[string]float64{"battery_pct": 8, "charging": 0}
+	s.Device = policy.Device{BatteryPct: ptr(8.0), Charging: ptr(false)}
 	s.Stream, s.Needs.Tools = true, true
 	yes, no := `{"field":"stream","is":true}`, `{"field":"stream","is":false}`
 	tests := map[string]bool{
@@ -270,7 +270,8 @@ func TestConditions(t *testing.T) {
 		`{"field":"battery_pct","lt":20}`:           true,
 		`{"field":"battery_pct","ge":8,"le":8}`:     true,
 		`{"field":"battery_pct","gt":8}`:            false,
-		`{"field":"charging","lt":1}`:               true,
+		`{"field":"charging","is":false}`:           true,
+		`{"field":"metered","is":false}`:            false, // not known
 		`{"field":"temperature_c","lt":1000}`:       false, // not known
 		`{"not":{"field":"temperature_c","lt":99}}`: true,
 		`{"field":"deadline_ms","ge":60000}`:        true,

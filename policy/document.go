@@ -59,10 +59,13 @@ type Limits struct {
 }
 
 // Rule removes or bounds targets, or puts some first, when its condition holds.
+// One with an Until stays in force until that holds, so that a signal about its
+// limit does not make routes go to and fro, see [Hold].
 type Rule struct {
-	Name string    `json:"name"`
-	When Condition `json:"when"`
-	Then Effect    `json:"then"`
+	Name  string     `json:"name"`
+	When  Condition  `json:"when"`
+	Until *Condition `json:"until,omitempty"`
+	Then  Effect     `json:"then"`
 }
 
 // Effect names targets: "local", "cloud", "local/NAME" or "cloud/NAME".

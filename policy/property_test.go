@@ -97,7 +97,7 @@ func asks(t *rapid.T) policy.Ask {
 func signals(t *rapid.T) policy.Signals {
 	s := policy.Signals{
 		Time: time.Unix(0, 0), Network: rapid.SampledFrom([]string{"unknown", "online", "offline"}).Draw(t, "network"),
-		Device: rapid.MapOfN(rapid.Just("battery_pct"), rapid.Float64Range(0, 100), 0, 1).Draw(t, "device"),
+		Device: policy.Device{BatteryPct: rapid.Ptr(rapid.Float64Range(0, 100), true).Draw(t, "battery")},
 	}
 	for i := range rapid.IntRange(0, 6).Draw(t, "targets") {
 		s.Targets = append(s.Targets, policy.Target{
@@ -210,7 +210,7 @@ func BenchmarkDecide(b *testing.B) {
 			Name: fmt.Sprintf("cloud/more%d", i), Services: []string{"chat"}, Usable: true, P50MS: ptr(float64(100 * i)), ErrorRate: ptr(0.01),
 		})
 	}
-	large.Device = map[string]float64{"battery_pct": 50}
+	large.Device.BatteryPct = ptr(50.0)
 	for i := range 50 {
 		large.rule(fmt.Sprintf("r%d", i), policy.Effect{Deny: []string{fmt.Sprintf("cloud/more%d", i)}},
 			policy.Condition{Field: "task", In: []string{"chat"}}, policy.Condition{Field: "battery_pct", LT: ptr(float64(i * 2))})

@@ -104,7 +104,28 @@ func (v *validator) rules(rules []Rule) {
 		v.check(!seen[r.Name], path+".name", "%q is there twice", r.Name)
 		seen[r.Name] = true
 		v.condition(path+".when", &r.When, 0)
+		if r.Until != nil {
+			v.until(path, &r)
+		}
 		v.effect(path+".then", r.Then)
+	}
+}
+
+// until checks a rule that is held: what begins and what ends it must not
+// depend on the ask.
+func (v *validator) until(path string, r *Rule) {
+	v.condition(path+".until", r.Until, 0)
+	for _, c := range []struct {
+		name string
+		cond *Condition
+	}{{"when", &r.When}, {"until", r.Until}} {
+		tests := 0
+		c.cond.fields(func(field string) {
+			tests++
+			ok := field == networkSignal || slices.Contains(device, field) || lookup(field, &Ask{}, &Signals{}).kind == unknownField
+			v.check(ok, path+"."+c.name, "tests %s; a rule with an until may test only %s", field, strings.Join(SignalNames(), ", "))
+		})
+		v.check(tests > 0, path+"."+c.name, "is missing; a rule with an until needs both")
 	}
 }
 

@@ -22,6 +22,7 @@ func checkProblems(t *testing.T, faults []fault) {
 	for _, tt := range faults {
 		t.Run(tt.name, func(t *testing.T) {
 			d := builtin(t)
+			d.Rules = nil
 			tt.edit(d)
 			bad := d.Validate()
 			hit := func(p policy.Problem) bool { return p.Path == tt.path && strings.Contains(p.Message, tt.says) }
@@ -118,13 +119,17 @@ func TestFieldsAreKnown(t *testing.T) {
 }
 
 func FuzzValidate(f *testing.F) {
-	good, err := json.Marshal(builtin(f))
-	if err != nil {
-		f.Fatal(err)
+	d := builtin(f)
+	for _, rules := range [][]policy.Rule{d.Rules, nil, {{
+		Name: "a", When: policy.Condition{Not: &policy.Condition{Field: "task", In: []string{"math"}}}, Then: policy.Effect{Prefer: []string{"cloud"}},
+	}}} {
+		d.Rules = rules
+		text, err := json.Marshal(d)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
 	}
-	f.Add(good)
-	rule := `"rules":[{"name":"a","when":{"not":{"field":"task","in":["math"]}},"then":{"prefer":["cloud"]}}]`
-	f.Add([]byte(strings.Replace(string(good), `"rules":[]`, rule, 1)))
 	f.Add([]byte(`{"services":{"chat":{"ladder":["refuse"]}},"rules":[{"when":{"all":[{"all":[]}]}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var d policy.Document
@@ -135,7 +140,7 @@ func FuzzValidate(f *testing.F) {
 		s.doc = &d
 		for name := range d.Services {
 			s.Service = name
-			p := s.decide()
+			p := s.live(t, "battery_pct", 4.0)
 			if last := p.Steps[len(p.Steps)-1]; last.Kind != policy.StepRefuse || strings.Contains(fmt.Sprint(p), "NaN") {
 				t.Fatalf("got %+v", p)
 			}

@@ -42,7 +42,7 @@ func TestDefaultPolicy(t *testing.T) {
 func TestPolicyRules(t *testing.T) {
 	text := strings.Replace(goodPolicy, "rules: []", `rules:
   - name: low_battery
-    when: {all: [{field: battery_pct, lt: 20}, {not: {field: charging, ge: 1}}, {field: stream, is: false}, {field: service, in: [chat]}]}
+    when: {all: [{field: battery_pct, lt: 20}, {not: {field: charging, is: true}}, {field: stream, is: false}, {field: service, in: [chat]}]}
     then: {deny: [local], prefer: [cloud/first]}
 `, 1)
 	doc, _, err := config.LoadPolicy(writePolicy(t, text))
@@ -50,7 +50,7 @@ func TestPolicyRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := doc.Rules[0].When.All
-	if len(all) != 4 || *all[0].LT != 20 || *all[1].Not.GE != 1 || *all[2].Is || all[3].In[0] != "chat" {
+	if len(all) != 4 || *all[0].LT != 20 || !*all[1].Not.Is || *all[2].Is || all[3].In[0] != "chat" {
 		t.Errorf("got %+v", all)
 	}
 }

@@ -44,7 +44,8 @@ func scene(targets int) (policy.Ask, policy.Signals) {
 		Service: "chat", Model: policy.Auto, Mode: policy.Auto, Task: "chat", Privacy: policy.Normal, DeadlineMS: 60_000,
 		Size: policy.Size{Bytes: 200, TokensEst: 40, TokensOut: 512},
 	}
-	signals := policy.Signals{Time: time.Now(), Network: "online", Device: map[string]float64{"battery_pct": 50, "cpu_pct": 20}}
+	battery, cpu := 50.0, 20.0
+	signals := policy.Signals{Time: time.Now(), Network: "online", Device: policy.Device{BatteryPct: &battery, CPUPct: &cpu}}
 	for i := range targets {
 		p50, p95, rate := float64(200+10*i), float64(400+20*i), 0.01*float64(i%5)
 		t := policy.Target{
