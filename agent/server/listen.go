@@ -16,13 +16,7 @@ import (
 // socket is made when absent; one in which others could replace the socket is
 // refused, and left as it is.
 func Listen(socket, http string) ([]net.Listener, error) {
-	if err := prepareFolder(filepath.Dir(socket)); err != nil {
-		return nil, err
-	}
-	if err := clearSocket(socket); err != nil {
-		return nil, err
-	}
-	unix, err := listenUnix(socket)
+	unix, err := takeSocket(socket)
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +28,38 @@ func Listen(socket, http string) ([]net.Listener, error) {
 		return nil, errors.Join(tcpFault(http, err), unix.Close())
 	}
 	return []net.Listener{unix, tcp}, nil
+}
+
+// takeSocket makes the socket in the place of one that a killed daemon left.
+// Daemons that start at the same moment take turns, so that none removes what
+// another has just made.
+func takeSocket(path string) (net.Listener, error) {
+	dir := filepath.Dir(path)
+	if err := prepareFolder(dir); err != nil {
+		return nil, err
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the folder of the socket: %w; %s", err, elsewhere)
+	}
+	defer folder.Close() // and the turn ends
+	awaitTurn(folder)
+	if err := clearSocket(path); err != nil {
+		return nil, err
+	}
+	return listenUnix(path)
+}
+
+// awaitTurn takes a lock on the folder. It waits for a moment only: in a folder
+// for everybody, anybody could hold the lock.
+func awaitTurn(folder *os.File) {
+	const tries, pause = 100, 10 * time.Millisecond
+	for range tries {
+		if syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			return
+		}
+		time.Sleep(pause)
+	}
 }
 
 func tcpFault(addr string, err error) error {

@@ -1,9 +1,13 @@
 package server_test
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"nearside/agent/server"
@@ -57,5 +61,43 @@ func TestSocketFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		f("foreign", 0o700, "belongs to user 12345")
+	}
+}
+
+// TestListenAtOnce has many take the place of a dead daemon's socket: one gets
+// it, and it is not removed by the others.
+func TestListenAtOnce(t *testing.T) {
+	dir, err := os.MkdirTemp("", "ns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for round := range 100 {
+		socket := filepath.Join(dir, fmt.Sprint(round))
+		dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dead.SetUnlinkOnClose(false)
+		dead.Close()
+		var took atomic.Int32
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				made, err := server.Listen(socket, "")
+				if err == nil {
+					took.Add(1)
+					t.Cleanup(func() { made[0].Close() })
+				} else if !strings.Contains(err.Error(), "another daemon already answers") {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if conn, err := net.Dial("unix", socket); err != nil || took.Load() != 1 {
+			t.Fatalf("round %d: %d took the socket, want one; connect: %v", round, took.Load(), err)
+		} else {
+			conn.Close()
+		}
 	}
 }
