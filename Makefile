@@ -10,7 +10,7 @@ CLIENTS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nearside/clients
 
 export CGO_ENABLED = 1
 
-.PHONY: help setup build run demo test check lint unit race bench clean
+.PHONY: help setup build run demo test check lint unit race bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ race: setup system clients
 
 bench: setup ## figures of speed and size, as lines `bench NAME VALUE UNIT`
 	@$(GO) run ./build/bench
+
+fuzz: # every fuzz target for FUZZTIME (10m); lines `fuzz PACKAGE TARGET TIME EXECS RESULT`
+	@build/fuzz/fuzz.sh
 
 clean: ## remove what was built; the cache of engine and model stays
 	rm -rf bin build/out
