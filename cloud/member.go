@@ -153,21 +153,15 @@ func (m *member) onTrial() bool { return m.breaker.State() == gobreaker.StateHal
 // limit is how long one attempt may take while others are left: by what is
 // known of the target, else what the policy allows for one not known.
 func (m *member) limit(allowed time.Duration) time.Duration {
-	s := m.figures.Summary()
-	if s.P95 == nil {
-		return allowed
+	if d, ok := m.typical(); ok {
+		return max(allowed/2, 4*d)
 	}
-	return max(allowed/2, 4**s.P95)
+	return allowed
 }
 
 // typical is how long the target needs for an answer; ok is false when that
 // is not known.
-func (m *member) typical() (d time.Duration, ok bool) {
-	if s := m.figures.Summary(); s.P95 != nil {
-		return *s.P95, true
-	}
-	return 0, false
-}
+func (m *member) typical() (d time.Duration, ok bool) { return m.figures.P95() }
 
 // enough is the time within which a target must answer: less says nothing of
 // it, unless the policy allows no more.

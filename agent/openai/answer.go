@@ -45,14 +45,18 @@ func readUsage(raw json.RawMessage) *Usage {
 	if first(raw) != '{' {
 		return nil
 	}
-	var wire struct {
-		In  json.RawMessage `json:"prompt_tokens"`
-		Out json.RawMessage `json:"completion_tokens"`
+	var in, out json.RawMessage
+	for name, v := range members(raw) {
+		switch name {
+		case "prompt_tokens":
+			in = v
+		case "completion_tokens":
+			out = v
+		}
 	}
-	_ = json.Unmarshal(raw, &wire)
-	u := &Usage{In: int(count(wire.In)), Out: int(count(wire.Out))}
+	u := &Usage{In: int(count(in)), Out: int(count(out))}
 	odd := func(raw json.RawMessage, n int) bool { return raw != nil && string(raw) != strconv.Itoa(n) }
-	if !odd(wire.In, u.In) && !odd(wire.Out, u.Out) {
+	if !odd(in, u.In) && !odd(out, u.Out) {
 		u.raw = raw
 	}
 	return u
@@ -257,21 +261,26 @@ func (a *Answer) Completion() []byte {
 // ParseCompletion reads the body of a plain reply. A body that is not a
 // completion is [ErrBroken]; one that says nothing is given with [ErrEmpty].
 func ParseCompletion(body []byte) (*Answer, error) {
+	a, _, err := parseCompletion(body)
+	return a, err
+}
+
+func parseCompletion(body []byte) (*Answer, *envelope, error) {
 	e, err := readEnvelope(body)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if e.failed() && len(e.Choices) == 0 {
-		return nil, streamError(e.Error)
+		return nil, nil, streamError(e.Error)
 	}
 	if len(e.Choices) == 0 || first(e.Choices[0].Delta) != '{' {
-		return nil, fmt.Errorf("%w: no choices", ErrBroken)
+		return nil, nil, fmt.Errorf("%w: no choices", ErrBroken)
 	}
 	a := &Answer{}
 	a.add(e)
 	a.settle()
 	if a.Empty() {
-		return a, ErrEmpty
+		return a, e, ErrEmpty
 	}
-	return a, nil
+	return a, e, nil
 }

@@ -86,19 +86,31 @@ func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, [
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	text, err := readAll(resp)
 	if err != nil {
 		return nil, nil, readFault(ctx, err)
 	}
-	if len(text) > maxReply {
-		return nil, nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
-	}
 	text = valid(text)
-	answer, err := ParseCompletion(text)
+	answer, e, err := parseCompletion(text)
 	if answer != nil {
-		text = answer.reshape(text, shape.Strip)
+		text = answer.reshape(text, e, shape.Strip)
 	}
 	return answer, text, err
+}
+
+// readAll reads the body of a plain reply, in one piece where its length is known.
+func readAll(resp *http.Response) ([]byte, error) {
+	var text bytes.Buffer
+	if n := resp.ContentLength; n > 0 && n <= maxReply {
+		text.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := text.ReadFrom(io.LimitReader(resp.Body, maxReply+1)); err != nil {
+		return nil, err
+	}
+	if text.Len() > maxReply {
+		return nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
+	}
+	return text.Bytes(), nil
 }
 
 // ChatStream posts a streamed request and returns when the headers are there.

@@ -82,14 +82,17 @@ func readError(resp *http.Response, body []byte, now time.Time) *Error {
 		e.Type = "rate_limit_error"
 	}
 	body = valid(bytes.TrimSpace(body))
-	if l := list(body); len(l) > 0 {
-		body = l[0]
+	if !json.Valid(body) {
+		if sentence(body) {
+			e.Message = string(body)
+		}
+		return e
 	}
-	if first(body) == '{' {
-		e.read(object(body))
-	} else if sentence(body) {
-		e.Message = string(body)
+	for one := range elements(body) {
+		body = one
+		break
 	}
+	e.read(object(body))
 	return e
 }
 
@@ -111,7 +114,7 @@ func (e *Error) read(o map[string]json.RawMessage) {
 // sentence tells whether a body is a few words for a person, not a page.
 func sentence(body []byte) bool {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
-	return len(body) > 0 && len(body) <= 500 && body[0] != '<' && !json.Valid(body) && !bytes.ContainsFunc(body, odd)
+	return len(body) > 0 && len(body) <= 500 && body[0] != '<' && !bytes.ContainsFunc(body, odd)
 }
 
 // word is a string or number as text; servers use either.

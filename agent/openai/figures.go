@@ -18,6 +18,7 @@ const (
 type Figures struct {
 	mu       sync.Mutex // guards all below
 	took     []time.Duration
+	sorted   []time.Duration // took, shortest first
 	ended    []ending
 	calls    int64
 	inFlight int
@@ -67,8 +68,19 @@ func (f *Figures) Began(took time.Duration, failed, counts bool) {
 	}
 	f.ended = roll(f.ended, ending{time.Now(), failed})
 	if !failed {
-		f.took = roll(f.took, took)
+		f.note(took)
 	}
+}
+
+// note takes in a time, and keeps all of them sorted as it does.
+func (f *Figures) note(took time.Duration) {
+	if len(f.took) == window {
+		i, _ := slices.BinarySearch(f.sorted, f.took[0])
+		f.sorted = slices.Delete(f.sorted, i, i+1)
+	}
+	f.took = roll(f.took, took)
+	i, _ := slices.BinarySearch(f.sorted, took)
+	f.sorted = slices.Insert(f.sorted, i, took)
 }
 
 func roll[T any](list []T, v T) []T {
@@ -83,12 +95,27 @@ func (f *Figures) Summary() Summary {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := Summary{InFlight: f.inFlight, Calls: f.calls, ErrorRate: f.errorRate(time.Now())}
-	if n := len(f.took); n > 0 {
-		sorted := slices.Sorted(slices.Values(f.took))
-		p50, p95 := sorted[n/2], sorted[min(n-1, n*95/100)]
+	if n := len(f.sorted); n > 0 {
+		p50, p95 := f.sorted[n/2], f.p95()
 		s.P50, s.P95 = &p50, &p95
 	}
 	return s
+}
+
+// P95 is the time within which 19 of 20 good calls ended, and whether there
+// was any.
+func (f *Figures) P95() (d time.Duration, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.sorted) == 0 {
+		return 0, false
+	}
+	return f.p95(), true
+}
+
+func (f *Figures) p95() time.Duration {
+	n := len(f.sorted)
+	return f.sorted[min(n-1, n*95/100)]
 }
 
 func (f *Figures) errorRate(now time.Time) *float64 {

@@ -27,7 +27,13 @@ type Request struct {
 	Schema       bool // response_format asks for JSON
 	Size         int  // bytes of the body
 
-	fields map[string]json.RawMessage
+	fields []field // in the order they came, each name once, without null
+}
+
+// field is a member of the body as the caller sent it.
+type field struct {
+	name  string
+	value json.RawMessage
 }
 
 // Message is one turn. Content is a string, null, or a list of parts.
@@ -41,9 +47,8 @@ type Message struct {
 
 // Text is the message's text, its text parts joined by newlines.
 func (m Message) Text() string {
-	var s string
-	if json.Unmarshal(m.Content, &s) == nil {
-		return s
+	if first(m.Content) == '"' {
+		return quoted(m.Content)
 	}
 	var texts []string
 	for _, p := range m.parts() {
@@ -76,19 +81,56 @@ func Decode(body []byte) (*Request, error) {
 	if !utf8.Valid(body) {
 		return nil, Invalid("", "The body is not valid UTF-8.")
 	}
-	if err := json.Unmarshal(body, &r.fields); err != nil {
-		return nil, badJSON(body, err)
+	if !json.Valid(body) {
+		return nil, badJSON(body, json.Unmarshal(body, new(any)))
 	}
-	if r.fields == nil {
+	if first(bytes.TrimSpace(body)) != '{' {
 		return nil, Invalid("", "The body must be a JSON object.")
 	}
-	maps.DeleteFunc(r.fields, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
+	r.fields = fieldsOf(body)
 	for _, read := range []func() error{r.readModel, r.readMessages, r.readSampling, r.readStream, r.readTools, r.readFormat} {
 		if err := read(); err != nil {
 			return nil, err
 		}
 	}
 	return r, nil
+}
+
+// fieldsOf lists the members of an object; of two with one name the last counts,
+// and null is as good as absent.
+func fieldsOf(object []byte) []field {
+	var all []field
+	for name, v := range members(object) {
+		all = append(all, field{name, v})
+	}
+	if repeats(all) {
+		last := make(map[string]int, len(all))
+		for i, f := range all {
+			last[f.name] = i
+		}
+		kept := all[:0]
+		for i, f := range all {
+			if last[f.name] == i {
+				kept = append(kept, f)
+			}
+		}
+		all = kept
+	}
+	return slices.DeleteFunc(all, func(f field) bool { return string(f.value) == "null" })
+}
+
+// repeats tells whether two fields may have one name: few are compared, many
+// are taken to.
+func repeats(all []field) bool {
+	if len(all) > 24 {
+		return true
+	}
+	for i, f := range all {
+		if slices.ContainsFunc(all[:i], func(o field) bool { return o.name == f.name }) {
+			return true
+		}
+	}
+	return false
 }
 
 func badJSON(body []byte, err error) *Error {
@@ -137,28 +179,48 @@ func (r *Request) HasParts() bool {
 }
 
 // Names lists the fields the caller sent, sorted; null counts as absent.
-func (r *Request) Names() []string { return slices.Sorted(maps.Keys(r.fields)) }
+func (r *Request) Names() []string {
+	names := make([]string, len(r.fields))
+	for i, f := range r.fields {
+		names[i] = f.name
+	}
+	slices.Sort(names)
+	return names
+}
 
 // Field is a field as the caller sent it, nil when absent.
-func (r *Request) Field(name string) json.RawMessage { return r.fields[name] }
+func (r *Request) Field(name string) json.RawMessage {
+	for i := range r.fields {
+		if r.fields[i].name == name {
+			return r.fields[i].value
+		}
+	}
+	return nil
+}
 
 // Body is the request with every field the caller sent, known or not, for the
 // given model. A stream asks for its usage, so that cost is known.
 func (r *Request) Body(model string) []byte {
-	fields := maps.Clone(r.fields)
-	fields["model"] = mustJSON(model)
+	out := make([]byte, 0, r.Size+len(model)+64)
+	out = append(append(out, `{"model":`...), mustJSON(model)...)
 	if r.Stream {
-		fields["stream_options"] = withUsage(r.fields["stream_options"])
+		out = append(append(out, `,"stream_options":`...), withUsage(r.Field("stream_options"))...)
 	}
-	return mustJSON(fields)
+	for _, f := range r.fields {
+		if f.name == "model" || f.name == "stream_options" {
+			continue
+		}
+		out = append(append(append(out, ','), mustJSON(f.name)...), ':')
+		out = append(out, f.value...)
+	}
+	return append(out, '}')
 }
 
 // WithMaxTokens is a copy of the request that asks for at most n tokens.
 func (r *Request) WithMaxTokens(n int) *Request {
 	c := *r
-	c.fields = maps.Clone(r.fields)
-	delete(c.fields, "max_tokens")
-	c.fields["max_completion_tokens"] = mustJSON(n)
+	c.fields = slices.DeleteFunc(slices.Clone(r.fields), func(f field) bool { return f.name == "max_tokens" || f.name == "max_completion_tokens" })
+	c.fields = append(c.fields, field{"max_completion_tokens", mustJSON(n)})
 	c.MaxTokens = n
 	return &c
 }
@@ -168,7 +230,7 @@ func (r *Request) WithMaxTokens(n int) *Request {
 func (r *Request) Only(allowed []string, set map[string]any) []byte {
 	out := make(map[string]any, len(allowed)+len(set))
 	for _, name := range allowed {
-		if v, ok := r.fields[name]; ok {
+		if v := r.Field(name); v != nil {
 			out[name] = v
 		}
 	}
@@ -177,10 +239,7 @@ func (r *Request) Only(allowed []string, set map[string]any) []byte {
 }
 
 func withUsage(options json.RawMessage) json.RawMessage {
-	var o map[string]json.RawMessage
-	if json.Unmarshal(options, &o) != nil || o == nil {
-		o = map[string]json.RawMessage{}
-	}
+	o := object(options)
 	o["include_usage"] = json.RawMessage("true")
 	return mustJSON(o)
 }

@@ -208,7 +208,7 @@ func TestBodyAndOnly(t *testing.T) {
 	const messages = `"messages":[{"role":"user","content":"hi"}]`
 	tests := []struct{ name, got, want string }{
 		{"body keeps what it does not know", string(r.Body("some-model")),
-			`{"exotic":{"big":123456789012345678901234567890,"f":1.10},` + messages + `,"model":"some-model","seed":9007199254740993,"stream":true,"stream_options":{"include_usage":true,"x":1}}`},
+			`{"model":"some-model","stream_options":{"include_usage":true,"x":1},` + messages + `,"stream":true,"seed":9007199254740993,"exotic":{"big":123456789012345678901234567890,"f":1.10}}`},
 		{"only what is allowed", string(r.Only([]string{"messages", "seed", "absent"}, nil)), `{` + messages + `,"seed":9007199254740993}`},
 		{"what is set wins", string(r.Only([]string{"messages", "model"}, map[string]any{"model": "m", "top_k": 1})), `{` + messages + `,"model":"m","top_k":1}`},
 		{"names", strings.Join(r.Names(), " "), "exotic messages model seed stream stream_options"},
@@ -263,7 +263,7 @@ func TestWithMaxTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := r.WithMaxTokens(5)
-	if got := string(c.Body("m")); c.MaxTokens != 5 || got != `{"exotic":1,"max_completion_tokens":5,"messages":[{"role":"user","content":"?"}],"model":"m"}` {
+	if got := string(c.Body("m")); c.MaxTokens != 5 || got != `{"model":"m","messages":[{"role":"user","content":"?"}],"exotic":1,"max_completion_tokens":5}` {
 		t.Errorf("got %d, %s", c.MaxTokens, got)
 	}
 	if got := string(r.Body("m")); r.MaxTokens != 9 || !strings.Contains(got, `"max_tokens":9`) || strings.Contains(got, "completion") {

@@ -24,7 +24,7 @@ func (c *chunk) choice() *choice { return &c.e.Choices[c.i] }
 
 // says tells whether there is anything in the delta but a role.
 func (c *chunk) says() bool {
-	for name, v := range object(c.choice().Delta) {
+	for name, v := range members(c.choice().Delta) {
 		if name != "role" && !blank(v) {
 			return true
 		}
@@ -155,12 +155,12 @@ func valid(data []byte) []byte {
 
 // reshape takes out of a completion what the caller did not ask for, and says
 // how the answer ended where that was left out or wrong.
-func (a *Answer) reshape(completion []byte, strip bool) []byte {
-	top := object(completion)
-	choices := list(top["choices"])
-	if len(choices) == 0 || !strip && reason(object(choices[0])["finish_reason"]) == a.Finish {
+func (a *Answer) reshape(completion []byte, e *envelope, strip bool) []byte {
+	if !strip && reason(e.Choices[0].Finish) == a.Finish {
 		return completion
 	}
+	top := object(completion)
+	choices := list(top["choices"])
 	for i, raw := range choices {
 		c := object(raw)
 		if i == 0 {

@@ -33,8 +33,8 @@ var bounds = []struct {
 
 // read decodes a field into v; an absent field leaves v as it is.
 func (r *Request) read(name string, v any, want string) error {
-	raw, ok := r.fields[name]
-	if !ok {
+	raw := r.Field(name)
+	if raw == nil {
 		return nil
 	}
 	return decode(name, raw, v, want)
@@ -188,7 +188,7 @@ func (r *Request) readStream() error {
 	if err := r.read("stream_options", &o, "an object like {\"include_usage\":true}"); err != nil {
 		return err
 	}
-	if r.fields["stream_options"] != nil && !r.Stream {
+	if r.Field("stream_options") != nil && !r.Stream {
 		return Invalid("stream_options", "stream_options needs stream: true.")
 	}
 	r.IncludeUsage = o.IncludeUsage
@@ -214,7 +214,7 @@ func (r *Request) readTools() error {
 		}
 	}
 	r.Tools = len(tools) > 0
-	if c := first(r.fields["tool_choice"]); c != 0 && c != '"' && c != '{' {
+	if c := first(r.Field("tool_choice")); c != 0 && c != '"' && c != '{' {
 		return Invalid("tool_choice", "tool_choice must be \"none\", \"auto\", \"required\" or an object.")
 	}
 	return nil
@@ -228,7 +228,7 @@ func (r *Request) readFormat() error {
 	if err := r.read("response_format", &f, "an object like {\"type\":\"json_object\"}"); err != nil {
 		return err
 	}
-	if r.fields["response_format"] == nil {
+	if r.Field("response_format") == nil {
 		return nil
 	}
 	if !slices.Contains([]string{"text", "json_object", "json_schema"}, f.Type) {

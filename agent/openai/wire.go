@@ -1,9 +1,10 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,29 +14,19 @@ import (
 // servers write in odd shapes stays raw, to be read by text and count, so that
 // a field nobody needs cannot spoil a good reply.
 type envelope struct {
-	ID      json.RawMessage `json:"id"`
-	Object  json.RawMessage `json:"object"`
-	Created json.RawMessage `json:"created"`
-	Model   json.RawMessage `json:"model"`
-	Choices []choice        `json:"choices"`
-	Usage   json.RawMessage `json:"usage"`
-	Error   json.RawMessage `json:"error"`
+	ID, Object, Created, Model, Usage, Error json.RawMessage
+	Choices                                  []choice
 }
 
 type choice struct {
-	Index    json.RawMessage `json:"index"`
-	Message  json.RawMessage `json:"message"`
-	Delta    json.RawMessage `json:"delta"`
-	Finish   json.RawMessage `json:"finish_reason"`
-	Logprobs json.RawMessage `json:"logprobs"`
+	Index, Message, Delta, Finish, Logprobs json.RawMessage
 
 	message message // the delta, else the message
 }
 
 type message struct {
-	Content json.RawMessage `json:"content"`
-	Refusal json.RawMessage `json:"refusal"`
-	Calls   []call          `json:"tool_calls"`
+	Content, Refusal json.RawMessage
+	Calls            []call
 }
 
 type call struct {
@@ -54,21 +45,74 @@ type call struct {
 // readEnvelope reads what fits of a completion or chunk. It is [ErrBroken]
 // when that is nothing.
 func readEnvelope(data []byte) (*envelope, error) {
-	var e envelope
-	var odd *json.UnmarshalTypeError
-	if err := json.Unmarshal(data, &e); err != nil && (e.Choices == nil || !errors.As(err, &odd)) {
-		return nil, fmt.Errorf("%w: %v", ErrBroken, err)
+	if !json.Valid(data) || first(bytes.TrimSpace(data)) != '{' {
+		return nil, fmt.Errorf("%w: not a JSON object", ErrBroken)
 	}
-	for i := range e.Choices {
-		c := &e.Choices[i]
-		if first(c.Delta) != '{' {
-			c.Delta = c.Message
-		}
-		if c.Delta != nil {
-			_ = json.Unmarshal(c.Delta, &c.message) // what fits of it
+	var e envelope
+	for name, v := range members(data) {
+		switch name {
+		case "id":
+			e.ID = v
+		case "object":
+			e.Object = v
+		case "created":
+			e.Created = v
+		case "model":
+			e.Model = v
+		case "usage":
+			e.Usage = v
+		case "error":
+			e.Error = v
+		case "choices":
+			if c := first(v); c != '[' && c != 'n' {
+				return nil, fmt.Errorf("%w: choices is not a list", ErrBroken)
+			}
+			e.Choices = readChoices(v)
 		}
 	}
 	return &e, nil
+}
+
+func readChoices(list json.RawMessage) []choice {
+	var all []choice
+	for raw := range elements(list) {
+		var c choice
+		for name, v := range members(raw) {
+			switch name {
+			case "index":
+				c.Index = v
+			case "message":
+				c.Message = v
+			case "delta":
+				c.Delta = v
+			case "finish_reason":
+				c.Finish = v
+			case "logprobs":
+				c.Logprobs = v
+			}
+		}
+		if first(c.Delta) != '{' {
+			c.Delta = c.Message
+		}
+		c.message = readMessage(c.Delta)
+		all = append(all, c)
+	}
+	return all
+}
+
+func readMessage(raw json.RawMessage) message {
+	var m message
+	for name, v := range members(raw) {
+		switch name {
+		case "content":
+			m.Content = v
+		case "refusal":
+			m.Refusal = v
+		case "tool_calls":
+			_ = json.Unmarshal(v, &m.Calls) // what fits of it
+		}
+	}
+	return m
 }
 
 // failed tells whether it is an error instead.
@@ -105,6 +149,9 @@ func text(raw json.RawMessage) string {
 
 // quoted reads a string and nothing else.
 func quoted(raw json.RawMessage) string {
+	if n := len(raw); n >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : n-1])
+	}
 	var s string
 	if first(raw) == '"' {
 		_ = json.Unmarshal(raw, &s)
@@ -122,20 +169,10 @@ func count(raw json.RawMessage) int64 {
 }
 
 // object reads the fields of an object; anything else has none.
-func object(raw json.RawMessage) map[string]json.RawMessage {
-	var o map[string]json.RawMessage
-	if json.Unmarshal(raw, &o) != nil || o == nil {
-		return map[string]json.RawMessage{}
-	}
-	return o
-}
+func object(raw json.RawMessage) map[string]json.RawMessage { return maps.Collect(members(raw)) }
 
 // list reads the entries of a list; anything else has none.
-func list(raw json.RawMessage) []json.RawMessage {
-	var l []json.RawMessage
-	_ = json.Unmarshal(raw, &l)
-	return l
-}
+func list(raw json.RawMessage) []json.RawMessage { return slices.Collect(elements(raw)) }
 
 // blank tells whether a value holds nothing.
 func blank(raw json.RawMessage) bool {
@@ -145,7 +182,7 @@ func blank(raw json.RawMessage) bool {
 // more tells what a message holds beside text, refusal and tool calls: a field
 // that nothing here knows, or thoughts, which are not the answer yet.
 func more(raw json.RawMessage) (other, thought bool) {
-	for name, v := range object(raw) {
+	for name, v := range members(raw) {
 		switch {
 		case name == "role", name == "refusal", name == "tool_calls", blank(v):
 		case strings.HasPrefix(name, "reasoning"), strings.HasPrefix(name, "thinking"):
