@@ -32,11 +32,12 @@ type backlog struct {
 }
 
 // add refuses an entry when there is no room: what waits is older and was promised.
-func (b *backlog) add(e *entry) bool {
+// due tells whether the writer should hear of it: of the first, and of a whole batch.
+func (b *backlog) add(e *entry) (ok, due bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.waiting) >= backlogItems || b.bytes+e.size() > backlogBytes {
-		return false
+		return false, true
 	}
 	if b.latest == nil {
 		b.latest = map[string]*entry{}
@@ -44,7 +45,7 @@ func (b *backlog) add(e *entry) bool {
 	b.waiting = append(b.waiting, e)
 	b.latest[e.key] = e
 	b.bytes += e.size()
-	return true
+	return true, len(b.waiting) == 1 || len(b.waiting) == batchItems
 }
 
 // take returns the oldest entries that make a batch of at most so many bytes (or

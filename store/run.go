@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// Run writes what is queued, at once when idle and in batches when busy, and keeps
-// both files within their limits. It blocks until ctx ends, writes what is queued
+// gatherFor is how long what was queued may wait for more, so that one sync of
+// the disk serves many.
+const gatherFor = 200 * time.Millisecond
+
+// Run writes what is queued, in batches, and keeps both files within their limits. It blocks until ctx ends, writes what is queued
 // by then and returns nil; a failed write shows in Stats, not here. Call it once.
 func (s *Store) Run(ctx context.Context) error {
 	tick := time.NewTicker(upkeepInterval)
@@ -17,11 +20,27 @@ func (s *Store) Run(ctx context.Context) error {
 		s.drain(work)
 		select {
 		case <-s.wake:
+			s.gather(ctx)
 		case <-tick.C:
 			s.upkeep(ctx)
 		case <-ctx.Done():
 			s.drain(work)
 			return nil
+		}
+	}
+}
+
+// gather waits until there is a batch, or what there is has waited long enough.
+func (s *Store) gather(ctx context.Context) {
+	end := time.NewTimer(gatherFor)
+	defer end.Stop()
+	for s.answers.backlog.len() < batchItems && s.history.backlog.len() < batchItems {
+		select {
+		case <-s.wake:
+		case <-end.C:
+			return
+		case <-ctx.Done():
+			return
 		}
 	}
 }

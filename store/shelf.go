@@ -3,9 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,7 +44,7 @@ func statementsFor(table string) statements {
 	return statements{
 		get:    name.Replace("SELECT value, at FROM TABLE WHERE key = ?"),
 		insert: name.Replace("INSERT INTO TABLE (key, at, value) VALUES (?, ?, ?)"),
-		remove: name.Replace("DELETE FROM TABLE WHERE key = ?"),
+		remove: name.Replace("DELETE FROM TABLE WHERE key IN (SELECT value FROM json_each(?))"),
 		expire: name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? OR at > ? LIMIT ?)"),
 		evict:  name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ?)"),
 		count:  name.Replace("SELECT count(*) FROM TABLE"),
@@ -65,8 +67,11 @@ func (h *shelf) put(key string, value []byte, at time.Time) {
 		h.file.noteTooLarge()
 		return
 	}
-	if !h.backlog.add(e) {
+	ok, due := h.backlog.add(e)
+	if !ok {
 		h.file.noteDropped(1)
+	}
+	if !due {
 		return
 	}
 	select {
@@ -81,8 +86,7 @@ func (h *shelf) get(ctx context.Context, key string) (*entry, bool, error) {
 	if e, ok := h.backlog.find(key); ok {
 		return e, true, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx) // one row takes no time, and a context that can end costs a goroutine
 	e := &entry{key: key}
 	err := h.file.readers.QueryRowContext(ctx, h.sql.get, key).Scan(&e.value, &e.at)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -177,10 +181,8 @@ func (h *shelf) commit(ctx context.Context, batch []*entry) (change, error) {
 		if err := h.clear(ctx, tx, &c, pagesFor(batch)); err != nil {
 			return err
 		}
-		for _, e := range batch {
-			if err := h.write(ctx, tx, &c, e); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
+		if err := h.write(ctx, tx, &c, newest(batch)); err != nil {
+			return fmt.Errorf("write: %w", err)
 		}
 		return c.measure(ctx, tx)
 	})
@@ -209,15 +211,36 @@ func (h *shelf) clear(ctx context.Context, tx *sql.Tx, c *change, need int64) er
 	return c.evict(ctx, tx, h.sql.evict, max(limit-need, c.pages-2*need))
 }
 
-// write replaces the row of this key, so that it counts as the newest again.
-func (h *shelf) write(ctx context.Context, tx *sql.Tx, c *change, e *entry) error {
-	gone, err := affected(tx.ExecContext(ctx, h.sql.remove, e.key))
+// newest leaves out of a batch what a later entry replaces.
+func newest(batch []*entry) []*entry {
+	last := make(map[string]*entry, len(batch))
+	for _, e := range batch {
+		last[e.key] = e
+	}
+	return slices.DeleteFunc(slices.Clone(batch), func(e *entry) bool { return last[e.key] != e })
+}
+
+// write replaces the rows of these keys, so that they count as the newest again.
+func (h *shelf) write(ctx context.Context, tx *sql.Tx, c *change, batch []*entry) error {
+	keys := make([]string, len(batch))
+	for i, e := range batch {
+		keys[i] = e.key
+	}
+	text, err := json.Marshal(keys)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, h.sql.insert, e.key, e.at, e.value)
-	c.rows += 1 - gone
-	return err
+	gone, err := affected(tx.ExecContext(ctx, h.sql.remove, string(text)))
+	if err != nil {
+		return err
+	}
+	for _, e := range batch {
+		if _, err := tx.ExecContext(ctx, h.sql.insert, e.key, e.at, e.value); err != nil {
+			return err
+		}
+	}
+	c.rows += int64(len(batch)) - gone
+	return nil
 }
 
 // evict removes the oldest rows until so many pages are in use or none is left.
