@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"nearside/agent/openai"
@@ -53,8 +54,13 @@ type Parts struct {
 	Cache    Cache
 	Recorder Recorder
 	Signals  func() policy.Signals // a snapshot; called once per request
-	Keep     Keep
-	Salt     string // identity of the local models: a changed model makes other answers
+}
+
+// Settings are what may change while an agent runs, see [Agent.Swap].
+type Settings struct {
+	Policy *Policy
+	Keep   Keep
+	Salt   string // identity of the targets' models: a changed model makes other answers
 }
 
 // Keep says how long a kept answer is fresh, and for how long it may serve
@@ -66,17 +72,23 @@ type Keep struct {
 
 // Agent handles requests. Its methods may be called from any goroutine.
 type Agent struct {
-	parts  Parts
-	policy *Policy
+	parts    Parts
+	settings atomic.Pointer[Settings]
 }
 
-// New makes an agent with the policy that is in force.
-func New(parts Parts, p *Policy) *Agent {
-	return &Agent{parts: parts, policy: p}
+// New makes an agent with the settings that are in force.
+func New(parts Parts, s Settings) *Agent {
+	a := &Agent{parts: parts}
+	a.Swap(s)
+	return a
 }
+
+// Swap puts other settings in force, all at once. A request goes on to its end
+// with those it began with.
+func (a *Agent) Swap(s Settings) { a.settings.Store(&s) }
 
 // Policy is the policy in force.
-func (a *Agent) Policy() *Policy { return a.policy }
+func (a *Agent) Policy() *Policy { return a.settings.Load().Policy }
 
 // Input is one request with all that its headers said.
 type Input struct {

@@ -110,7 +110,6 @@ func (w *world) agent() *agent.Agent {
 	doc, digest, _ := config.DefaultPolicy()
 	return agent.New(agent.Parts{
 		Local: w.local, Cloud: w.cloud, Scorer: w.sure, Cache: w.mem, Recorder: w.mem,
-		Keep: agent.Keep{Fresh: time.Hour, Stale: 100 * time.Hour},
 		Signals: func() policy.Signals {
 			s := policy.Signals{Network: w.network, Targets: []policy.Target{
 				{Name: "local/tiny", Services: []string{"chat"}, Near: true, Usable: true, Blind: true},
@@ -121,7 +120,10 @@ func (w *world) agent() *agent.Agent {
 			}
 			return s
 		},
-	}, &agent.Policy{Doc: doc, Digest: digest, Source: "built-in"})
+	}, agent.Settings{
+		Policy: &agent.Policy{Doc: doc, Digest: digest, Source: "built-in"},
+		Keep:   agent.Keep{Fresh: time.Hour, Stale: 100 * time.Hour},
+	})
 }
 
 // ask handles one request to its end and returns what its headers would say.

@@ -20,8 +20,8 @@ import (
 // The result is never nil: beside an error it carries what the refusal's
 // headers say. Its Close must be called after the reply was written.
 func (a *Agent) Handle(ctx context.Context, in Input) (*Result, error) {
-	w := &walk{agent: a, in: in, policy: a.Policy(), started: time.Now()}
-	w.result = &Result{walk: w, Head: Head{Route: "none", Policy: w.policy.String(), Cache: "bypass"}}
+	w := &walk{agent: a, in: in, Settings: a.settings.Load(), started: time.Now()}
+	w.result = &Result{walk: w, Head: Head{Route: "none", Policy: w.Policy.String(), Cache: "bypass"}}
 	w.result.Decision = newDecision(w.started)
 	if err := w.decide(); err != nil {
 		return w.result, err
@@ -48,14 +48,14 @@ func (w *walk) end(err error) (*Result, error) {
 
 // walk is one request on its way through its plan.
 type walk struct {
-	agent   *Agent
-	in      Input
-	policy  *Policy
-	started time.Time
-	signals policy.Signals
-	ask     policy.Ask
-	plan    policy.Plan
-	result  *Result
+	*Settings // those in force when it began
+	agent     *Agent
+	in        Input
+	started   time.Time
+	signals   policy.Signals
+	ask       policy.Ask
+	plan      policy.Plan
+	result    *Result
 
 	looked   bool   // the cache was asked
 	kept     *entry // what it had
@@ -69,13 +69,13 @@ type walk struct {
 func (w *walk) decide() error {
 	defer func(start time.Time) { w.result.Timing.Policy = time.Since(start) }(time.Now())
 	w.signals = w.agent.parts.Signals()
-	ask, err := classify(w.in, w.policy.Doc, &w.signals)
+	ask, err := classify(w.in, w.Policy.Doc, &w.signals)
 	w.ask = ask
 	if err != nil {
 		w.result.Reason = policy.ReasonNoRoute
 		return err
 	}
-	w.plan = policy.Decide(w.policy.Doc, &w.ask, &w.signals)
+	w.plan = policy.Decide(w.Policy.Doc, &w.ask, &w.signals)
 	w.result.Reason = w.plan.Reason
 	return nil
 }
@@ -139,7 +139,7 @@ func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step)
 		answerer = w.agent.parts.Local
 	}
 	end := stepEnd(w.started, w.ask.DeadlineMS, later)
-	limits := w.policy.Doc.Limits
+	limits := w.Policy.Doc.Limits
 	call := openai.Call{
 		Request: w.in.Request, Targets: step.Targets(), Hold: step.CommitTokens, Budget: time.Until(end),
 		Attempt: time.Duration(limits.AttemptMS) * time.Millisecond,

@@ -26,6 +26,9 @@ const (
 	maxRetryAfter = time.Hour
 )
 
+// askedForLess is why a target that answered 429 is set aside.
+const askedForLess = "it asked for fewer calls"
+
 // errLost is a call that was not needed any more, since another was quicker.
 var errLost = errors.New("another target was quicker")
 
@@ -79,14 +82,21 @@ func (m *member) client() *openai.Client {
 // forever sets a target aside until something else changes.
 const forever = 100 * 365 * 24 * time.Hour
 
-// setKey gives the target its key, or leaves it alone while there is none.
-func (m *member) setKey(key string, err error) {
+// setKey gives the target its key, or leaves it alone while there is none. What
+// it refused before is forgiven; a limit it announced to this key holds. It
+// tells whether the key is another.
+func (m *member) setKey(key string, err error) (other bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	other = key != m.key
+	if err == nil && !other && m.why == askedForLess {
+		return false
+	}
 	m.key, m.until, m.why = key, time.Time{}, ""
 	if err != nil {
 		m.until, m.why = time.Now().Add(forever), "its key cannot be had: "+err.Error()
 	}
+	return other
 }
 
 // ownFault tells whether the target is to blame: not for a caller that went
@@ -114,15 +124,15 @@ func (m *member) setAside(err error, now time.Time) {
 	defer m.mu.Unlock()
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden:
-		m.until, m.why = now.Add(refusedFor), "it refused the key; correct it, then send the daemon SIGHUP or restart it"
+		m.until, m.why = now.Add(refusedFor), "it refused the key; correct it, then run: nearside config reload"
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
-		m.until, m.why = now.Add(refusedFor), "it does not know the model or the path; check base_url and models, and restart"
+		m.until, m.why = now.Add(refusedFor), "it does not know the model or the path; check base_url and models, then run: nearside config reload"
 	case http.StatusTooManyRequests:
 		wait := rateLimited
 		if e.RetryAfter > 0 {
 			wait = min(e.RetryAfter, maxRetryAfter)
 		}
-		m.until, m.why = now.Add(wait), "it asked for fewer calls"
+		m.until, m.why = now.Add(wait), askedForLess
 	}
 }
 

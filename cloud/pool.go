@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -37,22 +39,22 @@ type Options struct {
 
 // Pool asks cloud targets. Its methods may be called from any goroutine.
 type Pool struct {
-	members map[string]*member
-	order   []*member
-	http    *http.Transport
-	net     network
-	turn    int // of the far target that is probed next; Run's alone
+	roster    atomic.Pointer[roster]
+	reloading sync.Mutex // one Reload at a time
+	http      *http.Transport
+	net       network
+	turn      int // of the far target that is probed next; Run's alone
 }
 
 // New makes a pool. Nothing is sent before the first call.
 func New(o Options) *Pool {
-	p := &Pool{members: map[string]*member{}, http: newTransport()}
+	p := &Pool{http: newTransport()}
 	p.net.init(o.Log)
+	order := make([]*member, 0, len(o.Targets))
 	for _, t := range o.Targets {
-		m := newMember(t, p.http)
-		p.members[t.Name] = m
-		p.order = append(p.order, m)
+		order = append(order, newMember(t, p.http))
 	}
+	p.roster.Store((&roster{}).next(order, time.Now()))
 	return p
 }
 
@@ -118,7 +120,7 @@ func (p *Pool) again(call openai.Call, err error, end time.Time) error {
 
 // reaches tells whether there may be a way to the target of that name.
 func (p *Pool) reaches(name string) bool {
-	m := p.members[name]
+	m := p.member(name)
 	return m != nil && !p.cutOff(m)
 }
 
@@ -127,7 +129,7 @@ func (p *Pool) callable(names []string) []*member {
 	var out []*member
 	now := time.Now()
 	for _, n := range names {
-		if m := p.members[n]; m != nil {
+		if m := p.member(n); m != nil {
 			if ok, _ := m.usable(now); ok {
 				out = append(out, m)
 			}
@@ -154,7 +156,7 @@ func (p *Pool) Run(ctx context.Context) error {
 // probe asks a far target for a sign of life when calls say that the network
 // is gone while the link is up; the next one takes its turn the next time.
 func (p *Pool) probe(ctx context.Context) {
-	far := slices.DeleteFunc(slices.Clone(p.order), p.net.near)
+	far := slices.DeleteFunc(slices.Clone(p.order()), p.net.near)
 	if !p.net.wantsProbe() || len(far) == 0 {
 		return
 	}
@@ -181,7 +183,7 @@ func (p *Pool) saw(m *member, err error, stood bool) {
 		p.net.hear("calls")
 	default:
 		now := time.Now()
-		p.net.miss(m, what, slices.DeleteFunc(slices.Clone(p.order), func(o *member) bool {
+		p.net.miss(m, what, slices.DeleteFunc(slices.Clone(p.order()), func(o *member) bool {
 			ok, _ := o.usable(now)
 			return !ok || o == m || p.net.near(o)
 		}))
@@ -218,7 +220,7 @@ type Status struct {
 // SetKey gives a target its key. With an error, the target is left alone and
 // says why. It may be called at any time.
 func (p *Pool) SetKey(target, key string, err error) {
-	if m := p.members[target]; m != nil {
+	if m := p.member(target); m != nil {
 		m.setKey(key, err)
 	}
 }
@@ -229,8 +231,9 @@ func (p *Pool) Status() []Status {
 	words := map[gobreaker.State]string{
 		gobreaker.StateClosed: "closed", gobreaker.StateOpen: "open", gobreaker.StateHalfOpen: "half_open",
 	}
-	out := make([]Status, 0, len(p.order))
-	for _, m := range p.order {
+	order := p.order()
+	out := make([]Status, 0, len(order))
+	for _, m := range order {
 		s := Status{Target: m.Target, Near: p.net.near(m), Breaker: words[m.breaker.State()], Summary: m.figures.Summary()}
 		s.Usable, s.Why = m.usable(now)
 		out = append(out, s)

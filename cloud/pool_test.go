@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +64,7 @@ func newClouds(t *testing.T, base string, first trip, more ...string) *clouds {
 	}
 	c.does[names[0]] = first
 	c.Pool = New(o)
-	for _, m := range c.order {
+	for _, m := range c.order() {
 		m.http = trip(func(r *http.Request) (*http.Response, error) { return c.take(m.Name)(r) })
 	}
 	return c
@@ -280,5 +281,31 @@ func TestKeyIsBack(t *testing.T) {
 		c.answeredBy("cloud/second", 0)
 		c.SetKey("cloud/first", "new", nil)
 		c.answeredBy("cloud/first", 0)
+	})
+}
+
+// TestReload changes the pool while it is used.
+func TestReload(t *testing.T) {
+	bubble(t, hangs, func(t *testing.T, c *clouds) {
+		c.answeredBy("cloud/second", 10*time.Second)
+		was := c.Status()
+		again := []Target{was[1].Target, was[0].Target, {Name: "cloud/new", Base: "http://new", Keyed: true}}
+		if got := c.Reload(again, map[string]Key{"cloud/new": {Secret: "k"}}); !slices.Equal(got, []string{"cloud/new"}) {
+			t.Errorf("got %v changed, want the new one", got)
+		}
+		now := c.Status()
+		if now[1].Breaker != "open" || now[0].Calls != 1 || !now[2].Usable {
+			t.Errorf("got %+v, want figures and breaker as they were, and the new one usable", now)
+		}
+		c.Reload(again[:1], nil)
+		if got := len(c.Status()); got != 1 {
+			t.Errorf("%d targets are left, want 1", got)
+		}
+		c.set("cloud/second", well)
+		c.Reload(again[2:], map[string]Key{"cloud/new": {Err: errors.New("no such file")}})
+		if now := c.Status(); now[0].Usable || !strings.Contains(now[0].Why, "no such file") {
+			t.Errorf("got %+v, want one that has no key", now)
+		}
+		c.answeredBy("cloud/second", 0) // the asks of this test were planned long ago
 	})
 }

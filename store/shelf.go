@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,7 @@ type shelf struct {
 	file    *file
 	folder  *folder
 	sql     statements
-	keep    time.Duration // below 0 nothing is kept
+	keep    atomic.Int64  // a duration; below 0 nothing is kept
 	ahead   time.Duration // how far in the future an entry may be dated; 0 is as far as it likes
 	now     func() time.Time
 	wake    chan<- struct{}
@@ -56,7 +57,7 @@ func statementsFor(table string) statements {
 // put queues a value; it never blocks. What is too large or finds the queue full
 // is dropped and counted.
 func (h *shelf) put(key string, value []byte, at time.Time) {
-	if h.keep < 0 {
+	if h.keep.Load() < 0 {
 		return
 	}
 	e := &entry{key: key, value: value, at: at.UnixMilli()}
@@ -193,7 +194,7 @@ func (h *shelf) commit(ctx context.Context, batch []*entry) (change, error) {
 }
 
 func (h *shelf) clear(ctx context.Context, tx *sql.Tx, c *change, need int64) error {
-	oldest, latest := h.now().Add(-h.keep).UnixMilli(), int64(math.MaxInt64)
+	oldest, latest := h.now().Add(-time.Duration(h.keep.Load())).UnixMilli(), int64(math.MaxInt64)
 	if h.ahead > 0 {
 		latest = h.now().Add(h.ahead).UnixMilli()
 	}

@@ -88,6 +88,10 @@ func OpenMemory(o Options) (*Store, error) {
 	return s, nil
 }
 
+// KeepAnswers sets the age at which an answer is of no use any more; below 0
+// none is kept. It may be called at any time.
+func (s *Store) KeepAnswers(d time.Duration) { s.answers.keep.Store(int64(d)) }
+
 // Close releases the files and the folder. Whatever is still waiting for the
 // writer is lost, so let Run return first. A second Close does nothing.
 func (s *Store) Close() error {
@@ -106,8 +110,10 @@ func (s *Store) openFiles(ctx context.Context, o Options) error {
 		return fmt.Errorf("open cache: %w", err)
 	}
 	s.wake = make(chan struct{}, 1)
-	s.answers = &shelf{file: s.cache, folder: s.folder, sql: statementsFor("answers"), keep: o.CacheKeep, ahead: maxAhead, now: o.Now, wake: s.wake}
-	s.history = &shelf{file: s.queue, folder: s.folder, sql: statementsFor("decisions"), keep: o.HistoryKeep, now: o.Now, wake: s.wake}
+	s.answers = &shelf{file: s.cache, folder: s.folder, sql: statementsFor("answers"), ahead: maxAhead, now: o.Now, wake: s.wake}
+	s.history = &shelf{file: s.queue, folder: s.folder, sql: statementsFor("decisions"), now: o.Now, wake: s.wake}
+	s.answers.keep.Store(int64(o.CacheKeep))
+	s.history.keep.Store(int64(o.HistoryKeep))
 	return errors.Join(s.answers.count(ctx), s.history.count(ctx))
 }
 

@@ -58,12 +58,13 @@ func who(r *http.Request) caller {
 }
 
 // guard refuses what a browser was talked into: over TCP the Host must be one
-// of ours, and an Origin or Referer only comes through where it is listed.
+// of ours, and an Origin or Referer only comes through where pages are taken
+// and it is listed.
 // Then it names the request, bounds its body, and passes on.
-func (s *Server) guard(origins []string, h http.HandlerFunc) http.Handler {
+func (s *Server) guard(pages bool, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("x-request-id", requestID(r))
-		if e := s.strange(r, origins); e != nil {
+		if e := s.strange(r, pages); e != nil {
 			writeError(w, e)
 			return
 		}
@@ -80,9 +81,14 @@ func (s *Server) guard(origins []string, h http.HandlerFunc) http.Handler {
 	})
 }
 
-func (s *Server) strange(r *http.Request, origins []string) *openai.Error {
-	if !who(r).unix && !slices.Contains(s.opts.Hosts, hostOnly(r.Host)) {
+func (s *Server) strange(r *http.Request, pages bool) *openai.Error {
+	doors := s.doors.Load()
+	if !who(r).unix && !slices.Contains(doors.Hosts, hostOnly(r.Host)) {
 		return forbidden("The Host header is not one this server answers to; use localhost, or add it to listen.hosts.")
+	}
+	var origins []string
+	if pages {
+		origins = doors.Origins
 	}
 	for _, name := range []string{"Origin", "Referer"} {
 		v := r.Header.Get(name)

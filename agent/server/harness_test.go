@@ -119,17 +119,17 @@ func (w *world) signals() policy.Signals {
 
 func (w *world) agent() *agent.Agent {
 	doc, digest, _ := config.DefaultPolicy()
-	parts := agent.Parts{
-		Cache: w.cache, Recorder: w.recorder, Signals: w.signals,
-		Keep: agent.Keep{Fresh: time.Hour, Stale: 24 * time.Hour},
-	}
+	parts := agent.Parts{Cache: w.cache, Recorder: w.recorder, Signals: w.signals}
 	if w.local != nil {
 		parts.Local = w.local
 	}
 	if w.cloud != nil {
 		parts.Cloud = w.cloud
 	}
-	return agent.New(parts, &agent.Policy{Doc: doc, Digest: digest, Source: "built-in"})
+	return agent.New(parts, agent.Settings{
+		Policy: &agent.Policy{Doc: doc, Digest: digest, Source: "built-in"},
+		Keep:   agent.Keep{Fresh: time.Hour, Stale: 24 * time.Hour},
+	})
 }
 
 // face is a server that listens, and the two ways to it.
@@ -148,8 +148,8 @@ func (w world) server() *server.Server {
 			return []server.Model{{ID: "auto", Object: "model"}, {ID: "local/small", Object: "model"}}
 		},
 		History: func() server.History { return w.history },
-		Hosts:   []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins, Pending: w.pending,
-		Log: slog.New(slog.DiscardHandler),
+		Doors:   server.Doors{Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins},
+		Pending: w.pending, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

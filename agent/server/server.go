@@ -37,15 +37,22 @@ type Options struct {
 	Ready   func() error   // nil when some route can answer; else why not
 	Models  func() []Model // for GET /v1/models
 	History func() History // nil while there is none
-	Hosts   []string       // Host values taken over TCP, without port, in lower case
-	Origins []string       // Origin values the OpenAI routes take
+	Reload  Reload         // for POST /v1/config/reload; nil is 501
+	Doors   Doors          // whom it opens to at first, see [Server.Open]
 	Pending time.Duration  // a stream that waits this long gets its headers; 0 is 10 s
 	Log     *slog.Logger
+}
+
+// Doors say for whom the API is open.
+type Doors struct {
+	Hosts   []string // Host values taken over TCP, without port, in lower case
+	Origins []string // Origin values the OpenAI routes take
 }
 
 // Server serves the API. Make it with New.
 type Server struct {
 	opts     Options
+	doors    atomic.Pointer[Doors]
 	http     http.Server
 	draining atomic.Bool
 	cut      context.CancelCauseFunc // ends every request
@@ -58,6 +65,7 @@ func New(o Options) *Server {
 	}
 	base, cut := context.WithCancelCause(context.Background())
 	s := &Server{opts: o, cut: cut}
+	s.Open(o.Doors)
 	s.http = http.Server{
 		Handler: s.routes(), ConnContext: identify, BaseContext: func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
@@ -65,6 +73,10 @@ func New(o Options) *Server {
 	}
 	return s
 }
+
+// Open puts other doors in the place of those there are, for the requests that
+// come from now on.
+func (s *Server) Open(d Doors) { s.doors.Store(&d) }
 
 // Handler is the API without a listener.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
@@ -90,8 +102,8 @@ func (s *Server) Serve(ctx context.Context, drain time.Duration, listeners ...ne
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(s.opts.Origins, h)) }
-	control := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(nil, h)) }
+	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(true, h)) }
+	control := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, h)) }
 
 	open("POST /v1/chat/completions", s.chat)
 	open("OPTIONS /v1/chat/completions", preflight)
@@ -102,6 +114,7 @@ func (s *Server) routes() http.Handler {
 	control("GET /v1/status", s.status)
 	control("GET /v1/decisions", s.decisions)
 	control("GET /v1/decisions/{id}", s.decision)
+	control("POST /v1/config/reload", s.reload)
 	control("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	control("GET /readyz", s.ready)
 	for _, pattern := range unbuilt {
@@ -120,5 +133,5 @@ var unbuilt = []string{
 // known are the paths with the one method each takes, to answer 405 rightly.
 var known = map[string]string{
 	"/v1/chat/completions": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
-	"/v1/decisions": "GET", "/healthz": "GET", "/readyz": "GET",
+	"/v1/config/reload": "POST", "/v1/decisions": "GET", "/healthz": "GET", "/readyz": "GET",
 }

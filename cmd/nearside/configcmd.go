@@ -3,15 +3,18 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config"
+	"nearside/agent/server"
 )
 
 func configCmd(g *globals) *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check and show the config"}
-	c.AddCommand(configCheckCmd(g), configShowCmd(g))
+	c := &cobra.Command{Use: "config", Short: "Check, show and reload the config"}
+	c.AddCommand(configCheckCmd(g), configShowCmd(g), configReloadCmd(g))
 	return c
 }
 
@@ -78,5 +81,53 @@ func configShowCmd(g *globals) *cobra.Command {
 			_, err = c.OutOrStdout().Write(text)
 			return err
 		},
+	}
+}
+
+func configReloadCmd(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use: "reload", Short: "Have the daemon read config, policy and keys again; bad ones change nothing", Args: cobra.NoArgs,
+		Long: `Have the daemon read its config, the policy and the keys of the cloud targets
+again, as SIGHUP does. No request is cut or lost. What is wrong with them is
+printed with line and field, and nothing is changed (exit 2). What needs a
+restart is named, and waits for it.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			resp, err := g.post(c.Context(), "/v1/config/reload", nil, nil)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if g.json {
+				_, err := io.Copy(c.OutOrStdout(), resp.Body)
+				return err
+			}
+			var r server.Reloaded
+			if err := json.NewDecoder(resp.Body).Decode(&r); err != nil {
+				return fmt.Errorf("read the daemon's answer: %w", err)
+			}
+			printReload(c, &r)
+			return nil
+		},
+	}
+}
+
+func printReload(c *cobra.Command, r *server.Reloaded) {
+	out := c.OutOrStdout()
+	for _, w := range r.Warnings {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: %s\n", w)
+	}
+	if len(r.Changed)+len(r.Targets) == 0 {
+		fmt.Fprintln(out, "nothing to change")
+	}
+	for _, line := range []struct {
+		what  string
+		names []string
+	}{{"changed", r.Changed}, {"targets", r.Targets}, {"waits for a restart", r.Restart}} {
+		if len(line.names) > 0 {
+			fmt.Fprintf(out, "%s: %s\n", line.what, strings.Join(line.names, ", "))
+		}
+	}
+	if r.Before != r.After {
+		fmt.Fprintf(out, "policy: %s, was %s\n", r.After, r.Before)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nearside/agent"
 	"nearside/agent/config"
 	"nearside/cmd/nearside/daemon"
 )
@@ -35,20 +36,16 @@ finish for at most the config's drain time (10 s).`,
 			if c.Flags().Changed("state") && f.state == "" {
 				return usage("--state is empty; name a folder")
 			}
-			cfg, err := g.load()
+			if err := g.pin(); err != nil {
+				return err
+			}
+			load := func() (*config.Config, *agent.Policy, error) { return f.load(c, g) }
+			cfg, p, err := load()
 			if err != nil {
 				return err
 			}
-			f.apply(c, cfg, g.socket)
-			if problems := cfg.Validate(); len(problems) > 0 {
-				return usage("%w", problems[0])
-			}
-			p, err := loadPolicy(cfg)
-			if err != nil {
-				return &exitError{exitUsage, err}
-			}
 			return daemon.Run(c.Context(), daemon.Options{
-				Config: cfg, Policy: p, Log: newLog(cfg.Log), Release: release, Commit: revision(),
+				Config: cfg, Policy: p, Load: load, Log: newLog(cfg.Log), Release: release, Commit: revision(),
 				Listens: func() { welcome(cfg) },
 			})
 		},
@@ -56,6 +53,36 @@ finish for at most the config's drain time (10 s).`,
 	c.Flags().StringVar(&f.state, "state", "", "state `DIR` (default the config's)")
 	c.Flags().StringVar(&f.http, "http", "", "loopback `ADDR` for HTTP, \"\" is off (default the config's)")
 	return c
+}
+
+// pin holds the command line to the config file found now, so that a daemon
+// whose file is removed does not fall back to another at a reload.
+func (g *globals) pin() error {
+	path, ok, err := config.Find(g.config)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if ok {
+		g.config = absolute(path)
+	}
+	return nil
+}
+
+// load reads config and policy, and puts the flags over them.
+func (f *serveFlags) load(c *cobra.Command, g *globals) (*config.Config, *agent.Policy, error) {
+	cfg, err := g.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	f.apply(c, cfg, g.socket)
+	if problems := cfg.Validate(); len(problems) > 0 {
+		return nil, nil, usage("%w", problems[0])
+	}
+	p, err := loadPolicy(cfg)
+	if err != nil {
+		return nil, nil, &exitError{exitUsage, err}
+	}
+	return cfg, p, nil
 }
 
 // forbidDumps keeps what was asked out of core dumps, of the daemon and of what

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"nearside/agent/server"
@@ -21,7 +22,8 @@ func (c *conditions) add(name, severity, message, hint string) {
 // health lists what an operator should know.
 func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condition {
 	list := conditions{}
-	if len(locals) == 0 && !d.Config.Local.Disabled {
+	now := d.inForce.Load()
+	if len(locals) == 0 && !now.config.Local.Disabled {
 		list.add("no_local_model", "warn", "there is no local model, so nothing is answered on the device", "run make setup, or list one under local.models")
 	}
 	for _, t := range locals {
@@ -36,10 +38,20 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 	if !s.Ready {
 		list.add("not_ready", "fail", errNothingAnswers.Error(), "see why beside each target in: nearside status")
 	}
-	for _, w := range d.Config.Warnings() {
-		list.add("config", "warn", w.Message, w.Hint)
-	}
+	list.addConfig(now)
 	return list
+}
+
+func (c *conditions) addConfig(now *inForce) {
+	for _, w := range now.config.Warnings() {
+		c.add("config", "warn", w.Message, w.Hint)
+	}
+	if now.fault != "" {
+		c.add("config", "warn", "the config was not reloaded: "+now.fault, "correct it, then run: nearside config reload")
+	}
+	if len(now.restart) > 0 {
+		c.add("restart", "info", "changed in the config and not in force: "+strings.Join(now.restart, ", "), "restart the daemon, or change them back")
+	}
 }
 
 func (c *conditions) addEngine(t local.Status) {

@@ -38,10 +38,7 @@ const (
 // written costs what is remembered, not the answers.
 func (l *lateStore) run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	o := store.Options{
-		Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: cfg.Cache.Stale, Log: log,
-	}
-	if o.CacheKeep == 0 {
-		o.CacheKeep = -1 // for the store 0 is its default
+		Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: storeKeep(cfg.Cache.Stale), Log: log,
 	}
 	if why := exposed(cfg.State); why != "" {
 		log.Warn(why, "hint", exposedHint)
@@ -63,6 +60,18 @@ func (l *lateStore) run(ctx context.Context, cfg *config.Config, log *slog.Logge
 	}
 	l.opened(s)
 	return errors.Join(s.Run(ctx), s.Close())
+}
+
+// storeKeep is how long the store keeps answers; for it 0 is its default.
+func storeKeep(stale time.Duration) time.Duration {
+	if stale == 0 {
+		return -1
+	}
+	return stale
+}
+
+func (l *lateStore) keepAnswers(stale time.Duration) {
+	l.keep(func(s *store.Store) { s.KeepAnswers(storeKeep(stale)) })
 }
 
 // wait is the store once it is open, nil when that takes too long.

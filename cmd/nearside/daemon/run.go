@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,12 +32,17 @@ type daemon struct {
 	local   *local.Local
 	cloud   *cloud.Pool
 	store   *lateStore
+	face    *server.Server
+
+	reloading sync.Mutex // one reload at a time
+	inForce   atomic.Pointer[inForce]
 }
 
 // Options are what a daemon starts from.
 type Options struct {
 	Config  *config.Config // valid
 	Policy  *agent.Policy
+	Load    Load // reads both again
 	Log     *slog.Logger
 	Release string
 	Commit  string // "" when not known
@@ -50,6 +56,10 @@ type Options struct {
 func Run(ctx context.Context, o Options) error {
 	cfg, log := o.Config, o.Log
 	d := &daemon{Options: o, started: time.Now(), store: newLateStore()}
+	d.inForce.Store(&inForce{config: cfg})
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	listeners, err := server.Listen(cfg.Listen.Socket, cfg.Listen.HTTP)
 	if err != nil {
 		return err
@@ -66,12 +76,11 @@ func Run(ctx context.Context, o Options) error {
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
 	d.agent = agent.New(agent.Parts{
 		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store,
-		Signals: d.signals, Salt: d.local.Salt() + cloudSalt(cfg.Cloud.Targets),
-		Keep: agent.Keep{Fresh: cfg.Cache.Fresh, Stale: cfg.Cache.Stale},
-	}, o.Policy)
-	face := server.New(server.Options{
+		Signals: d.signals,
+	}, d.settings(cfg, o.Policy))
+	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
-		Hosts: cfg.Listen.Hosts, Origins: cfg.Listen.Origins, Log: log,
+		Reload: d.reload, Doors: doors(cfg), Log: log,
 	})
 
 	// What serves stops first; what it stands on stops when it is done.
@@ -82,14 +91,14 @@ func Run(ctx context.Context, o Options) error {
 	floor.Go(func() error { return d.local.Run(base) })
 	floor.Go(func() error { return d.cloud.Run(base) })
 	floor.Go(func() error { return d.watchLink(base) })
-	floor.Go(func() error { return d.keepKeys(base) })
+	floor.Go(func() error { return d.heed(base, hangup) })
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 	context.AfterFunc(base, stopServing) // a part that fails takes the daemon down
 	o.Listens()
 	log.Info("listening", "socket", cfg.Listen.Socket, "http", cfg.Listen.HTTP, "policy", o.Policy.String())
-	err = face.Serve(serving, cfg.Drain, listeners...)
+	err = d.face.Serve(serving, cfg.Drain, listeners...)
 	stopBase()
 	return errors.Join(err, floor.Wait())
 }
@@ -112,42 +121,6 @@ func (d *daemon) watchLink(ctx context.Context) error {
 	return nil
 }
 
-// keepKeys reads the keys of the cloud targets, and again at every SIGHUP.
-func (d *daemon) keepKeys(ctx context.Context) error {
-	again := make(chan os.Signal, 1)
-	signal.Notify(again, syscall.SIGHUP)
-	defer signal.Stop(again)
-	for {
-		d.readKeys(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-again:
-			d.Log.Info("reading the keys of cloud targets again; other changes of the config need a restart")
-		}
-	}
-}
-
-// readKeys gets the key of every cloud target, each by itself, since a command
-// may take its time. One that cannot be had leaves its target unused, and the
-// rest works.
-func (d *daemon) readKeys(ctx context.Context) {
-	var all sync.WaitGroup
-	defer all.Wait()
-	for _, t := range d.Config.Cloud.Targets {
-		if t.Key.IsZero() {
-			continue
-		}
-		all.Go(func() {
-			key, err := t.Key.Resolve(ctx)
-			if err != nil {
-				d.Log.Warn("key cannot be had", "target", t.Name, "err", err)
-			}
-			d.cloud.SetKey("cloud/"+t.Name, key, err)
-		})
-	}
-}
-
 func localOptions(cfg *config.Config, sockets string, store *lateStore, log *slog.Logger) local.Options {
 	o := local.Options{
 		Dir: sockets, Ledger: store.ledger, Log: log,
@@ -167,7 +140,11 @@ func localOptions(cfg *config.Config, sockets string, store *lateStore, log *slo
 }
 
 func cloudOptions(cfg *config.Config, log *slog.Logger) cloud.Options {
-	o := cloud.Options{Log: log}
+	return cloud.Options{Targets: cloudTargets(cfg), Log: log}
+}
+
+func cloudTargets(cfg *config.Config) []cloud.Target {
+	var all []cloud.Target
 	for _, t := range cfg.Cloud.Targets {
 		c := cloud.Target{
 			Name: "cloud/" + t.Name, Base: t.BaseURL, Models: t.Models, Services: t.Services,
@@ -176,9 +153,9 @@ func cloudOptions(cfg *config.Config, log *slog.Logger) cloud.Options {
 		if t.Price != nil {
 			c.Price = &cloud.Price{Input: t.Price.Input, Output: t.Price.Output}
 		}
-		o.Targets = append(o.Targets, c)
+		all = append(all, c)
 	}
-	return o
+	return all
 }
 
 // cloudSalt identifies what the cloud targets would answer.

@@ -1,0 +1,147 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"sync"
+
+	"nearside/agent"
+	"nearside/agent/config"
+	"nearside/agent/server"
+	"nearside/cloud"
+)
+
+// Load reads the config that serves this daemon and the policy it names, flags
+// put over it, all checked.
+type Load func() (*config.Config, *agent.Policy, error)
+
+// inForce is what the latest reload left. It never changes; another takes its
+// place.
+type inForce struct {
+	config  *config.Config
+	fault   string   // why the latest reload was refused, "" when it was not
+	restart []string // settings of the file that wait for a restart
+}
+
+// heed reads the keys of the cloud targets, then reloads at every hangup until
+// ctx ends.
+func (d *daemon) heed(ctx context.Context, hangup <-chan os.Signal) error {
+	d.reloading.Lock()
+	targets := d.inForce.Load().config.Cloud.Targets
+	d.readKeys(ctx, targets, func(name string, k cloud.Key) { d.cloud.SetKey(name, k.Secret, k.Err) })
+	d.reloading.Unlock()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+			_, _ = d.reload(ctx) // it logs what came of it
+		}
+	}
+}
+
+// reload reads config and policy again. When they are good they take the place
+// of those in force; what runs goes on, each request with what it began with.
+// When they are not, nothing changes.
+func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	was := d.inForce.Load()
+	fresh, p, err := d.Load()
+	if err != nil {
+		d.inForce.Store(&inForce{config: was.config, fault: err.Error(), restart: was.restart})
+		d.Log.Error("config not reloaded: what was in force stays", "err", err)
+		return nil, err
+	}
+	next := swapped(was.config, fresh)
+	keys := d.keys(context.WithoutCancel(ctx), next.Cloud.Targets) // whoever asked for it may leave
+	r := &server.Reloaded{
+		Changed: append([]string{}, config.Differences(was.config, next)...),
+		Restart: append([]string{}, config.Differences(next, fresh)...),
+		Before:  d.agent.Policy().String(), After: p.String(), Warnings: warnings(next, keys),
+	}
+	if r.Before != r.After && was.config.Policy == next.Policy {
+		r.Changed = append(r.Changed, "policy")
+	}
+	r.Targets = append([]string{}, d.apply(next, p, keys)...)
+	d.inForce.Store(&inForce{config: next, restart: r.Restart})
+	d.Log.Info("config reloaded", "changed", r.Changed, "targets", r.Targets, "needs_restart", r.Restart, "policy", r.After, "was", r.Before)
+	return r, nil
+}
+
+// warnings are what an operator should know of a config that works.
+func warnings(cfg *config.Config, keys map[string]cloud.Key) []string {
+	list := []string{}
+	for _, w := range cfg.Warnings() {
+		list = append(list, w.Message+"; "+w.Hint)
+	}
+	for _, t := range cfg.Cloud.Targets {
+		if err := keys["cloud/"+t.Name].Err; err != nil {
+			list = append(list, "cloud/"+t.Name+" is not used: its key cannot be had: "+err.Error())
+		}
+	}
+	return list
+}
+
+// swapped is the config in force after a reload: of the fresh one all that can
+// change while the daemon runs, of the old one the rest.
+func swapped(old, fresh *config.Config) *config.Config {
+	next := *old
+	next.Listen.Hosts, next.Listen.Origins = fresh.Listen.Hosts, fresh.Listen.Origins
+	next.Cache.Fresh, next.Cache.Stale = fresh.Cache.Fresh, fresh.Cache.Stale
+	next.Cloud, next.Policy = fresh.Cloud, fresh.Policy
+	return &next
+}
+
+// apply puts a config in force and returns the names of the targets that it
+// touched. Nothing in it can fail: what can is built before.
+func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]cloud.Key) []string {
+	touched := d.cloud.Reload(cloudTargets(cfg), keys)
+	d.agent.Swap(d.settings(cfg, p))
+	d.face.Open(doors(cfg))
+	d.store.keepAnswers(cfg.Cache.Stale)
+	return touched
+}
+
+func (d *daemon) settings(cfg *config.Config, p *agent.Policy) agent.Settings {
+	return agent.Settings{
+		Policy: p, Keep: agent.Keep{Fresh: cfg.Cache.Fresh, Stale: cfg.Cache.Stale},
+		Salt: d.local.Salt() + cloudSalt(cfg.Cloud.Targets),
+	}
+}
+
+func doors(cfg *config.Config) server.Doors {
+	return server.Doors{Hosts: cfg.Listen.Hosts, Origins: cfg.Listen.Origins}
+}
+
+// keys are the keys of the targets, by the pool's names.
+func (d *daemon) keys(ctx context.Context, targets []config.Target) map[string]cloud.Key {
+	var mu sync.Mutex // guards all
+	all := map[string]cloud.Key{}
+	d.readKeys(ctx, targets, func(name string, k cloud.Key) {
+		mu.Lock()
+		defer mu.Unlock()
+		all[name] = k
+	})
+	return all
+}
+
+// readKeys gets the key of every cloud target that has one, each by itself,
+// since a command may take its time, and hands it to got, from any goroutine.
+// One that cannot be had leaves its target unused, and the rest works.
+func (d *daemon) readKeys(ctx context.Context, targets []config.Target, got func(name string, k cloud.Key)) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	for _, t := range targets {
+		if t.Key.IsZero() {
+			continue
+		}
+		all.Go(func() {
+			secret, err := t.Key.Resolve(ctx)
+			if err != nil {
+				d.Log.Warn("key cannot be had", "target", t.Name, "err", err)
+			}
+			got("cloud/"+t.Name, cloud.Key{Secret: secret, Err: err})
+		})
+	}
+}
