@@ -64,6 +64,7 @@ type walk struct {
 	attempts attempts
 	faults   []error  // why answering steps gave nothing, in order
 	score    *float64 // confidence of the local answer
+	seen     Observation
 }
 
 func (w *walk) decide() error {
@@ -144,7 +145,7 @@ func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step)
 		Request: w.in.Request, Targets: step.Targets(), Hold: step.CommitTokens, Budget: time.Until(end),
 		Attempt: time.Duration(limits.AttemptMS) * time.Millisecond,
 		Silence: time.Duration(limits.SilenceMS) * time.Millisecond,
-		Tried:   w.attempts.add,
+		Tried:   w.tried,
 	}
 	if w.ask.MaxCost != nil && call.Request.MaxTokens == 0 {
 		call.Request = call.Request.WithMaxTokens(w.ask.Size.TokensOut) // what the cap was reckoned with
