@@ -38,7 +38,7 @@ func (e *engine) launch(ctx context.Context, life int, known stamp) {
 		return
 	}
 	defer close(p.over)
-	if !e.do(func() { e.proc, e.checked = p, known }) {
+	if !e.do(func() { e.proc, e.checked = p, known; e.started++ }) {
 		p.kill()
 		return
 	}
@@ -125,6 +125,7 @@ func (e *engine) crashed(life int, why string) {
 	e.log.Warn("engine crashed", "why", why)
 	e.proc, e.inside = nil, 0
 	e.life++
+	e.failed++
 	now := time.Now()
 	recent := e.crashes[:0]
 	for _, at := range e.crashes {
