@@ -39,7 +39,7 @@ type Options struct {
 	History func() History // nil while there is none
 	Reload  Reload         // for POST /v1/config/reload; nil is 501
 	Doors   Doors          // whom it opens to at first, see [Server.Open]
-	Metrics http.Handler   // for GET /metrics; nil: there are none
+	Metrics http.Handler   // for GET /metrics; nil is 501
 	Pending time.Duration  // a stream that waits this long gets its headers; 0 is 10 s
 	Log     *slog.Logger
 }
@@ -63,7 +63,7 @@ type Server struct {
 // New makes a server; it listens to nothing yet.
 func New(o Options) *Server {
 	if o.Metrics == nil {
-		o.Metrics = http.NotFoundHandler()
+		o.Metrics = http.HandlerFunc(notBuilt)
 	}
 	if o.Pending == 0 {
 		o.Pending = 10 * time.Second
