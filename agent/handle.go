@@ -57,6 +57,7 @@ type walk struct {
 	plan      policy.Plan
 	result    *Result
 
+	hash     string // see key; "" until it is needed
 	looked   bool   // the cache was asked
 	kept     *entry // what it had
 	poor     *openai.Reply
