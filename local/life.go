@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -61,6 +62,9 @@ func (e *engine) begin(ctx context.Context, known stamp) (*process, stamp, error
 	known, err := e.check(ctx, known)
 	if err != nil {
 		return nil, stamp{}, err
+	}
+	if err := os.MkdirAll(e.opts.Dir, 0o700); err != nil { // somebody may have cleaned up
+		return nil, stamp{}, fmt.Errorf("make the folder of the engine's socket: %w", err)
 	}
 	socket := filepath.Join(e.opts.Dir, socketPrefix+rand.Text()[:12]+socketSuffix)
 	p, err := startProcess(e.command(socket), socket)
