@@ -2,11 +2,12 @@ package policy
 
 // Kinds of step.
 const (
-	StepCache  = "cache"
-	StepLocal  = "local"
-	StepCloud  = "cloud"
-	StepStale  = "stale"
-	StepRefuse = "refuse"
+	StepCache   = "cache"
+	StepLocal   = "local"
+	StepCloud   = "cloud"
+	StepStale   = "stale"
+	StepDefault = "default"
+	StepRefuse  = "refuse"
 )
 
 // Commit rules besides after_N_tokens.
