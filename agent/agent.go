@@ -45,23 +45,32 @@ type Policy struct {
 // String is VERSION@first 8 hex of the digest.
 func (p *Policy) String() string { return fmt.Sprintf("%d@%.8s", p.Doc.Version, p.Digest) }
 
-// Parts are what an agent is made of. Local, Cloud, Cache, Recorder, Observer
-// and Scorer may be nil: then there is none.
+// Parts are what an agent is made of. Local, Cloud, Cache, Recorder and Scorer
+// may be nil: then there is none.
 type Parts struct {
 	Local    Answerer
 	Cloud    Answerer
 	Scorer   Scorer
 	Cache    Cache
 	Recorder Recorder
-	Observer Observer
 	Signals  func() policy.Signals // a snapshot; called once per request
 }
 
 // Settings are what may change while an agent runs, see [Agent.Swap].
 type Settings struct {
-	Policy *Policy
-	Keep   Keep
-	Salt   string // identity of the targets' models: a changed model makes other answers
+	Policy   *Policy
+	Keep     Keep
+	Salt     string             // identity of the targets' models: a changed model makes other answers
+	Services map[string]Service // by name; one that is not there has nothing set
+}
+
+// Service is what is set for a service beside its targets. The zero value sets
+// nothing.
+type Service struct {
+	Default []byte             // reply when nothing answers; nil: none
+	Keep    *Keep              // nil: as for all
+	Request func([]byte) error // checks the body of a request; nil: anything goes. Its error tells the caller what is wrong
+	Reply   func([]byte) error // checks the body of a reply; nil: any JSON does
 }
 
 // Keep says how long a kept answer is fresh, and for how long it may serve
@@ -106,7 +115,7 @@ type Input struct {
 // Head is what every reply says about itself.
 type Head struct {
 	Decision string
-	Route    string // local, cloud, cache, stale, none
+	Route    string // local, cloud, cache, stale, default, none
 	Target   string
 	Model    string
 	Reason   string
@@ -147,10 +156,11 @@ type Explanation struct {
 
 // Explain plans the request as Handle would, and stops there.
 func (a *Agent) Explain(in Input) (*Explanation, error) {
-	p, signals := a.Policy(), a.parts.Signals()
-	ask, err := classify(in, p.Doc, &signals)
+	s, signals := a.settings.Load(), a.parts.Signals()
+	ask, err := s.classify(in, &signals)
 	if err != nil {
 		return nil, err
 	}
+	p := s.Policy
 	return &Explanation{p.String(), ask, signals, policy.Decide(p.Doc, &ask, &signals)}, nil
 }

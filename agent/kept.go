@@ -1,13 +1,10 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -16,33 +13,13 @@ import (
 	"nearside/policy"
 )
 
-// entry is an answer as the cache keeps it: a line of JSON that says where it
-// is from, and behind it the body of a plain completion as it is.
+// entry is an answer as the cache keeps it.
 type entry struct {
-	Target string `json:"target"`
-	Model  string `json:"model"`
+	Target string          `json:"target"`
+	Model  string          `json:"model"`
+	Body   json.RawMessage `json:"body"` // a plain completion
 
-	body []byte
-	at   time.Time
-}
-
-func (e *entry) encode() ([]byte, error) {
-	head, err := json.Marshal(e)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, len(head)+1+len(e.body))
-	return append(append(append(out, head...), '\n'), e.body...), nil
-}
-
-// decodeEntry is nil for what is no entry.
-func decodeEntry(value []byte, at time.Time) *entry {
-	head, body, ok := bytes.Cut(value, []byte("\n"))
-	e := &entry{body: body, at: at}
-	if !ok || json.Unmarshal(head, e) != nil {
-		return nil
-	}
-	return e
+	at time.Time
 }
 
 // unkeyed are request fields that do not change the answer.
@@ -52,40 +29,17 @@ var unkeyed = []string{"model", "stream", "stream_options", "user", "metadata", 
 // model name, mode and target are in it, so that an answer made near never
 // serves one who asked for the cloud.
 func (w *walk) key() string {
-	if w.hash != "" {
-		return w.hash
-	}
 	h := sha256.New()
-	for _, part := range []string{w.Salt, w.ask.Service, w.ask.Mode, w.ask.Target} {
-		fmt.Fprintf(h, "%d %s", len(part), part)
-	}
+	enc := json.NewEncoder(h)
+	_ = enc.Encode([]string{w.Salt, w.ask.Service, w.ask.Mode, w.ask.Target})
 	for _, name := range w.in.Request.Names() {
 		if slices.Contains(unkeyed, name) {
 			continue
 		}
-		fmt.Fprintf(h, "%d %s", len(name), name)
-		compact(h, w.in.Request.Field(name))
+		_ = enc.Encode(name)
+		_ = enc.Encode(w.in.Request.Field(name)) // compacted: white space does not count
 	}
-	w.hash = base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16]) // short, since an index of them is kept
-	return w.hash
-}
-
-// compact writes a JSON value that was found valid before, without the white
-// space between its parts, which does not count.
-func compact(to io.Writer, value []byte) {
-	from, quoted := 0, false
-	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
-		case c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case !quoted && (c == ' ' || c == '\n' || c == '\t' || c == '\r'):
-			to.Write(value[from:i])
-			from = i + 1
-		}
-	}
-	to.Write(value[from:])
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // look asks the cache, once per request.
@@ -99,19 +53,22 @@ func (w *walk) look(ctx context.Context) *entry {
 	if err != nil || !ok {
 		return nil
 	}
-	w.kept = decodeEntry(value, at)
+	e := &entry{at: at}
+	if json.Unmarshal(value, e) == nil {
+		w.kept = e
+	}
 	return w.kept
 }
 
 // fresh serves a kept answer that is young enough.
 func (w *walk) fresh(ctx context.Context, step *policy.Step) bool {
-	limit := within(w.Keep.Fresh, w.ask.Cache.MaxAgeS)
+	limit := within(w.keep().Fresh, w.ask.Cache.MaxAgeS)
 	return w.serve(w.look(ctx), step, "hit", limit)
 }
 
 // stale serves a kept answer of any age that is still allowed.
 func (w *walk) stale(ctx context.Context, step *policy.Step) bool {
-	limit := within(w.Keep.Stale, w.ask.Cache.MaxStaleS)
+	limit := within(w.keep().Stale, w.ask.Cache.MaxStaleS)
 	w.result.Degraded = w.serve(w.look(ctx), step, "stale", limit)
 	return w.result.Degraded
 }
@@ -139,13 +96,13 @@ func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duratio
 	age = max(0, age)
 	r := w.result
 	if w.in.Request.Stream {
-		stream, err := openai.Replay(e.body, w.in.Request)
+		stream, err := openai.Replay(e.Body, w.in.Request)
 		if err != nil {
 			return false
 		}
 		r.Stream, r.answer = stream, stream.Answer
 	} else {
-		r.Body = e.body
+		r.Body = e.Body
 	}
 	r.Route, r.Target, r.Model, r.Cache = step.Kind, e.Target, e.Model, how
 	r.Kept, r.Age = true, age
@@ -159,7 +116,7 @@ func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duratio
 // private ask or one that forbade it.
 func (w *walk) storable(status int) bool {
 	r := w.result
-	keep := w.Keep
+	keep := w.keep()
 	return w.agent.parts.Cache != nil && max(keep.Fresh, keep.Stale) > 0 && status == http.StatusOK && r.answer != nil && !r.Kept && !r.Degraded &&
 		w.ask.Privacy != policy.Private && !w.ask.Cache.NoStore && (r.Stream == nil || w.whole())
 }
@@ -176,8 +133,8 @@ func (w *walk) store() {
 	if body == nil {
 		body = w.result.answer.Completion()
 	}
-	e := entry{Target: w.result.Target, Model: w.result.Model, body: body}
-	if value, err := e.encode(); err == nil {
+	value, err := json.Marshal(entry{Target: w.result.Target, Model: w.result.Model, Body: body})
+	if err == nil {
 		w.agent.parts.Cache.Put(w.key(), value, time.Now())
 	}
 }

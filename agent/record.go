@@ -105,7 +105,7 @@ func plainError(err error) string {
 		return op.Op + ": " + op.Err.Error()
 	}
 	for _, known := range []error{
-		openai.ErrBroken, openai.ErrEmpty, openai.ErrCut, openai.ErrStalled,
+		openai.ErrBroken, openai.ErrUnfit, openai.ErrEmpty, openai.ErrCut, openai.ErrStalled,
 		openai.ErrTimeout, openai.ErrBusy, openai.ErrDown,
 	} {
 		if errors.Is(err, known) {
@@ -175,7 +175,6 @@ func (r *Result) Close(end Finish) {
 	if end.Err == nil && w.storable(end.Status) {
 		w.store()
 	}
-	w.observe(end)
 	if rec := w.agent.parts.Recorder; rec != nil {
 		rec.Record(r.Decision, w.started, w.record(end))
 	}

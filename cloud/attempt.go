@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptrace"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,9 +52,8 @@ func (p *Pool) attempt(ctx context.Context, m *member, call openai.Call, limit t
 		m.figures.Done()
 		return reply, err
 	}
-	over := sync.OnceFunc(m.figures.Done)
-	context.AfterFunc(ctx, over) // one that lost a race is never closed
-	reply.Stream.OnClose(func() { m.ended(reply.Stream); over() })
+	context.AfterFunc(ctx, m.figures.Done) // it ends with the stream, at the latest
+	reply.Stream.OnClose(func() { m.ended(reply.Stream) })
 	return reply, nil
 }
 
@@ -146,7 +144,10 @@ func (p *Pool) ask(ctx context.Context, m *member, call openai.Call, limit time.
 // of a stream as is to be held.
 func (m *member) send(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 	r := call.Request
-	body := r.Body(m.Models["chat"])
+	if r.Service != openai.Chat {
+		return m.exchange(ctx, call)
+	}
+	body := r.Body(m.Models[openai.Chat])
 	shape := openai.Shape{Usage: r.IncludeUsage, Silence: call.Silence}
 	reply := &openai.Reply{Target: m.Name}
 	var err error

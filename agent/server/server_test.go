@@ -97,7 +97,8 @@ func TestRoutes(t *testing.T) {
 		{"PUT", "/v1/models", 405, "method_not_allowed", "GET"},
 		{"GET", "/", 404, "unknown_url", ""},
 		{"POST", "/v1/completions", 404, "unknown_url", ""},
-		{"POST", "/v1/embeddings", 501, "not_implemented", ""},
+		{"POST", "/v1/embeddings", 400, "", ""},
+		{"GET", "/v1/embeddings", 405, "method_not_allowed", "POST"},
 		{"POST", "/v1/responses", 501, "not_implemented", ""},
 		{"GET", "/v1/responses/r1", 501, "not_implemented", ""},
 		{"POST", "/v1/responses/r1/cancel", 501, "not_implemented", ""},
@@ -108,7 +109,6 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/v1/events", 501, "not_implemented", ""},
 		{"PUT", "/v1/device/signals", 501, "not_implemented", ""},
 		{"GET", "/metrics", 501, "not_implemented", ""},
-		{"POST", "/metrics", 405, "method_not_allowed", "GET"},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			got := f.call(f.tcp, c.method, c.path, "")
