@@ -38,8 +38,9 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool $(TOOLS) staticcheck ./...
 
-system: # what the tests need of the machine: ip(8) for network namespaces
+system: # what the tests need of the machine: ip(8) for network namespaces, promtool to judge the metrics
 	@command -v ip >/dev/null || { echo "installing iproute2"; apt-get update -qq && apt-get install -y -qq iproute2; }
+	@command -v promtool >/dev/null || { echo "installing prometheus for promtool"; apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; }
 
 unit: setup # the set-up's own tests
 	cd build/engine && python3 -m unittest -q

@@ -45,14 +45,15 @@ type Policy struct {
 // String is VERSION@first 8 hex of the digest.
 func (p *Policy) String() string { return fmt.Sprintf("%d@%.8s", p.Doc.Version, p.Digest) }
 
-// Parts are what an agent is made of. Local, Cloud, Cache, Recorder and Scorer
-// may be nil: then there is none.
+// Parts are what an agent is made of. Local, Cloud, Cache, Recorder, Observer
+// and Scorer may be nil: then there is none.
 type Parts struct {
 	Local    Answerer
 	Cloud    Answerer
 	Scorer   Scorer
 	Cache    Cache
 	Recorder Recorder
+	Observer Observer
 	Signals  func() policy.Signals // a snapshot; called once per request
 }
 

@@ -57,6 +57,7 @@ type walk struct {
 	plan      policy.Plan
 	result    *Result
 
+	hash     string // see key; "" until it is needed
 	looked   bool   // the cache was asked
 	kept     *entry // what it had
 	poor     *openai.Reply
@@ -64,6 +65,7 @@ type walk struct {
 	attempts attempts
 	faults   []error  // why answering steps gave nothing, in order
 	score    *float64 // confidence of the local answer
+	seen     Observation
 }
 
 func (w *walk) decide() error {
@@ -147,7 +149,7 @@ func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step)
 		Attempt: time.Duration(limits.AttemptMS) * time.Millisecond,
 		Silence: time.Duration(limits.SilenceMS) * time.Millisecond,
 		Check:   w.Services[w.ask.Service].Reply,
-		Tried:   w.attempts.add,
+		Tried:   w.tried,
 	}
 	if w.ask.MaxCost != nil && w.ask.Service == openai.Chat && call.Request.MaxTokens == 0 {
 		call.Request = call.Request.WithMaxTokens(w.ask.Size.TokensOut) // what the cap was reckoned with

@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -13,13 +16,33 @@ import (
 	"nearside/policy"
 )
 
-// entry is an answer as the cache keeps it.
+// entry is an answer as the cache keeps it: a line of JSON that says where it
+// is from, and behind it the body of a plain completion as it is.
 type entry struct {
-	Target string          `json:"target"`
-	Model  string          `json:"model"`
-	Body   json.RawMessage `json:"body"` // a plain completion
+	Target string `json:"target"`
+	Model  string `json:"model"`
 
-	at time.Time
+	body []byte
+	at   time.Time
+}
+
+func (e *entry) encode() ([]byte, error) {
+	head, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, len(head)+1+len(e.body))
+	return append(append(append(out, head...), '\n'), e.body...), nil
+}
+
+// decodeEntry is nil for what is no entry.
+func decodeEntry(value []byte, at time.Time) *entry {
+	head, body, ok := bytes.Cut(value, []byte("\n"))
+	e := &entry{body: body, at: at}
+	if !ok || json.Unmarshal(head, e) != nil {
+		return nil
+	}
+	return e
 }
 
 // unkeyed are request fields that do not change the answer.
@@ -29,17 +52,40 @@ var unkeyed = []string{"model", "stream", "stream_options", "user", "metadata", 
 // model name, mode and target are in it, so that an answer made near never
 // serves one who asked for the cloud.
 func (w *walk) key() string {
+	if w.hash != "" {
+		return w.hash
+	}
 	h := sha256.New()
-	enc := json.NewEncoder(h)
-	_ = enc.Encode([]string{w.Salt, w.ask.Service, w.ask.Mode, w.ask.Target})
+	for _, part := range []string{w.Salt, w.ask.Service, w.ask.Mode, w.ask.Target} {
+		fmt.Fprintf(h, "%d %s", len(part), part)
+	}
 	for _, name := range w.in.Request.Names() {
 		if slices.Contains(unkeyed, name) {
 			continue
 		}
-		_ = enc.Encode(name)
-		_ = enc.Encode(w.in.Request.Field(name)) // compacted: white space does not count
+		fmt.Fprintf(h, "%d %s", len(name), name)
+		compact(h, w.in.Request.Field(name))
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	w.hash = base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16]) // short, since an index of them is kept
+	return w.hash
+}
+
+// compact writes a JSON value that was found valid before, without the white
+// space between its parts, which does not count.
+func compact(to io.Writer, value []byte) {
+	from, quoted := 0, false
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ' ' || c == '\n' || c == '\t' || c == '\r'):
+			to.Write(value[from:i])
+			from = i + 1
+		}
+	}
+	to.Write(value[from:])
 }
 
 // look asks the cache, once per request.
@@ -53,10 +99,7 @@ func (w *walk) look(ctx context.Context) *entry {
 	if err != nil || !ok {
 		return nil
 	}
-	e := &entry{at: at}
-	if json.Unmarshal(value, e) == nil {
-		w.kept = e
-	}
+	w.kept = decodeEntry(value, at)
 	return w.kept
 }
 
@@ -96,13 +139,13 @@ func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duratio
 	age = max(0, age)
 	r := w.result
 	if w.in.Request.Stream {
-		stream, err := openai.Replay(e.Body, w.in.Request)
+		stream, err := openai.Replay(e.body, w.in.Request)
 		if err != nil {
 			return false
 		}
 		r.Stream, r.answer = stream, stream.Answer
 	} else {
-		r.Body = e.Body
+		r.Body = e.body
 	}
 	r.Route, r.Target, r.Model, r.Cache = step.Kind, e.Target, e.Model, how
 	r.Kept, r.Age = true, age
@@ -133,8 +176,8 @@ func (w *walk) store() {
 	if body == nil {
 		body = w.result.answer.Completion()
 	}
-	value, err := json.Marshal(entry{Target: w.result.Target, Model: w.result.Model, Body: body})
-	if err == nil {
+	e := entry{Target: w.result.Target, Model: w.result.Model, body: body}
+	if value, err := e.encode(); err == nil {
 		w.agent.parts.Cache.Put(w.key(), value, time.Now())
 	}
 }

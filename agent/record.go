@@ -175,6 +175,7 @@ func (r *Result) Close(end Finish) {
 	if end.Err == nil && w.storable(end.Status) {
 		w.store()
 	}
+	w.observe(end)
 	if rec := w.agent.parts.Recorder; rec != nil {
 		rec.Record(r.Decision, w.started, w.record(end))
 	}

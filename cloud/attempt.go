@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptrace"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,8 +53,9 @@ func (p *Pool) attempt(ctx context.Context, m *member, call openai.Call, limit t
 		m.figures.Done()
 		return reply, err
 	}
-	context.AfterFunc(ctx, m.figures.Done) // it ends with the stream, at the latest
-	reply.Stream.OnClose(func() { m.ended(reply.Stream) })
+	over := sync.OnceFunc(m.figures.Done)
+	context.AfterFunc(ctx, over) // one that lost a race is never closed
+	reply.Stream.OnClose(func() { m.ended(reply.Stream); over() })
 	return reply, nil
 }
 

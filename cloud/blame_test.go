@@ -3,7 +3,9 @@ package cloud
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +45,25 @@ func TestOwnDeadlineIsNoFault(t *testing.T) {
 		c.is("three deadlines", Unknown, "start")
 		if s := c.first(); s.Breaker != "closed" || s.ErrorRate != nil {
 			t.Errorf("got %+v, want no blame", s)
+		}
+	})
+}
+
+// TestOwnShortageIsNoFault has no descriptor left: neither the targets nor the
+// network are to blame.
+func TestOwnShortageIsNoFault(t *testing.T) {
+	at(t, far, fault(&os.SyscallError{Syscall: "socket", Err: syscall.EMFILE}), func(t *testing.T, c *clouds) {
+		c.set("cloud/second", fault(&os.SyscallError{Syscall: "socket", Err: syscall.ENFILE}))
+		for range 20 {
+			if _, err := c.ask(t.Context(), ""); err == nil {
+				t.Error("got an answer, want none")
+			}
+		}
+		c.is("twenty times", Unknown, "start")
+		for _, s := range c.Status() {
+			if s.Breaker != "closed" || !s.Usable || s.ErrorRate != nil {
+				t.Errorf("got %+v, want no blame", s)
+			}
 		}
 	})
 }

@@ -101,11 +101,11 @@ func (m *member) setKey(key string, err error) (other bool) {
 
 // ownFault tells whether the target is to blame: not for a caller that went
 // away, not for a request that is wrong, not for a limit it announced, not for
-// a network that is gone.
+// a network that is gone, not for what this process ran short of.
 func ownFault(err error) bool {
 	var e *openai.Error
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errLost), errors.Is(err, errHurried), errors.Is(err, errOffline):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errLost), errors.Is(err, errHurried), errors.Is(err, errOffline), ranShort(err):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500 || e.Status == http.StatusRequestTimeout

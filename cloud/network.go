@@ -140,7 +140,7 @@ func (n *network) wantsProbe() bool {
 type evidence int
 
 const (
-	nothing  evidence = iota // a name that does not exist, a certificate that is not trusted
+	nothing  evidence = iota // a name that does not exist, a certificate that is not trusted, no descriptor left here
 	answered                 // somebody out there did
 	silence                  // nobody did
 	noNames                  // nobody who knows names
@@ -161,6 +161,9 @@ func outage(err error, stood bool) evidence {
 		if errors.Is(err, no) {
 			return noRoute
 		}
+	}
+	if ranShort(err) {
+		return nothing
 	}
 	var name *net.DNSError
 	var cert *tls.CertificateVerificationError

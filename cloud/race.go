@@ -29,9 +29,7 @@ type race struct {
 func (p *Pool) round(ctx context.Context, call openai.Call, end time.Time) (*openai.Reply, error) {
 	r := &race{
 		pool: p, ctx: ctx, call: call, end: end, queue: p.callable(call.Targets),
-		running: map[*member]context.CancelCauseFunc{},
 	}
-	r.results = make(chan result, len(r.queue))
 	now := time.Now()
 	slices.SortStableFunc(r.queue, func(x, y *member) int {
 		switch xDoubt, yDoubt := x.doubtful(now), y.doubtful(now); {
@@ -42,10 +40,42 @@ func (p *Pool) round(ctx context.Context, call openai.Call, end time.Time) (*ope
 		}
 		return -1
 	})
-	return r.run()
+	if slices.ContainsFunc(r.queue, (*member).onTrial) {
+		return r.run()
+	}
+	return r.inTurn()
 }
 
+// inTurn asks one member after the other: the usual case, where none is on
+// trial, without a goroutine for each.
+func (r *race) inTurn() (*openai.Reply, error) {
+	err := openai.ErrDown
+	for m := r.next(); m != nil; m = r.next() {
+		var reply *openai.Reply
+		if reply, err = r.pool.attempt(r.ctx, m, r.call, r.limit(m)); err == nil {
+			return reply, nil
+		}
+		if settles(err) || r.ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, err
+}
+
+// next takes the next member that can be reached, nil when none is left.
+func (r *race) next() *member {
+	r.queue = slices.DeleteFunc(r.queue, r.pool.cutOff)
+	if len(r.queue) == 0 {
+		return nil
+	}
+	m := r.queue[0]
+	r.queue = r.queue[1:]
+	return m
+}
+
+// run lets members race: one on trial is overtaken when it lets the caller wait.
 func (r *race) run() (*openai.Reply, error) {
+	r.running, r.results = map[*member]context.CancelCauseFunc{}, make(chan result, len(r.queue))
 	err := openai.ErrDown
 	hedge := r.launch()
 	for len(r.running) > 0 {
@@ -84,12 +114,10 @@ func settles(err error) bool {
 // launch starts the next member that can be reached. The channel tells when to
 // overtake it; it is nil, and so never does, unless the member is on trial.
 func (r *race) launch() <-chan time.Time {
-	r.queue = slices.DeleteFunc(r.queue, r.pool.cutOff)
-	if len(r.queue) == 0 {
+	m := r.next()
+	if m == nil {
 		return nil
 	}
-	m := r.queue[0]
-	r.queue = r.queue[1:]
 	limit := r.limit(m)
 	trial := m.onTrial()
 	ctx, cancel := context.WithCancelCause(r.ctx)

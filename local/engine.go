@@ -29,6 +29,9 @@ type View struct {
 	State string
 	Why   string // what is wrong, and what to do
 	PID   int
+
+	Starts  int // processes started so far
+	Crashes int // of them, those that ended by themselves
 }
 
 // engine owns the life of one model's process. One goroutine, in run, owns
@@ -51,6 +54,8 @@ type engine struct {
 	waiting map[*ticket]bool
 	inside  int // leases out
 	crashes []time.Time
+	started int
+	failed  int
 	timer   *time.Timer // idle stop, or the end of a pause
 	checked stamp       // the model file as it was when command and model were found good
 }
@@ -117,7 +122,7 @@ func (e *engine) do(f func()) bool {
 }
 
 func (e *engine) show() {
-	v := &View{State: e.state, Why: e.why}
+	v := &View{State: e.state, Why: e.why, Starts: e.started, Crashes: e.failed}
 	if e.proc != nil {
 		v.PID = e.proc.pid
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -38,7 +39,7 @@ func (e *engine) launch(ctx context.Context, life int, known stamp) {
 		return
 	}
 	defer close(p.over)
-	if !e.do(func() { e.proc, e.checked = p, known }) {
+	if !e.do(func() { e.proc, e.checked = p, known; e.started++ }) {
 		p.kill()
 		return
 	}
@@ -61,6 +62,9 @@ func (e *engine) begin(ctx context.Context, known stamp) (*process, stamp, error
 	known, err := e.check(ctx, known)
 	if err != nil {
 		return nil, stamp{}, err
+	}
+	if err := os.MkdirAll(e.opts.Dir, 0o700); err != nil { // somebody may have cleaned up
+		return nil, stamp{}, fmt.Errorf("make the folder of the engine's socket: %w", err)
 	}
 	socket := filepath.Join(e.opts.Dir, socketPrefix+rand.Text()[:12]+socketSuffix)
 	p, err := startProcess(e.command(socket), socket)
@@ -125,6 +129,7 @@ func (e *engine) crashed(life int, why string) {
 	e.log.Warn("engine crashed", "why", why)
 	e.proc, e.inside = nil, 0
 	e.life++
+	e.failed++
 	now := time.Now()
 	recent := e.crashes[:0]
 	for _, at := range e.crashes {

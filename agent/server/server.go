@@ -40,6 +40,7 @@ type Options struct {
 	History func() History // nil while there is none
 	Reload  Reload         // for POST /v1/config/reload; nil is 501
 	Doors   Doors          // whom it opens to at first, see [Server.Open]
+	Metrics http.Handler   // for GET /metrics; nil is 501
 	Pending time.Duration  // a stream that waits this long gets its headers; 0 is 10 s
 	Log     *slog.Logger
 }
@@ -56,11 +57,15 @@ type Server struct {
 	doors    atomic.Pointer[Doors]
 	http     http.Server
 	draining atomic.Bool
+	asking   atomic.Int64            // requests that are being answered
 	cut      context.CancelCauseFunc // ends every request
 }
 
 // New makes a server; it listens to nothing yet.
 func New(o Options) *Server {
+	if o.Metrics == nil {
+		o.Metrics = http.HandlerFunc(notBuilt)
+	}
 	if o.Pending == 0 {
 		o.Pending = 10 * time.Second
 	}
@@ -106,8 +111,8 @@ func (s *Server) routes() http.Handler {
 	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(true, h)) }
 	control := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, h)) }
 
-	open("POST /v1/chat/completions", s.chat)
-	open("POST /v1/embeddings", s.exchange(embed.Decode))
+	open("POST /v1/chat/completions", s.counted(s.chat))
+	open("POST /v1/embeddings", s.counted(s.exchange(embed.Decode)))
 	open("OPTIONS /v1/chat/completions", preflight)
 	open("OPTIONS /v1/embeddings", preflight)
 	open("OPTIONS /v1/models", preflight)
@@ -118,6 +123,7 @@ func (s *Server) routes() http.Handler {
 	control("GET /v1/decisions", s.decisions)
 	control("GET /v1/decisions/{id}", s.decision)
 	control("POST /v1/config/reload", s.reload)
+	control("GET /metrics", s.opts.Metrics.ServeHTTP)
 	control("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	control("GET /readyz", s.ready)
 	for _, pattern := range unbuilt {
@@ -127,14 +133,31 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
+// Counts are what the server itself counts.
+type Counts struct {
+	InFlight int64 // requests that are being answered
+}
+
+// Counts may be called at any time.
+func (s *Server) Counts() Counts { return Counts{InFlight: s.asking.Load()} }
+
+// counted counts a request as being answered.
+func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.asking.Add(1)
+		defer s.asking.Add(-1)
+		h(w, r)
+	}
+}
+
 // unbuilt are routes whose names are settled and whose code is not there yet.
 var unbuilt = []string{
 	"/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
-	"/v1/messages", "/v1/call/", "/v1/flows/", "/v1/feedback", "/v1/events", "/v1/device/signals", "/metrics",
+	"/v1/messages", "/v1/call/", "/v1/flows/", "/v1/feedback", "/v1/events", "/v1/device/signals",
 }
 
 // known are the paths with the one method each takes, to answer 405 rightly.
 var known = map[string]string{
 	"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
-	"/v1/config/reload": "POST", "/v1/decisions": "GET", "/healthz": "GET", "/readyz": "GET",
+	"/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/healthz": "GET", "/readyz": "GET",
 }

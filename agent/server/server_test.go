@@ -109,6 +109,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/v1/events", 501, "not_implemented", ""},
 		{"PUT", "/v1/device/signals", 501, "not_implemented", ""},
 		{"GET", "/metrics", 501, "not_implemented", ""},
+		{"POST", "/metrics", 405, "method_not_allowed", "GET"},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			got := f.call(f.tcp, c.method, c.path, "")

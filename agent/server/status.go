@@ -56,6 +56,9 @@ type EngineStatus struct {
 	Model *string `json:"model"`
 	PID   *int    `json:"pid"`
 	Why   *string `json:"why"`
+
+	Starts  int `json:"starts"`  // processes started
+	Crashes int `json:"crashes"` // of them, those that ended by themselves
 }
 
 // StoreStatus says how full the store is.

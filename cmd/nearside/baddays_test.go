@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -63,5 +64,35 @@ func (h *house) onlyOne(t *testing.T, crowd int) {
 	waiting.Wait()
 	if err := <-ended; err != nil {
 		t.Errorf("the one that served ended with %v", err)
+	}
+}
+
+// TestStateRemoved removes the state folder under a daemon: it answers on, near
+// and far, says what is lost, and the next one makes the folder anew.
+func TestStateRemoved(t *testing.T) {
+	h := unstarted(t, clouds(newCloud(t, fake.Options{})))
+	state := filepath.Join(h.dir, "state")
+	h.start()
+	if info, err := os.Stat(state); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("a missing folder: got %v, %v, want it made with 0700", info, err)
+	}
+	h.answers(t)
+	if err := os.RemoveAll(state); err != nil {
+		t.Fatal(err)
+	}
+	h.answers(t)
+	h.killEngine() // its next life needs the folder
+	h.answers(t)
+	if r := h.ask(inCloud("Are you there?")); r.route() != "cloud" {
+		t.Errorf("got %v", r)
+	}
+	c := h.condition("state_folder")
+	tells(t, c.Message, state, "was removed")
+	tells(t, c.Hint, "start the daemon again")
+	h.stop()
+	h.start()
+	until(t, "the store is open", patience, func() bool { return h.status().Store.Queue.State == "ok" })
+	if s := h.status(); len(s.Health) > 0 {
+		t.Errorf("got health %+v, want all well", s.Health)
 	}
 }

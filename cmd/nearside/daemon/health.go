@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,12 +72,15 @@ func (c *conditions) addEngine(t local.Status) {
 
 func (d *daemon) addStore(list *conditions) {
 	if why := d.store.fault.Load(); why != nil {
-		list.add("store", "fail", "nothing is remembered beyond this run: "+*why, "correct the state folder, or choose another with --state DIR")
+		list.add("store", "fail", "nothing is remembered beyond this run: "+*why, "free space in "+d.Config.State+" or correct it, or choose another with --state DIR")
 	}
 	if why := exposed(d.Config.State); why != "" {
 		list.add("state_folder", "warn", why, exposedHint)
 	}
 	if st := d.store.store.Load(); st != nil {
+		if d.store.fault.Load() == nil && vanished(d.Config.State) {
+			list.add("state_folder", "fail", "the state folder "+d.Config.State+" was removed: what is remembered ends with this run", "start the daemon again")
+		}
 		stats := st.Stats()
 		list.addFile(filepath.Join(d.Config.State, "queue.db"), stats.Queue)
 		list.addFile(filepath.Join(d.Config.State, "cache.db"), stats.Cache)
@@ -93,6 +98,12 @@ func (c *conditions) addFile(path string, f store.FileStats) {
 		moved := filepath.Join(filepath.Dir(path), f.Aside)
 		c.add("store_quarantined", "warn", path+" was damaged and begun anew; what it was is "+moved, "look at it or remove it, and check the disk")
 	}
+}
+
+// vanished tells that the folder of an open store is gone, or another is there.
+func vanished(state string) bool {
+	_, err := os.Stat(filepath.Join(state, "queue.db"))
+	return state != "" && errors.Is(err, fs.ErrNotExist)
 }
 
 const exposedHint = "chown it to the daemon's user and chmod it to 0700, or choose another with --state DIR"

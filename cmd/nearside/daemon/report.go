@@ -71,7 +71,7 @@ func measured(t server.TargetStatus, f openai.Summary) server.TargetStatus {
 }
 
 func engineOf(t local.Status) server.EngineStatus {
-	e := server.EngineStatus{State: t.State, Model: filled(t.Name), Why: filled(t.Why)}
+	e := server.EngineStatus{State: t.State, Model: filled(t.Name), Why: filled(t.Why), Starts: t.Starts, Crashes: t.Crashes}
 	if t.External {
 		e.State = "external"
 	}

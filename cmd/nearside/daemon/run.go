@@ -19,6 +19,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config"
 	"nearside/agent/server"
+	"nearside/agent/server/metrics"
 	"nearside/cloud"
 	"nearside/local"
 	"nearside/local/sense"
@@ -74,13 +75,14 @@ func Run(ctx context.Context, o Options) error {
 	d.cloud = cloud.New(cloudOptions(cfg, log))
 	link := sense.ReadLink()
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
+	meter := metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
 	d.agent = agent.New(agent.Parts{
-		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store,
+		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: meter,
 		Signals: d.signals,
 	}, d.settings(cfg, o.Policy))
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
-		Reload: d.reload, Doors: doors(cfg), Log: log,
+		Reload: d.reload, Metrics: meter, Doors: doors(cfg), Log: log,
 	})
 
 	// What serves stops first; what it stands on stops when it is done.

@@ -1,0 +1,139 @@
+package metrics_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"nearside/agent"
+	"nearside/agent/server"
+	"nearside/agent/server/metrics"
+)
+
+func newMeter() *metrics.Meter {
+	open := "open"
+	return metrics.New(metrics.Sources{
+		Status: func() server.Status {
+			return server.Status{
+				Ready: true, Connectivity: server.Connectivity{State: "offline"}, Policy: server.PolicyStatus{Version: 3},
+				Targets: []server.TargetStatus{{Name: "cloud/first", Breaker: &open, InFlight: 2}},
+				Engine:  server.EngineStatus{State: "ready", Starts: 4, Crashes: 1},
+				Store:   server.StoreStatus{Cache: server.FileStatus{Rows: 7, Dropped: 5}},
+				Health:  []server.Condition{{Severity: "warn"}},
+			}
+		},
+		Counts: func() server.Counts { return server.Counts{InFlight: 6} },
+	})
+}
+
+func scrape(m *metrics.Meter) string {
+	w := httptest.NewRecorder()
+	m.ServeHTTP(w, nil)
+	return w.Body.String()
+}
+
+// shows wants the lines in what a scrape of the meter gives.
+func shows(t *testing.T, m *metrics.Meter, lines ...string) {
+	t.Helper()
+	text := scrape(m)
+	for _, line := range lines {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("no %q in:\n%s", line, text)
+		}
+	}
+}
+
+func TestFinished(t *testing.T) {
+	m := newMeter()
+	m.SetCallers([]string{"dashboard"})
+	m.Finished(&agent.Observation{
+		Caller: "dashboard", Service: "chat", Route: "cloud", Target: "cloud/first", Reason: "local_unsure", Cache: "miss", Status: 200,
+		Streamed: true, Broken: true, First: 20 * time.Millisecond, Total: 2 * time.Second, TokensIn: 3, TokensOut: 5, CostUSD: .25,
+	})
+	m.Finished(&agent.Observation{Caller: "uid:7", Service: "chat", Route: "stale", Reason: "stale_on_error", Cache: "stale", Status: 200, Degraded: true})
+	m.Finished(&agent.Observation{Caller: "uid:7", Service: "chat", Route: "none", Reason: "caller_gone"})
+	shows(t, m,
+		`nearside_requests_total{reason="local_unsure",route="cloud",service="chat",status="2xx"} 1`,
+		`nearside_requests_total{reason="caller_gone",route="none",service="chat",status="gone"} 1`,
+		`nearside_caller_requests_total{caller="dashboard",status="2xx"} 1`,
+		`nearside_caller_requests_total{caller="other",status="2xx"} 1`,
+		`nearside_cache_lookups_total{result="stale"} 1`,
+		`nearside_tokens_total{direction="out",target="cloud/first"} 5`,
+		`nearside_cost_usd_total{target="cloud/first"} 0.25`,
+		`nearside_degraded_answers_total{reason="stale_on_error"} 1`,
+		`nearside_broken_streams_total{target="cloud/first"} 1`,
+		`nearside_request_duration_seconds_bucket{route="cloud",le="1"} 0`,
+		`nearside_request_duration_seconds_bucket{route="cloud",le="2.5"} 1`,
+		`nearside_time_to_first_token_seconds_bucket{route="cloud",le="0.025"} 1`,
+		`nearside_time_to_first_token_seconds_count{route="stale"} 0`,
+	)
+}
+
+func TestAttempted(t *testing.T) {
+	m := newMeter()
+	for _, result := range []string{"ok", "status_418", "status_500", "status_502", "status_429"} {
+		m.Attempted("cloud/first", result)
+	}
+	shows(t, m,
+		`nearside_attempts_total{result="ok",target="cloud/first"} 1`,
+		`nearside_attempts_total{result="status_4xx",target="cloud/first"} 1`,
+		`nearside_attempts_total{result="status_5xx",target="cloud/first"} 2`,
+		`nearside_attempts_total{result="status_429",target="cloud/first"} 1`,
+	)
+}
+
+func TestScrape(t *testing.T) {
+	shows(t, newMeter(),
+		`nearside_connectivity{state="offline"} 1`,
+		`nearside_connectivity{state="online"} 0`,
+		`nearside_target_breaker{state="open",target="cloud/first"} 1`,
+		`nearside_target_breaker{state="closed",target="cloud/first"} 0`,
+		`nearside_target_in_flight{target="cloud/first"} 2`,
+		`nearside_requests_in_flight 6`,
+		`nearside_ready 1`,
+		`nearside_policy_version 3`,
+		`nearside_engine{state="ready"} 1`,
+		`nearside_engine_starts_total 4`,
+		`nearside_engine_crashes_total 1`,
+		`nearside_store_rows{file="cache"} 7`,
+		`nearside_store_dropped_total{file="cache"} 5`,
+		`nearside_health_conditions{severity="warn"} 1`,
+		`nearside_health_conditions{severity="fail"} 0`,
+	)
+}
+
+// TestBounded has names come and go, as policies and configs do.
+func TestBounded(t *testing.T) {
+	m := newMeter()
+	const names = 5000
+	for i := range names {
+		m.Finished(&agent.Observation{Service: "chat", Route: "local", Reason: fmt.Sprintf("rule_%d", i), Status: 200})
+	}
+	if n := strings.Count(scrape(m), "nearside_requests_total{"); n > 600 {
+		t.Errorf("got %d series of requests, want a few hundred", n)
+	}
+	shows(t, m, fmt.Sprintf(`nearside_requests_total{reason="other",route="other",service="other",status="other"} %d`, names-512))
+}
+
+func TestNoAllocation(t *testing.T) {
+	m := newMeter()
+	o := &agent.Observation{
+		Caller: "uid:7", Service: "chat", Route: "cloud", Target: "cloud/first", Reason: "local_unsure", Cache: "miss",
+		Status: 200, Streamed: true, TokensIn: 3, TokensOut: 5, CostUSD: .25, Degraded: true,
+	}
+	if n := testing.AllocsPerRun(100, func() { m.Finished(o); m.Attempted("cloud/first", "status_503") }); n > 0 {
+		t.Errorf("%v allocations per request, want none", n)
+	}
+}
+
+func BenchmarkFinished(b *testing.B) {
+	m := newMeter()
+	o := &agent.Observation{Caller: "uid:7", Service: "chat", Route: "cloud", Target: "cloud/first", Reason: "local_unsure", Cache: "miss", Status: 200, TokensIn: 3, TokensOut: 5}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Attempted("cloud/first", "ok")
+		m.Finished(o)
+	}
+}

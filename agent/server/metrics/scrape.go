@@ -1,0 +1,116 @@
+package metrics
+
+import (
+	"runtime"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"nearside/agent/server"
+)
+
+// scrape reads the daemon's status when somebody asks.
+type scrape struct{ Sources }
+
+// Describe says nothing, since which series there are is known only then.
+func (s *scrape) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads every source once.
+func (s *scrape) Collect(ch chan<- prometheus.Metric) {
+	p, st := page{ch}, s.Status()
+	counts := s.Counts()
+	p.gauge("nearside_build_info", "The program that runs; the value is 1.", 1, "version", st.Version, "commit", st.Commit, "go_version", runtime.Version())
+	p.gauge("nearside_requests_in_flight", "Requests that are being answered.", float64(counts.InFlight))
+	p.gauge("nearside_ready", "1 while some route can answer.", truth(st.Ready))
+	p.states("nearside_connectivity", "1 for what is known of the way out, 0 for what is not so.", networks, st.Connectivity.State)
+	p.policy(&st.Policy)
+	for i := range st.Targets {
+		p.target(&st.Targets[i])
+	}
+	p.engine(&st.Engine)
+	p.file("queue", &st.Store.Queue)
+	p.file("cache", &st.Store.Cache)
+	p.health(st.Health)
+}
+
+var (
+	networks = []string{"unknown", "online", "metered", "portal", "degraded", "offline"}
+	breakers = []string{"closed", "open", "half_open"}
+	engines  = []string{"none", "stopped", "starting", "ready", "backoff", "quarantined", "broken", "external"}
+)
+
+// page takes metrics down for one scrape. Labels are names and values in turn.
+type page struct{ ch chan<- prometheus.Metric }
+
+func (p page) gauge(name, help string, v float64, labels ...string) {
+	p.add(prometheus.GaugeValue, name, help, v, labels)
+}
+
+func (p page) counter(name, help string, v float64, labels ...string) {
+	p.add(prometheus.CounterValue, name, help, v, labels)
+}
+
+func (p page) add(kind prometheus.ValueType, name, help string, v float64, labels []string) {
+	var names, values []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, labels[i+1])
+	}
+	p.ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, v, values...)
+}
+
+// states is one series per state, 1 for the one that is.
+func (p page) states(name, help string, all []string, is string, labels ...string) {
+	for _, state := range all {
+		p.gauge(name, help, truth(state == is), append([]string{"state", state}, labels...)...)
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (p page) policy(s *server.PolicyStatus) {
+	p.gauge("nearside_policy_version", "Version of the policy in force.", float64(s.Version))
+	p.gauge("nearside_policy_info", "The policy in force; the value is 1.", 1, "version", strconv.Itoa(s.Version), "digest", s.Digest, "source", s.Source, "state", s.State)
+}
+
+func (p page) target(t *server.TargetStatus) {
+	p.gauge("nearside_target_usable", "1 while the target may be called.", truth(t.Usable), "target", t.Name)
+	p.gauge("nearside_target_in_flight", "Calls to the target that are not over.", float64(t.InFlight), "target", t.Name)
+	if t.ErrorRate != nil {
+		p.gauge("nearside_target_error_ratio", "Share of the target's calls of the last half minute that failed.", *t.ErrorRate, "target", t.Name)
+	}
+	if t.Breaker != nil {
+		p.states("nearside_target_breaker", "1 for the state the target's breaker is in, 0 for the others.", breakers, *t.Breaker, "target", t.Name)
+	}
+}
+
+func (p page) engine(e *server.EngineStatus) {
+	p.states("nearside_engine", "1 for the state the local engine is in, 0 for the others.", engines, e.State)
+	p.counter("nearside_engine_starts_total", "Processes of the local engine that were started.", float64(e.Starts))
+	p.counter("nearside_engine_crashes_total", "Processes of the local engine that ended by themselves.", float64(e.Crashes))
+}
+
+func (p page) file(name string, f *server.FileStatus) {
+	p.gauge("nearside_store_rows", "Entries in a file of the store.", float64(f.Rows), "file", name)
+	p.gauge("nearside_store_bytes", "Bytes in use in a file of the store.", float64(f.Bytes), "file", name)
+	p.gauge("nearside_store_quota_bytes", "Most bytes that a file of the store may use.", float64(f.Quota), "file", name)
+	p.counter("nearside_store_dropped_total", "Entries that could not be kept.", float64(f.Dropped), "file", name)
+}
+
+// health counts the conditions of each severity, also where there is none, so
+// that an alert has something to look at.
+func (p page) health(list []server.Condition) {
+	for _, severity := range []string{"info", "warn", "fail"} {
+		n := 0
+		for _, c := range list {
+			if c.Severity == severity {
+				n++
+			}
+		}
+		p.gauge("nearside_health_conditions", "Conditions of the daemon's health, by severity.", float64(n), "severity", severity)
+	}
+}
