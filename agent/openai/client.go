@@ -20,13 +20,12 @@ const maxReply = 32 << 20
 // order, and how long they have.
 type Call struct {
 	Request *Request
-	Targets []string                // local/NAME or cloud/NAME, best first
-	Hold    int                     // tokens of a stream to read before it is given out; -1 is all
-	Budget  time.Duration           // until the last byte of a plain reply or the held tokens of a stream
-	Attempt time.Duration           // for one attempt while another target is left
-	Silence time.Duration           // longest pause inside a stream
-	Check   func(body []byte) error // judges the body of a reply that is not chat; nil: any will do
-	Tried   func(Attempt)           // told of every attempt when it ends; from any goroutine
+	Targets []string      // local/NAME or cloud/NAME, best first
+	Hold    int           // tokens of a stream to read before it is given out; -1 is all
+	Budget  time.Duration // until the last byte of a plain reply or the held tokens of a stream
+	Attempt time.Duration // for one attempt while another target is left
+	Silence time.Duration // longest pause inside a stream
+	Tried   func(Attempt) // told of every attempt when it ends; from any goroutine
 }
 
 // Attempt is one call to one target, as a decision record shows it.
@@ -70,8 +69,6 @@ type Client struct {
 	Base string // such as https://api.example/v1, without a slash at the end
 	Key  string // sent as a bearer token when not empty
 	HTTP http.RoundTripper
-
-	Header http.Header // sent with every call of [Client.Send]
 }
 
 // Shape says how a reply should look for the caller.
@@ -236,7 +233,7 @@ func Result(err error) string {
 	for _, x := range []struct {
 		word  string
 		fault error
-	}{{"broken", ErrBroken}, {"unfit", ErrUnfit}, {"empty", ErrEmpty}, {"cut", ErrCut}, {"stalled", ErrStalled}, {"busy", ErrBusy}, {"down", ErrDown}} {
+	}{{"broken", ErrBroken}, {"empty", ErrEmpty}, {"cut", ErrCut}, {"stalled", ErrStalled}, {"busy", ErrBusy}, {"down", ErrDown}} {
 		if errors.Is(err, x.fault) {
 			return x.word
 		}

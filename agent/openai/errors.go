@@ -15,8 +15,7 @@ import (
 // Faults of a target that are not an HTTP status of its own. Match with
 // [errors.Is].
 var (
-	ErrBroken  = errors.New("broken reply") // not JSON, not a stream, no choices
-	ErrUnfit   = errors.New("reply does not fit the schema")
+	ErrBroken  = errors.New("broken reply")            // not JSON, not a stream, no choices
 	ErrEmpty   = errors.New("empty answer")            // well formed, says nothing
 	ErrCut     = errors.New("stream cut")              // ended before its finish_reason
 	ErrStalled = errors.New("stream stalled")          // silent for longer than allowed
@@ -34,8 +33,6 @@ type Error struct {
 	Param      string        // the field at fault; "" is null on the wire
 	Message    string        // one sentence for a person
 	RetryAfter time.Duration // what Retry-After said; 0 when it said nothing
-
-	final bool // see [Final]
 }
 
 // Error gives status, type and message on one line.
@@ -68,7 +65,7 @@ func Invalid(param, format string, args ...any) *Error {
 // OfRequest tells whether the fault is the request's own, so that no other
 // target would do better.
 func (e *Error) OfRequest() bool {
-	return e.final || e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity
+	return e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity
 }
 
 // readError turns an error reply of a target into an [Error]. The body may be
