@@ -146,10 +146,7 @@ func (p *Pool) ask(ctx context.Context, m *member, call openai.Call, limit time.
 // of a stream as is to be held.
 func (m *member) send(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 	r := call.Request
-	if r.Service != openai.Chat {
-		return m.exchange(ctx, call)
-	}
-	body := r.Body(m.Models[openai.Chat])
+	body := r.Body(m.Models["chat"])
 	shape := openai.Shape{Usage: r.IncludeUsage, Silence: call.Silence}
 	reply := &openai.Reply{Target: m.Name}
 	var err error

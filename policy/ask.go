@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -28,8 +27,7 @@ type Ask struct {
 	Size       Size     `json:"size"`
 	Needs      Needs    `json:"needs"`
 	Stream     bool     `json:"stream"`
-	Repeatable bool     `json:"repeatable"`        // the same ask gives the same answer: temperature 0
-	Default    bool     `json:"default,omitempty"` // the service has a reply for when nothing answers
+	Repeatable bool     `json:"repeatable"` // the same ask gives the same answer: temperature 0
 	Cache      Caching  `json:"cache_control"`
 }
 
@@ -93,8 +91,6 @@ type Price struct {
 func (p Price) cost(s Size) float64 {
 	return (p.Input*float64(s.TokensEst) + p.Output*float64(s.TokensOut)) / 1e6
 }
-
-func (t *Target) serves(service string) bool { return slices.Contains(t.Services, service) }
 
 // local tells whether the target runs on the device.
 func (t *Target) local() bool { return strings.HasPrefix(t.Name, "local/") }

@@ -19,12 +19,10 @@ const (
 const (
 	ReasonCacheFresh       = "cache_fresh"
 	ReasonStale            = "stale_on_error"
-	ReasonDefault          = "default_on_error"
 	ReasonLocalFirst       = "local_first"
 	ReasonLocalUnsure      = "local_unsure"
 	ReasonLocalUnavailable = "local_unavailable"
 	ReasonCloudFirst       = "cloud_first"
-	ReasonCloudOnly        = "cloud_only"
 	ReasonCloudUnavailable = "cloud_unavailable"
 	ReasonNoRoute          = "no_route"
 	ReasonBudget           = "budget"
@@ -33,13 +31,13 @@ const (
 
 // Decide plans one ask. It is pure: the same document, ask and signals give
 // the same plan. The document must be valid, see [Document.Validate]; a
-// service it does not name has a ladder with every rung.
+// service it does not name gets a plan that refuses.
 //
 // The plan's budgets add up to at most the ask's deadline, its last step is
 // terminal, and a private ask or one made offline has no step that leaves the
 // device, targets on the device's own link excepted for the latter.
 func Decide(d *Document, a *Ask, s *Signals) Plan {
-	c := &chooser{doc: d, ask: a, sig: s, service: d.service(a.Service)}
+	c := &chooser{doc: d, ask: a, sig: s, service: d.Services[a.Service]}
 	c.applyRules()
 	c.sift()
 	return c.plan()
@@ -80,9 +78,6 @@ func (c *chooser) plan() Plan {
 	if c.staleAllowed() {
 		p.Steps = append(p.Steps, Step{Kind: StepStale, Reason: ReasonStale, Why: "when nothing better answers, what was last known is better than nothing"})
 	}
-	if c.defaultAllowed() {
-		p.Steps = append(p.Steps, Step{Kind: StepDefault, Reason: ReasonDefault, Why: "when nothing answers, the service has a reply of its own for that"})
-	}
 	token, why := c.refusal()
 	p.Steps = append(p.Steps, Step{Kind: StepRefuse, Reason: token, Why: why})
 	return p
@@ -117,10 +112,6 @@ func (c *chooser) cacheFirst() bool {
 func (c *chooser) staleAllowed() bool {
 	k := c.ask.Cache
 	return c.has(StepStale) && c.ask.Privacy != Private && !k.NoStore && (k.MaxStaleS == nil || *k.MaxStaleS > 0)
-}
-
-func (c *chooser) defaultAllowed() bool {
-	return c.has(StepDefault) && c.ask.Default && !c.ask.Cache.OnlyIfCached
 }
 
 // answering are the steps that ask a target, best first, with their budgets.
@@ -204,10 +195,7 @@ func (c *chooser) whyCloud(before []Step) (string, string) {
 		return ReasonCloudFirst, fmt.Sprintf("%s is expected to be answered better by a cloud target (utility %.2f against %.2f)",
 			c.ask.Task, c.clouds[0].Utility, c.locals[0].Utility)
 	}
-	if c.ask.Service == chat || slices.ContainsFunc(c.sig.Targets, func(t Target) bool { return t.local() && t.serves(c.ask.Service) }) {
-		return ReasonLocalUnavailable, "no local target can answer this"
-	}
-	return ReasonCloudOnly, "no model on the device serves " + c.ask.Service
+	return ReasonLocalUnavailable, "no local target can answer this"
 }
 
 // refusal says what the last step tells the caller.

@@ -15,23 +15,10 @@ type Document struct {
 // Service is the ladder of one service and how its answers may be reused and
 // committed.
 type Service struct {
-	Ladder []string `json:"ladder"` // of cache, local, cloud, stale, default, refuse; refuse is last
+	Ladder []string `json:"ladder"` // of cache, local, cloud, stale, refuse; refuse is last
 	Fresh  string   `json:"fresh"`  // repeatable, always, never
-	Commit Commit   `json:"commit"` // of streams; only chat has them
+	Commit Commit   `json:"commit"`
 }
-
-// service is the entry of a service. One that is not named, such as that of a
-// JSON API, has a ladder with every rung; chat is always named.
-func (d *Document) service(name string) Service {
-	s, ok := d.Services[name]
-	if ok || name == chat {
-		return s
-	}
-	return Service{Ladder: rungs, Fresh: "repeatable"}
-}
-
-// chat is the service whose answers are text, and may be streamed.
-const chat = "chat"
 
 // Commit says when the first token of a stream may leave: "first_token",
 // "after_N_tokens" or "after_check". No other target can answer after it left.

@@ -2,12 +2,11 @@ package policy
 
 // Kinds of step.
 const (
-	StepCache   = "cache"
-	StepLocal   = "local"
-	StepCloud   = "cloud"
-	StepStale   = "stale"
-	StepDefault = "default"
-	StepRefuse  = "refuse"
+	StepCache  = "cache"
+	StepLocal  = "local"
+	StepCloud  = "cloud"
+	StepStale  = "stale"
+	StepRefuse = "refuse"
 )
 
 // Commit rules besides after_N_tokens.

@@ -58,7 +58,7 @@ func (c *chooser) rank(pool []Member) {
 
 // denied says why the target may not be asked, "" when it may.
 func (c *chooser) denied(t *Target) string {
-	if !t.serves(c.ask.Service) {
+	if !slices.Contains(t.Services, c.ask.Service) {
 		return "does not serve " + c.ask.Service
 	}
 	for _, test := range []func(*Target) string{c.byRule, c.byPrivacy, c.byMode, c.byNetwork, c.byAbility, c.byCost, c.byLadder} {
@@ -130,7 +130,7 @@ func (c *chooser) byAbility(t *Target) string {
 	switch {
 	case c.ask.Needs.Vision && t.Blind:
 		return "takes text only"
-	case c.ask.Service == chat && t.Context > 0 && c.ask.Size.TokensEst > t.Context:
+	case t.Context > 0 && c.ask.Size.TokensEst > t.Context:
 		return fmt.Sprintf("about %d tokens do not fit its context of %d", c.ask.Size.TokensEst, t.Context)
 	}
 	return ""

@@ -24,17 +24,15 @@ const (
 )
 
 // Kinds of step a ladder may name.
-var rungs = []string{StepCache, StepLocal, StepCloud, StepStale, StepDefault, StepRefuse}
+var rungs = []string{StepCache, StepLocal, StepCloud, StepStale, StepRefuse}
 
 // Validate lists every fault of the document; nil means it can be used.
 func (d *Document) Validate() []Problem {
 	v := &validator{}
 	v.check(d.Version >= 0, "version", "must be 0 or more")
-	_, ok := d.Services[chat]
-	v.check(ok, "services", "needs at least chat")
+	v.check(len(d.Services) > 0, "services", "is missing; it needs at least chat")
 	for name, s := range d.Services {
 		v.service("services."+name, s)
-		v.commit("services."+name, s.Commit, name != chat)
 	}
 	v.weights(d.Weights)
 	v.shares("quality.local", d.Quality.Local)
@@ -65,13 +63,9 @@ func (v *validator) service(path string, s Service) {
 		v.check(s.Ladder[n-1] == StepRefuse, path+".ladder", "must end with refuse")
 	}
 	v.check(slices.Contains([]string{"repeatable", "always", "never"}, s.Fresh), path+".fresh", "%q must be repeatable, always or never", s.Fresh)
-}
-
-// commit checks when streams may leave; a service without streams may leave it out.
-func (v *validator) commit(path string, c Commit, optional bool) {
-	for _, c := range []struct{ at, rule string }{{".commit.local", c.Local}, {".commit.cloud", c.Cloud}} {
+	for _, c := range []struct{ at, rule string }{{".commit.local", s.Commit.Local}, {".commit.cloud", s.Commit.Cloud}} {
 		_, ok := commitTokens(c.rule)
-		v.check(ok || optional && c.rule == "", path+c.at, "%q must be first_token, after_N_tokens (N from 1 to 1000) or after_check", c.rule)
+		v.check(ok, path+c.at, "%q must be first_token, after_N_tokens (N from 1 to 1000) or after_check", c.rule)
 	}
 }
 

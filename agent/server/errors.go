@@ -4,24 +4,19 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
 	"nearside/agent"
 	"nearside/agent/openai"
-	"nearside/agent/server/callers"
 )
 
-// queueFull is an error that the same request may not meet a second later.
+// queueFull is the one error that the same request may not meet a second later.
 const queueFull = "queue_full"
 
-// later are the codes of errors that are gone after a while.
-var later = []string{queueFull, string(callers.ReasonRate), string(callers.ReasonShare), string(callers.ReasonFull)}
-
-// outcomes are how the agent's errors look to a caller. It is the one place
+// refusals are how the agent's errors look to a caller. It is the one place
 // where an error becomes a status.
-var outcomes = []struct {
+var refusals = []struct {
 	err    error
 	status int
 	kind   string
@@ -29,7 +24,6 @@ var outcomes = []struct {
 	hint   string
 }{
 	{agent.ErrModel, http.StatusNotFound, "invalid_request_error", "model_not_found", ""},
-	{agent.ErrService, http.StatusNotFound, "invalid_request_error", "service_not_found", ""},
 	{agent.ErrConflict, http.StatusBadRequest, "invalid_request_error", "", " Leave one of them out."},
 	{agent.ErrPrivate, http.StatusUnprocessableEntity, "policy_blocked", "policy_blocked", " It was not sent anywhere. See /v1/status for the local engine."},
 	{agent.ErrOffline, http.StatusServiceUnavailable, "offline_no_route", "offline_no_route", ""},
@@ -55,7 +49,7 @@ func wireError(err error) *openai.Error {
 			Message: "The body is larger than " + strconv.FormatInt(large.Limit, 10) + " bytes.",
 		}
 	}
-	for _, r := range outcomes {
+	for _, r := range refusals {
 		if errors.Is(err, r.err) {
 			return &openai.Error{Status: r.status, Type: r.kind, Code: r.code, Message: sentence(err) + r.hint, Param: param(r.err)}
 		}
@@ -64,9 +58,6 @@ func wireError(err error) *openai.Error {
 }
 
 func param(err error) string {
-	if err == agent.ErrService {
-		return "service"
-	}
 	if err == agent.ErrModel || err == agent.ErrConflict {
 		return "model"
 	}
@@ -82,10 +73,9 @@ func sentence(err error) string {
 	return s + "."
 }
 
-// writeError answers with an error in the OpenAI shape. Only what is [later]
-// gone may be tried again: everything else was tried here already, or cannot help.
+// writeError answers with an error in the OpenAI shape. Only a full queue may
+// be tried again: everything else was tried here already, or cannot help.
 func writeError(w http.ResponseWriter, e *openai.Error) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(unread))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	if e.Status == http.StatusTooManyRequests {
@@ -93,7 +83,7 @@ func writeError(w http.ResponseWriter, e *openai.Error) {
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10))
 		h.Set("retry-after-ms", strconv.FormatInt(wait.Milliseconds(), 10))
 	}
-	if !slices.Contains(later, e.Code) {
+	if e.Code != queueFull {
 		h.Set("x-should-retry", "false")
 	}
 	w.WriteHeader(e.Status)

@@ -22,7 +22,6 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/openai"
 	"nearside/agent/server"
-	"nearside/agent/server/callers"
 	"nearside/policy"
 )
 
@@ -91,9 +90,9 @@ func (m *memory) grow(age time.Duration) {
 // records hands every decision record to a test.
 type records chan agent.Record
 
-func (c records) Record(_ string, _ time.Time, record []byte) {
+func (c records) Record(_ string, _ time.Time, record func() []byte) {
 	var r agent.Record
-	_ = json.Unmarshal(record, &r)
+	_ = json.Unmarshal(record(), &r)
 	c <- r
 }
 
@@ -108,9 +107,7 @@ type world struct {
 	pending      time.Duration
 	origins      []string
 	history      server.History
-	drain        time.Duration  // 0 is 2 s
-	rules        *callers.Rules // nil: everybody may do everything
-	limits       server.Limits
+	drain        time.Duration // 0 is 2 s
 }
 
 func (w *world) signals() policy.Signals {
@@ -145,10 +142,6 @@ type face struct {
 }
 
 func (w world) server() *server.Server {
-	book := callers.New()
-	if w.rules != nil {
-		book.Set(*w.rules)
-	}
 	return server.New(server.Options{
 		Agent: w.agent(), Status: func() server.Status { return server.Status{Ready: true} }, Ready: func() error { return w.ready },
 		Models: func() []server.Model {
@@ -156,7 +149,7 @@ func (w world) server() *server.Server {
 		},
 		History: func() server.History { return w.history },
 		Doors:   server.Doors{Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins},
-		Pending: w.pending, Callers: book, Limits: w.limits, Log: slog.New(slog.DiscardHandler),
+		Pending: w.pending, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,34 +13,16 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nearside/agent"
-	"nearside/agent/openai/embed"
-	"nearside/agent/server/callers"
-	"nearside/agent/server/listen"
 )
 
 // Bounds of what a client may send and how slowly.
 const (
-	maxHeader = 64 << 10
-	maxBody   = 16 << 20
-	unread    = 30 * time.Second
+	maxHeader     = 64 << 10
+	maxBody       = 16 << 20
+	headerTimeout = 2 * time.Second
+	bodyTimeout   = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
 )
-
-// Limits are how slow a client may be, and how much memory bodies may take; of
-// what is 0, the default counts.
-type Limits struct {
-	Header time.Duration // until a request's head is there: 2 s
-	Body   time.Duration // then until its body is: 60 s
-	Unread time.Duration // that what is sent may stay unread: 30 s
-	Idle   time.Duration // between requests: 2 min
-	Bodies int64         // bytes of large bodies at a time, of all requests: 64 MiB
-}
-
-func (l Limits) filled() Limits {
-	return Limits{
-		Header: cmp.Or(l.Header, 2*time.Second), Body: cmp.Or(l.Body, time.Minute), Unread: cmp.Or(l.Unread, unread),
-		Idle: cmp.Or(l.Idle, 2*time.Minute), Bodies: cmp.Or(l.Bodies, 64<<20),
-	}
-}
 
 // History reads decision records back.
 type History interface {
@@ -59,9 +40,7 @@ type Options struct {
 	Reload  Reload         // for POST /v1/config/reload; nil is 501
 	Doors   Doors          // whom it opens to at first, see [Server.Open]
 	Metrics http.Handler   // for GET /metrics; nil is 501
-	Callers *callers.Book  // who may call; nil is everybody
-	Limits  Limits
-	Pending time.Duration // a stream that waits this long gets its headers; 0 is 10 s
+	Pending time.Duration  // a stream that waits this long gets its headers; 0 is 10 s
 	Log     *slog.Logger
 }
 
@@ -77,9 +56,7 @@ type Server struct {
 	doors    atomic.Pointer[Doors]
 	http     http.Server
 	draining atomic.Bool
-	asking   atomic.Int64 // requests that are being answered
-	refused  refusals
-	bodies   atomic.Int64            // bytes that large bodies take now
+	asking   atomic.Int64            // requests that are being answered
 	cut      context.CancelCauseFunc // ends every request
 }
 
@@ -92,15 +69,11 @@ func New(o Options) *Server {
 		o.Pending = 10 * time.Second
 	}
 	base, cut := context.WithCancelCause(context.Background())
-	if o.Callers == nil {
-		o.Callers = callers.New()
-	}
-	o.Limits = o.Limits.filled()
-	s := &Server{opts: o, cut: cut, refused: newRefusals()}
+	s := &Server{opts: o, cut: cut}
 	s.Open(o.Doors)
 	s.http = http.Server{
-		Handler: s.routes(), ConnContext: callers.Connect, BaseContext: func(net.Listener) context.Context { return base },
-		ReadHeaderTimeout: o.Limits.Header, IdleTimeout: o.Limits.Idle, MaxHeaderBytes: maxHeader, ConnState: listen.Watch,
+		Handler: s.routes(), ConnContext: identify, BaseContext: func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -134,41 +107,36 @@ func (s *Server) Serve(ctx context.Context, drain time.Duration, listeners ...ne
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	open := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(true, need, h)) }
-	control := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, need, h)) }
+	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(true, h)) }
+	control := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, h)) }
 
-	open("POST /v1/chat/completions", "chat", s.counted(s.chat))
-	open("POST /v1/embeddings", "embed", s.counted(s.exchange(embed.Decode)))
-	open("OPTIONS /v1/chat/completions", callers.Public, preflight)
-	open("OPTIONS /v1/embeddings", callers.Public, preflight)
-	open("OPTIONS /v1/models", callers.Public, preflight)
-	open("GET /v1/models", callers.Known, s.models)
-	open("GET /v1/models/{id...}", callers.Known, s.model)
-	control("POST /v1/explain", callers.Known, s.explain)
-	control("GET /v1/status", callers.Control, s.status)
-	control("GET /v1/decisions", callers.Control, s.decisions)
-	control("GET /v1/decisions/{id}", callers.Control, s.decision)
-	control("POST /v1/config/reload", callers.Control, s.reload)
-	control("GET /metrics", callers.Control, s.opts.Metrics.ServeHTTP)
-	control("GET /healthz", callers.Public, func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
-	control("GET /readyz", callers.Public, s.ready)
+	open("POST /v1/chat/completions", s.counted(s.chat))
+	open("OPTIONS /v1/chat/completions", preflight)
+	open("OPTIONS /v1/models", preflight)
+	open("GET /v1/models", s.models)
+	open("GET /v1/models/{id...}", s.model)
+	control("POST /v1/explain", s.explain)
+	control("GET /v1/status", s.status)
+	control("GET /v1/decisions", s.decisions)
+	control("GET /v1/decisions/{id}", s.decision)
+	control("POST /v1/config/reload", s.reload)
+	control("GET /metrics", s.opts.Metrics.ServeHTTP)
+	control("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
+	control("GET /readyz", s.ready)
 	for _, pattern := range unbuilt {
-		control(pattern, callers.Known, notBuilt)
+		control(pattern, notBuilt)
 	}
-	control("/", callers.Known, s.unknown)
+	control("/", s.unknown)
 	return mux
 }
 
 // Counts are what the server itself counts.
 type Counts struct {
-	InFlight int64            // requests that are being answered
-	Refused  map[string]int64 // requests that were not looked at, by reason
+	InFlight int64 // requests that are being answered
 }
 
 // Counts may be called at any time.
-func (s *Server) Counts() Counts {
-	return Counts{InFlight: s.asking.Load(), Refused: s.refused.counts()}
-}
+func (s *Server) Counts() Counts { return Counts{InFlight: s.asking.Load()} }
 
 // counted counts a request as being answered.
 func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {
@@ -181,12 +149,12 @@ func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {
 
 // unbuilt are routes whose names are settled and whose code is not there yet.
 var unbuilt = []string{
-	"/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
+	"/v1/embeddings", "/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
 	"/v1/messages", "/v1/call/", "/v1/flows/", "/v1/feedback", "/v1/events", "/v1/device/signals",
 }
 
 // known are the paths with the one method each takes, to answer 405 rightly.
 var known = map[string]string{
-	"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
+	"/v1/chat/completions": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
 	"/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/healthz": "GET", "/readyz": "GET",
 }

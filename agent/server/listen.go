@@ -1,7 +1,6 @@
-package listen
+package server
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,35 +12,22 @@ import (
 	"time"
 )
 
-// Options say where to listen.
-type Options struct {
-	Socket string       // path
-	HTTP   string       // host:port, "" is off
-	TLS    *Certificate // of HTTP; nil is none
-	Each   int          // connections at once for either; 0 is no bound
-}
-
-// Open opens the Unix socket and, unless HTTP is "", TCP. The folder of the
+// Listen opens the Unix socket and, unless http is "", TCP. The folder of the
 // socket is made when absent; one in which others could replace the socket is
 // refused, and left as it is.
-func Open(o Options) ([]net.Listener, error) {
-	unix, err := takeSocket(o.Socket)
+func Listen(socket, http string) ([]net.Listener, error) {
+	unix, err := takeSocket(socket)
 	if err != nil {
 		return nil, err
 	}
-	all := []net.Listener{Bound(unix, o.Each)}
-	if o.HTTP == "" {
-		return all, nil
+	if http == "" {
+		return []net.Listener{unix}, nil
 	}
-	tcp, err := net.Listen("tcp", o.HTTP)
+	tcp, err := net.Listen("tcp", http)
 	if err != nil {
-		return nil, errors.Join(tcpFault(o.HTTP, err), unix.Close())
+		return nil, errors.Join(tcpFault(http, err), unix.Close())
 	}
-	tcp = Bound(tcp, o.Each)
-	if o.TLS != nil {
-		tcp = tls.NewListener(tcp, o.TLS.config())
-	}
-	return append(all, tcp), nil
+	return []net.Listener{unix, tcp}, nil
 }
 
 // takeSocket makes the socket in the place of one that a killed daemon left.
@@ -61,7 +47,7 @@ func takeSocket(path string) (net.Listener, error) {
 	if err := clearSocket(path); err != nil {
 		return nil, err
 	}
-	return openUnix(path)
+	return listenUnix(path)
 }
 
 // awaitTurn takes a lock on the folder. It waits for a moment only: in a folder
@@ -84,8 +70,8 @@ func tcpFault(addr string, err error) error {
 	return fmt.Errorf("listen on %s: %w; %s", addr, err, hint)
 }
 
-// openUnix makes the socket, for the owner and the group only.
-func openUnix(path string) (net.Listener, error) {
+// listenUnix makes the socket, for the owner and the group only.
+func listenUnix(path string) (net.Listener, error) {
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; choose another with --socket PATH", path, err)
