@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,12 +21,13 @@ const maxReply = 32 << 20
 // order, and how long they have.
 type Call struct {
 	Request *Request
-	Targets []string      // local/NAME or cloud/NAME, best first
-	Hold    int           // tokens of a stream to read before it is given out; -1 is all
-	Budget  time.Duration // until the last byte of a plain reply or the held tokens of a stream
-	Attempt time.Duration // for one attempt while another target is left
-	Silence time.Duration // longest pause inside a stream
-	Tried   func(Attempt) // told of every attempt when it ends; from any goroutine
+	Targets []string                // local/NAME or cloud/NAME, best first
+	Hold    int                     // tokens of a stream to read before it is given out; -1 is all
+	Budget  time.Duration           // until the last byte of a plain reply or the held tokens of a stream
+	Attempt time.Duration           // for one attempt while another target is left
+	Silence time.Duration           // longest pause inside a stream
+	Check   func(body []byte) error // judges the body of a reply that is not chat; nil: any will do
+	Tried   func(Attempt)           // told of every attempt when it ends; from any goroutine
 }
 
 // Attempt is one call to one target, as a decision record shows it.
@@ -69,6 +71,8 @@ type Client struct {
 	Base string // such as https://api.example/v1, without a slash at the end
 	Key  string // sent as a bearer token when not empty
 	HTTP http.RoundTripper
+
+	Header http.Header // sent with every call of [Client.Send]
 }
 
 // Shape says how a reply should look for the caller.
@@ -145,8 +149,8 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 	return s, nil
 }
 
-// Ping asks for the list of models, the cheapest question there is. Any
-// answer in HTTP is a sign of life.
+// Ping asks for the list of models, the cheapest question there is. It returns
+// nil when an object in JSON came, else what came instead.
 func (c *Client) Ping(ctx context.Context) error {
 	req, err := c.request(ctx, http.MethodGet, "/models", nil)
 	if err != nil {
@@ -156,7 +160,18 @@ func (c *Client) Ping(ctx context.Context) error {
 	if err != nil {
 		return sendFault(ctx, err)
 	}
-	return resp.Body.Close()
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return refused(resp)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return readFault(ctx, err)
+	}
+	if first(bytes.TrimSpace(text)) != '{' || !json.Valid(text) {
+		return fmt.Errorf("%w: no list of models", ErrBroken)
+	}
+	return nil
 }
 
 // post sends the body to chat/completions and returns a 200, else an error.
@@ -173,11 +188,16 @@ func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) 
 		return resp, nil
 	}
 	defer resp.Body.Close()
+	return nil, refused(resp)
+}
+
+// refused reads the reply that is no 200.
+func refused(resp *http.Response) error {
 	if resp.StatusCode < 400 {
-		return nil, fmt.Errorf("%w: status %d, redirects are not followed", ErrBroken, resp.StatusCode)
+		return redirected(resp)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	return nil, readError(resp, text, time.Now())
+	return readError(resp, text, time.Now())
 }
 
 func (c *Client) request(ctx context.Context, method, path string, body []byte) (*http.Request, error) {
@@ -233,7 +253,7 @@ func Result(err error) string {
 	for _, x := range []struct {
 		word  string
 		fault error
-	}{{"broken", ErrBroken}, {"empty", ErrEmpty}, {"cut", ErrCut}, {"stalled", ErrStalled}, {"busy", ErrBusy}, {"down", ErrDown}} {
+	}{{"broken", ErrBroken}, {"unfit", ErrUnfit}, {"empty", ErrEmpty}, {"cut", ErrCut}, {"stalled", ErrStalled}, {"busy", ErrBusy}, {"down", ErrDown}} {
 		if errors.Is(err, x.fault) {
 			return x.word
 		}

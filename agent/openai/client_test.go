@@ -412,14 +412,36 @@ func TestResult(t *testing.T) {
 	}
 }
 
+// TestPing tells a list of models from what else may answer in its place.
 func TestPing(t *testing.T) {
-	c := server(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != "GET" || r.URL.Path != "/v1/models" {
-			t.Errorf("asked %s %s", r.Method, r.URL)
+	for _, x := range []struct {
+		status int
+		to     string
+		body   string
+		want   string
+	}{
+		{200, "", ` {"object":"list","data":[]}`, ""},
+		{200, "", "<html>sign in</html>", "broken reply: no list of models"},
+		{200, "", `{"cut":`, "broken reply: no list of models"},
+		{401, "", `{"error":{"message":"who?"}}`, "401 upstream_error: who?"},
+		{302, "http://portal.example/", "", "broken reply: status 302, redirects are not followed, to portal.example"},
+		{307, "/v2/models", "", "broken reply: status 307, redirects are not followed"},
+		{511, "", "", "511 upstream_error: Network Authentication Required"},
+	} {
+		c := server(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != "GET" || r.URL.Path != "/v1/models" {
+				t.Errorf("asked %s %s", r.Method, r.URL)
+			}
+			w.Header().Set("Location", x.to)
+			w.WriteHeader(x.status)
+			_, _ = io.WriteString(w, x.body)
+		})
+		got := ""
+		if err := c.Ping(t.Context()); err != nil {
+			got = err.Error()
 		}
-		w.WriteHeader(http.StatusUnauthorized)
-	})
-	if err := c.Ping(t.Context()); err != nil {
-		t.Errorf("a sign of life: %v", err)
+		if got != x.want {
+			t.Errorf("%d %s: got %q, want %q", x.status, x.body, got, x.want)
+		}
 	}
 }

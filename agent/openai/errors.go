@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 )
@@ -15,7 +16,8 @@ import (
 // Faults of a target that are not an HTTP status of its own. Match with
 // [errors.Is].
 var (
-	ErrBroken  = errors.New("broken reply")            // not JSON, not a stream, no choices
+	ErrBroken  = errors.New("broken reply") // not JSON, not a stream, no choices
+	ErrUnfit   = errors.New("reply does not fit the schema")
 	ErrEmpty   = errors.New("empty answer")            // well formed, says nothing
 	ErrCut     = errors.New("stream cut")              // ended before its finish_reason
 	ErrStalled = errors.New("stream stalled")          // silent for longer than allowed
@@ -33,11 +35,41 @@ type Error struct {
 	Param      string        // the field at fault; "" is null on the wire
 	Message    string        // one sentence for a person
 	RetryAfter time.Duration // what Retry-After said; 0 when it said nothing
+
+	final bool // see [Final]
 }
 
 // Error gives status, type and message on one line.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%d %s: %s", e.Status, e.Type, e.Message)
+}
+
+// Redirect is a reply that leads elsewhere. It is not followed, and an
+// [ErrBroken].
+type Redirect struct {
+	Status int
+	Host   string // where it leads to; "" for no other host than the one that was asked
+}
+
+// Error says that it was not followed.
+func (r *Redirect) Error() string {
+	text := fmt.Sprintf("%v: status %d, redirects are not followed", ErrBroken, r.Status)
+	if r.Host != "" {
+		text += ", to " + r.Host
+	}
+	return text
+}
+
+// Unwrap makes it an [ErrBroken].
+func (r *Redirect) Unwrap() error { return ErrBroken }
+
+func redirected(resp *http.Response) *Redirect {
+	r := &Redirect{Status: resp.StatusCode}
+	to, err := resp.Location()
+	if err == nil && resp.Request != nil && !strings.EqualFold(to.Hostname(), resp.Request.URL.Hostname()) {
+		r.Host = to.Hostname()
+	}
+	return r
 }
 
 // Body is the JSON object {"error":{message,type,param,code}}.
@@ -65,7 +97,7 @@ func Invalid(param, format string, args ...any) *Error {
 // OfRequest tells whether the fault is the request's own, so that no other
 // target would do better.
 func (e *Error) OfRequest() bool {
-	return e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity
+	return e.final || e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity
 }
 
 // readError turns an error reply of a target into an [Error]. The body may be

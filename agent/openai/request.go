@@ -8,13 +8,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
-// Request is one chat request: the fields that deciding and checking need,
-// typed, beside the whole body as the caller sent it. It is not changed after
-// [Decode].
+// Request is one request, of chat unless Service says another: the fields that
+// deciding and checking need, typed, beside the whole body as the caller sent
+// it. It is not changed after [Decode].
 type Request struct {
+	Service      string
 	Model        string
 	Messages     []Message
 	Stream       bool
@@ -26,6 +26,10 @@ type Request struct {
 	Tools        bool
 	Schema       bool // response_format asks for JSON
 	Size         int  // bytes of the body
+
+	// Read checks the body of a reply that is not chat, and gives it as the
+	// caller wants it. It is nil for chat.
+	Read func(body []byte) (*Answer, []byte, error)
 
 	fields []field // in the order they came, each name once, without null
 }
@@ -77,17 +81,11 @@ func (m Message) parts() []part {
 // [*Error] that names the field and what would be right: a 400, or a 413 for a
 // list that is too long. Of two fields with one name the last counts.
 func Decode(body []byte) (*Request, error) {
-	r := &Request{Size: len(body)}
-	if !utf8.Valid(body) {
-		return nil, Invalid("", "The body is not valid UTF-8.")
+	fields, err := readFields(body)
+	if err != nil {
+		return nil, err
 	}
-	if !json.Valid(body) {
-		return nil, badJSON(body, json.Unmarshal(body, new(any)))
-	}
-	if first(bytes.TrimSpace(body)) != '{' {
-		return nil, Invalid("", "The body must be a JSON object.")
-	}
-	r.fields = fieldsOf(body)
+	r := &Request{Service: Chat, Size: len(body), fields: fields}
 	for _, read := range []func() error{r.readModel, r.readMessages, r.readSampling, r.readStream, r.readTools, r.readFormat} {
 		if err := read(); err != nil {
 			return nil, err
@@ -101,7 +99,7 @@ func Decode(body []byte) (*Request, error) {
 func fieldsOf(object []byte) []field {
 	var all []field
 	for name, v := range members(object) {
-		all = append(all, field{string(name), v})
+		all = append(all, field{name, v})
 	}
 	if repeats(all) {
 		last := make(map[string]int, len(all))

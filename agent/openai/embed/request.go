@@ -1,0 +1,120 @@
+package embed
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"nearside/agent/openai"
+)
+
+// Service is the name embeddings have among the services.
+const Service = "embed"
+
+// Bounds of a request.
+const (
+	maxInputs     = 2048
+	maxDimensions = 1 << 16
+)
+
+// shape is what a caller wants of a reply.
+type shape struct {
+	inputs     int
+	dimensions int // 0 is as the model likes
+	base64     bool
+}
+
+// Decode reads and checks a request body. What it returns as an error is an
+// [*openai.Error] that names the field and what would be right. Fields it does
+// not know are kept for the target.
+func Decode(body []byte) (*openai.Request, error) {
+	r, err := openai.Other(Service, body)
+	if err != nil {
+		return nil, err
+	}
+	s := &shape{}
+	if s.inputs, err = inputs(r.Field("input")); err != nil {
+		return nil, err
+	}
+	if err := s.readForm(r); err != nil {
+		return nil, err
+	}
+	if v := r.Field("user"); v != nil && v[0] != '"' {
+		return nil, openai.Invalid("user", "user must be a string.")
+	}
+	r.Read = s.read
+	return r, nil
+}
+
+func (s *shape) readForm(r *openai.Request) error {
+	if v := r.Field("dimensions"); v != nil {
+		if json.Unmarshal(v, &s.dimensions) != nil || s.dimensions < 1 || s.dimensions > maxDimensions {
+			return openai.Invalid("dimensions", "dimensions is %.40s; it must be a whole number from 1 to %d.", v, maxDimensions)
+		}
+	}
+	switch v := string(r.Field("encoding_format")); v {
+	case "", `"float"`:
+	case `"base64"`:
+		s.base64 = true
+	default:
+		return openai.Invalid("encoding_format", "encoding_format is %.40s; it must be \"float\" or \"base64\".", v)
+	}
+	return nil
+}
+
+const wantInput = "a string, a list of strings, a list of tokens or a list of such lists"
+
+// inputs counts what is to be embedded.
+func inputs(raw json.RawMessage) (int, error) {
+	if len(raw) == 0 {
+		return 0, openai.Invalid("input", "input is missing; it must be %s.", wantInput)
+	}
+	if raw[0] == '"' {
+		if len(raw) == 2 {
+			return 0, openai.Invalid("input", "input is empty; it must be %s.", wantInput)
+		}
+		return 1, nil
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return 0, openai.Invalid("input", "input must be %s.", wantInput)
+	}
+	if len(list) == 0 {
+		return 0, openai.Invalid("input", "input is empty; it must be %s.", wantInput)
+	}
+	if tokens(raw) {
+		return 1, nil
+	}
+	if len(list) > maxInputs {
+		return 0, openai.Invalid("input", "input has %d entries; at most %d are taken.", len(list), maxInputs)
+	}
+	return len(list), checkList(list)
+}
+
+// checkList checks that all entries are of one kind, texts or lists of tokens.
+func checkList(list []json.RawMessage) error {
+	text := list[0][0] == '"'
+	for i, one := range list {
+		if text && one[0] == '"' && len(one) > 2 || !text && tokens(one) {
+			continue
+		}
+		return openai.Invalid("input", "input[%d] is not as it must be: input is %s, none of them empty.", i, wantInput)
+	}
+	return nil
+}
+
+// tokens tells whether the value is a list of token numbers, and not empty.
+func tokens(raw json.RawMessage) bool {
+	if !bytes.HasPrefix(raw, []byte("[")) {
+		return false
+	}
+	var list []*uint32
+	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
+		return false
+	}
+	for _, t := range list {
+		if t == nil {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,91 @@
+package openai
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+	"unicode/utf8"
+)
+
+// Chat is the name of the service that the rest of this package speaks.
+const Chat = "chat"
+
+// readFields reads the fields of a request body.
+func readFields(body []byte) ([]field, error) {
+	if !utf8.Valid(body) {
+		return nil, Invalid("", "The body is not valid UTF-8.")
+	}
+	if !json.Valid(body) {
+		return nil, badJSON(body, json.Unmarshal(body, new(any)))
+	}
+	if first(bytes.TrimSpace(body)) != '{' {
+		return nil, Invalid("", "The body must be a JSON object.")
+	}
+	return fieldsOf(body), nil
+}
+
+// Other reads a request of a service that is not chat and has a model. Its
+// Read is for the caller to set, before it is given away.
+func Other(service string, body []byte) (*Request, error) {
+	fields, err := readFields(body)
+	if err != nil {
+		return nil, err
+	}
+	r := &Request{Service: service, Size: len(body), fields: fields}
+	return r, r.readModel()
+}
+
+// Opaque is a request of a service that is not chat, whose body is any JSON.
+// That is its one field, called body.
+func Opaque(service string, body []byte) *Request {
+	return &Request{Service: service, Model: "auto", Size: len(body), fields: []field{{"body", body}}}
+}
+
+// Plain is an answer that is a body and no text: what is known of it beside
+// that. Values in odd shapes are passed over.
+func Plain(model, usage json.RawMessage) *Answer {
+	return &Answer{Model: quoted(model), Usage: readUsage(usage)}
+}
+
+// Send makes a call whose reply is one body, and returns that. Any status of
+// success will do; another is an [*Error].
+func (c *Client) Send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	req, err := c.request(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range c.Header {
+		req.Header[name] = values
+	}
+	resp, err := c.HTTP.RoundTrip(req)
+	if err != nil {
+		return nil, sendFault(ctx, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	switch {
+	case resp.StatusCode >= 400:
+		return nil, readError(resp, text[:min(len(text), 64<<10)], time.Now())
+	case resp.StatusCode >= 300 || resp.StatusCode < 200:
+		return nil, fmt.Errorf("%w: status %d, redirects are not followed", ErrBroken, resp.StatusCode)
+	case err != nil:
+		return nil, readFault(ctx, err)
+	case len(text) > maxReply:
+		return nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
+	}
+	return valid(text), nil
+}
+
+// Final marks an error of a target as the request's own, where its status
+// alone does not tell; see [Error.OfRequest].
+func Final(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.final = true
+	}
+	return err
+}
