@@ -31,9 +31,8 @@ type Cache interface {
 }
 
 // Recorder keeps decision records. It must not block; it may drop and count.
-// What record makes is made at most once, whenever it is wanted.
 type Recorder interface {
-	Record(id string, at time.Time, record func() []byte)
+	Record(id string, at time.Time, record []byte)
 }
 
 // Policy is a document in force and where it came from.
@@ -60,9 +59,19 @@ type Parts struct {
 
 // Settings are what may change while an agent runs, see [Agent.Swap].
 type Settings struct {
-	Policy *Policy
-	Keep   Keep
-	Salt   string // identity of the targets' models: a changed model makes other answers
+	Policy   *Policy
+	Keep     Keep
+	Salt     string             // identity of the targets' models: a changed model makes other answers
+	Services map[string]Service // by name; one that is not there has nothing set
+}
+
+// Service is what is set for a service beside its targets. The zero value sets
+// nothing.
+type Service struct {
+	Default []byte             // reply when nothing answers; nil: none
+	Keep    *Keep              // nil: as for all
+	Request func([]byte) error // checks the body of a request; nil: anything goes. Its error tells the caller what is wrong
+	Reply   func([]byte) error // checks the body of a reply; nil: any JSON does
 }
 
 // Keep says how long a kept answer is fresh, and for how long it may serve
@@ -107,7 +116,7 @@ type Input struct {
 // Head is what every reply says about itself.
 type Head struct {
 	Decision string
-	Route    string // local, cloud, cache, stale, none
+	Route    string // local, cloud, cache, stale, default, none
 	Target   string
 	Model    string
 	Reason   string
@@ -148,10 +157,11 @@ type Explanation struct {
 
 // Explain plans the request as Handle would, and stops there.
 func (a *Agent) Explain(in Input) (*Explanation, error) {
-	p, signals := a.Policy(), a.parts.Signals()
-	ask, err := classify(in, p.Doc, &signals)
+	s, signals := a.settings.Load(), a.parts.Signals()
+	ask, err := s.classify(in, &signals)
 	if err != nil {
 		return nil, err
 	}
+	p := s.Policy
 	return &Explanation{p.String(), ask, signals, policy.Decide(p.Doc, &ask, &signals)}, nil
 }

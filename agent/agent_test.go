@@ -69,11 +69,11 @@ func (m *memory) Put(key string, value []byte, at time.Time) {
 	m.entries[key], m.at = value, at
 }
 
-func (m *memory) Record(_ string, _ time.Time, record func() []byte) {
+func (m *memory) Record(_ string, _ time.Time, record []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var r agent.Record
-	if err := json.Unmarshal(record(), &r); err != nil {
+	if err := json.Unmarshal(record, &r); err != nil {
 		panic(err)
 	}
 	m.records = append(m.records, r)
@@ -289,6 +289,19 @@ func TestWrongClock(t *testing.T) {
 	w.mem.at = time.Now().Add(5 * 365 * 24 * time.Hour)
 	if head, _ := w.ask(t, plain); head.Route != "local" {
 		t.Errorf("an answer from the future was served: %+v", head)
+	}
+}
+
+// TestAllWantFewerCalls says when to come back, without asking anybody.
+func TestAllWantFewerCalls(t *testing.T) {
+	w := newWorld()
+	w.signals = func(s *policy.Signals) {
+		s.Targets = []policy.Target{{Name: "cloud/big", Services: []string{"chat"}, PauseMS: 2500}}
+	}
+	head, err := w.ask(t, plain)
+	var e *openai.Error
+	if !errors.As(err, &e) || e.Status != 429 || e.RetryAfter != 2500*time.Millisecond || head.Reason != "rate_limited" || head.Attempts != 0 {
+		t.Errorf("got %v %+v, want 429 with a pause of 2.5 s", err, head)
 	}
 }
 

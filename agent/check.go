@@ -10,7 +10,7 @@ import (
 // good judges a reply. A poor one is kept aside while the next step runs. A
 // server that reports no probabilities is taken at its word.
 func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
-	if step.Kind != policy.StepLocal {
+	if step.Kind != policy.StepLocal || w.ask.Service != openai.Chat {
 		return true
 	}
 	a := reply.Answer

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/embed"
 	"nearside/policy"
 )
 
@@ -16,15 +17,15 @@ import (
 const tokensOut = 512
 
 // classify turns a request into the features a decision needs.
-func classify(in Input, doc *policy.Document, signals *policy.Signals) (policy.Ask, error) {
+func (s *Settings) classify(in Input, signals *policy.Signals) (policy.Ask, error) {
 	r := in.Request
 	ask := policy.Ask{
-		Service: "chat", Model: r.Model, Mode: policy.Auto, Privacy: policy.Normal,
+		Service: r.Service, Model: r.Model, Mode: policy.Auto, Privacy: policy.Normal,
 		Task: task(r), Stream: r.Stream, Cache: in.Cache, MaxCost: in.MaxCost,
 		Size:       size(r),
 		Needs:      policy.Needs{Tools: r.Tools, Schema: r.Schema, Vision: r.HasParts()},
-		Repeatable: r.Temperature != nil && *r.Temperature == 0,
-		DeadlineMS: doc.Limits.DeadlineMS,
+		Repeatable: s.repeatable(r), Default: s.Services[r.Service].Default != nil,
+		DeadlineMS: s.Policy.Doc.Limits.DeadlineMS,
 	}
 	if in.Deadline > 0 {
 		ask.DeadlineMS = max(1, in.Deadline.Milliseconds())
@@ -32,7 +33,23 @@ func classify(in Input, doc *policy.Document, signals *policy.Signals) (policy.A
 	if in.Privacy == policy.Private || r.Model == policy.Private {
 		ask.Privacy = policy.Private
 	}
+	if err := s.known(r, signals); err != nil {
+		return ask, err
+	}
 	return ask, route(&ask, in.Mode, signals)
+}
+
+// repeatable tells whether the same ask gives the same answer: embeddings do, a
+// JSON API where its operator said for how long, chat at temperature 0.
+func (s *Settings) repeatable(r *openai.Request) bool {
+	switch r.Service {
+	case openai.Chat:
+		return r.Temperature != nil && *r.Temperature == 0
+	case embed.Service:
+		return true
+	}
+	keep := s.Services[r.Service].Keep
+	return keep != nil && keep.Fresh > 0
 }
 
 // route reads mode and target from the model name and the mode header: mode
@@ -72,6 +89,9 @@ func target(ask *policy.Ask, signals *policy.Signals) error {
 
 // size estimates tokens at four bytes each and a few for every turn's frame.
 func size(r *openai.Request) policy.Size {
+	if r.Service != openai.Chat {
+		return policy.Size{Bytes: r.Size, TokensEst: r.Size / 4}
+	}
 	s := policy.Size{Bytes: r.Size, TokensEst: len(r.Field("tools")) / 4, TokensOut: tokensOut}
 	for _, m := range r.Messages {
 		s.TokensEst += 4 + (len(m.Content)+3)/4
@@ -119,6 +139,8 @@ func classes(lists, pairs map[string]string) map[string]string {
 // The classes are coarse on purpose: what they are worth is in the policy.
 func task(r *openai.Request) string {
 	switch {
+	case r.Service != openai.Chat:
+		return r.Service
 	case r.Tools:
 		return "tools"
 	case r.Schema:
@@ -149,19 +171,12 @@ func wording(text string) string {
 		before, first = w, cmp.Or(first, w)
 	}
 	switch {
-	case twoDigits(text) && sum(text):
+	case twoDigits(text) && arithmetic.MatchString(text):
 		return "math"
 	case openings[first]:
 		return "open"
 	}
 	return "chat"
-}
-
-// sum tells whether a text has a sum in it; most have nothing that looks like one.
-func sum(text string) bool {
-	looks := strings.ContainsAny(text, "-+*/×÷^%") || strings.Contains(text, "times") || strings.Contains(text, "plus") ||
-		strings.Contains(text, "minus") || strings.Contains(text, "divided") || strings.Contains(text, "power") || strings.Contains(text, "multiplied")
-	return looks && arithmetic.MatchString(text)
 }
 
 // twoDigits tells whether some number has two digits or more: sums of single

@@ -5,6 +5,7 @@ import "errors"
 // Why a request got no answer. The server turns each into a status.
 var (
 	ErrModel     = errors.New("unknown model")
+	ErrService   = errors.New("unknown service")
 	ErrConflict  = errors.New("mode and model contradict each other")
 	ErrPrivate   = errors.New("the ask is private and no local target could answer it")
 	ErrOffline   = errors.New("there is no network and nothing on the device could answer")

@@ -71,7 +71,7 @@ type walk struct {
 func (w *walk) decide() error {
 	defer func(start time.Time) { w.result.Timing.Policy = time.Since(start) }(time.Now())
 	w.signals = w.agent.parts.Signals()
-	ask, err := classify(w.in, w.Policy.Doc, &w.signals)
+	ask, err := w.classify(w.in, &w.signals)
 	w.ask = ask
 	if err != nil {
 		w.result.Reason = policy.ReasonNoRoute
@@ -93,6 +93,8 @@ func (w *walk) take(ctx context.Context, i int) (done bool, err error) {
 		return w.consult(ctx, step, w.plan.Steps[i+1:])
 	case policy.StepStale:
 		return w.stale(ctx, step), nil
+	case policy.StepDefault:
+		return w.fallback(step), nil
 	}
 	return true, w.refuse(step)
 }
@@ -146,9 +148,10 @@ func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step)
 		Request: w.in.Request, Targets: step.Targets(), Hold: step.CommitTokens, Budget: time.Until(end),
 		Attempt: time.Duration(limits.AttemptMS) * time.Millisecond,
 		Silence: time.Duration(limits.SilenceMS) * time.Millisecond,
+		Check:   w.Services[w.ask.Service].Reply,
 		Tried:   w.tried,
 	}
-	if w.ask.MaxCost != nil && call.Request.MaxTokens == 0 {
+	if w.ask.MaxCost != nil && w.ask.Service == openai.Chat && call.Request.MaxTokens == 0 {
 		call.Request = call.Request.WithMaxTokens(w.ask.Size.TokensOut) // what the cap was reckoned with
 	}
 	if answerer == nil {

@@ -105,13 +105,13 @@ func (w *walk) look(ctx context.Context) *entry {
 
 // fresh serves a kept answer that is young enough.
 func (w *walk) fresh(ctx context.Context, step *policy.Step) bool {
-	limit := within(w.Keep.Fresh, w.ask.Cache.MaxAgeS)
+	limit := within(w.keep().Fresh, w.ask.Cache.MaxAgeS)
 	return w.serve(w.look(ctx), step, "hit", limit)
 }
 
 // stale serves a kept answer of any age that is still allowed.
 func (w *walk) stale(ctx context.Context, step *policy.Step) bool {
-	limit := within(w.Keep.Stale, w.ask.Cache.MaxStaleS)
+	limit := within(w.keep().Stale, w.ask.Cache.MaxStaleS)
 	w.result.Degraded = w.serve(w.look(ctx), step, "stale", limit)
 	return w.result.Degraded
 }
@@ -159,7 +159,7 @@ func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duratio
 // private ask or one that forbade it.
 func (w *walk) storable(status int) bool {
 	r := w.result
-	keep := w.Keep
+	keep := w.keep()
 	return w.agent.parts.Cache != nil && max(keep.Fresh, keep.Stale) > 0 && status == http.StatusOK && r.answer != nil && !r.Kept && !r.Degraded &&
 		w.ask.Privacy != policy.Private && !w.ask.Cache.NoStore && (r.Stream == nil || w.whole())
 }

@@ -105,7 +105,7 @@ func plainError(err error) string {
 		return op.Op + ": " + op.Err.Error()
 	}
 	for _, known := range []error{
-		openai.ErrBroken, openai.ErrEmpty, openai.ErrCut, openai.ErrStalled,
+		openai.ErrBroken, openai.ErrUnfit, openai.ErrEmpty, openai.ErrCut, openai.ErrStalled,
 		openai.ErrTimeout, openai.ErrBusy, openai.ErrDown,
 	} {
 		if errors.Is(err, known) {
@@ -115,19 +115,13 @@ func plainError(err error) string {
 	return openai.Result(err)
 }
 
-// record is what is to be kept of the walk. It holds on to no text of the
-// request, so that it can wait to be encoded.
-func (w *walk) record(end Finish) *Record {
-	return &Record{
+func (w *walk) record(end Finish) []byte {
+	rec := Record{
 		ID: w.result.Decision, Time: w.started, RequestID: w.in.RequestID, Caller: w.in.Caller,
 		Ask: w.ask, Signals: w.signals, Policy: w.result.Policy, Plan: w.plan,
 		Attempts: w.attempts.records(w.started), Outcome: w.outcome(end),
 	}
-}
-
-// encode is the record in JSON.
-func (r *Record) encode() []byte {
-	b, err := json.Marshal(r)
+	b, err := json.Marshal(rec)
 	if err != nil {
 		return nil // floats that are not numbers: a valid policy and known figures have none
 	}
@@ -183,6 +177,6 @@ func (r *Result) Close(end Finish) {
 	}
 	w.observe(end)
 	if rec := w.agent.parts.Recorder; rec != nil {
-		rec.Record(r.Decision, w.started, w.record(end).encode)
+		rec.Record(r.Decision, w.started, w.record(end))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"nearside/agent/openai"
 	"nearside/policy"
@@ -49,12 +50,23 @@ func (w *walk) refusal(step *policy.Step) error {
 		return ErrPrivate
 	case step.Reason == policy.ReasonOffline:
 		return ErrOffline
+	case step.Reason == policy.ReasonRateLimited:
+		return fewerCalls(time.Duration(step.PauseMS) * time.Millisecond)
 	case fault != nil:
 		return ErrUpstream
 	case step.Reason == policy.ReasonBudget:
 		return ErrBudget
 	}
 	return ErrNoRoute
+}
+
+// fewerCalls is what a caller reads when all targets that might answer have
+// asked for fewer calls, and the first may be asked again after the pause.
+func fewerCalls(pause time.Duration) error {
+	return &openai.Error{
+		Status: http.StatusTooManyRequests, Type: "rate_limit_error", Code: policy.ReasonRateLimited, RetryAfter: pause,
+		Message: "Every target that could answer asked for fewer calls. Retry-After says when the first may be asked again.",
+	}
 }
 
 // lastFault is the fault of the last step that reached its target, nil when

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,7 +28,8 @@ type Ask struct {
 	Size       Size     `json:"size"`
 	Needs      Needs    `json:"needs"`
 	Stream     bool     `json:"stream"`
-	Repeatable bool     `json:"repeatable"` // the same ask gives the same answer: temperature 0
+	Repeatable bool     `json:"repeatable"`        // the same ask gives the same answer: temperature 0
+	Default    bool     `json:"default,omitempty"` // the service has a reply for when nothing answers
 	Cache      Caching  `json:"cache_control"`
 }
 
@@ -37,6 +39,12 @@ type Size struct {
 	TokensEst int `json:"tokens_est"`     // of the prompt
 	TokensOut int `json:"tokens_out_est"` // of the answer, at most
 }
+
+// perToken is about how many bytes a token of an answer takes on the wire.
+const perToken = 6
+
+// kilobytes is about how much goes over the wire, both ways.
+func (s Size) kilobytes() float64 { return float64(s.Bytes+perToken*s.TokensOut) / 1000 }
 
 // Needs are abilities a target must have.
 type Needs struct {
@@ -58,10 +66,19 @@ type Caching struct {
 // depend on, at one moment.
 type Signals struct {
 	Time    time.Time `json:"time"`
-	Network string    `json:"network"` // unknown, online, offline
+	Network string    `json:"network"` // unknown, online, metered, portal, degraded, offline
 	Device  Device    `json:"device"`
 	Held    []string  `json:"held,omitempty"` // rules with an until that are in force, see [Hold]
 	Targets []Target  `json:"targets"`        // in the order of the config
+}
+
+// Lost tells whether no target beyond the device and its own links can be
+// reached.
+func (s *Signals) Lost() bool { return s.Network == "offline" || s.Network == "portal" }
+
+// metered tells whether bytes cost money.
+func (s *Signals) metered() bool {
+	return s.Network == "metered" || s.Device.Metered != nil && *s.Device.Metered
 }
 
 // Target is one thing that can answer, and its rolling figures. A nil figure
@@ -69,9 +86,10 @@ type Signals struct {
 type Target struct {
 	Name      string   `json:"name"` // local/NAME or cloud/NAME
 	Services  []string `json:"services"`
-	Near      bool     `json:"near"`          // on this device or link: judged by its own calls, not by the network
-	Usable    bool     `json:"usable"`        // false: it cannot be asked now
-	Why       string   `json:"why,omitempty"` // why it is not usable
+	Near      bool     `json:"near"`               // on this device or link: judged by its own calls, not by the network
+	Usable    bool     `json:"usable"`             // false: it cannot be asked now
+	Why       string   `json:"why,omitempty"`      // why it is not usable
+	PauseMS   int64    `json:"pause_ms,omitempty"` // it asked for fewer calls, and may be asked again after so long
 	P50MS     *float64 `json:"p50_ms"`
 	P95MS     *float64 `json:"p95_ms"`
 	ErrorRate *float64 `json:"error_rate"` // 0 to 1
@@ -91,6 +109,8 @@ type Price struct {
 func (p Price) cost(s Size) float64 {
 	return (p.Input*float64(s.TokensEst) + p.Output*float64(s.TokensOut)) / 1e6
 }
+
+func (t *Target) serves(service string) bool { return slices.Contains(t.Services, service) }
 
 // local tells whether the target runs on the device.
 func (t *Target) local() bool { return strings.HasPrefix(t.Name, "local/") }

@@ -19,25 +19,29 @@ const (
 const (
 	ReasonCacheFresh       = "cache_fresh"
 	ReasonStale            = "stale_on_error"
+	ReasonDefault          = "default_on_error"
 	ReasonLocalFirst       = "local_first"
 	ReasonLocalUnsure      = "local_unsure"
 	ReasonLocalUnavailable = "local_unavailable"
 	ReasonCloudFirst       = "cloud_first"
+	ReasonCloudOnly        = "cloud_only"
 	ReasonCloudUnavailable = "cloud_unavailable"
 	ReasonNoRoute          = "no_route"
 	ReasonBudget           = "budget"
 	ReasonOnlyCached       = "only_if_cached"
+	ReasonRateLimited      = "rate_limited"
 )
 
 // Decide plans one ask. It is pure: the same document, ask and signals give
 // the same plan. The document must be valid, see [Document.Validate]; a
-// service it does not name gets a plan that refuses.
+// service it does not name has a ladder with every rung.
 //
 // The plan's budgets add up to at most the ask's deadline, its last step is
-// terminal, and a private ask or one made offline has no step that leaves the
-// device, targets on the device's own link excepted for the latter.
+// terminal, and a private ask or one made offline or behind a portal has no
+// step that leaves the device, targets on the device's own link excepted for
+// the latter two.
 func Decide(d *Document, a *Ask, s *Signals) Plan {
-	c := &chooser{doc: d, ask: a, sig: s, service: d.Services[a.Service]}
+	c := &chooser{doc: d, ask: a, sig: s, service: d.service(a.Service), metered: s.metered()}
 	c.applyRules()
 	c.sift()
 	return c.plan()
@@ -55,8 +59,10 @@ type chooser struct {
 	locals    []Member // allowed local targets
 	clouds    []Member // allowed cloud targets: the pool
 	not       []NotChosen
-	offline   bool // a cloud target was left out because there is no network
-	overspent bool // a cloud target was left out because of the cost cap
+	offline   bool  // a cloud target was left out because there is no network
+	overspent bool  // a cloud target was left out because of the cost cap
+	metered   bool  // bytes cost money
+	pauseMS   int64 // the shortest pause of a target that asked for fewer calls
 }
 
 func (c *chooser) applyRules() {
@@ -78,8 +84,15 @@ func (c *chooser) plan() Plan {
 	if c.staleAllowed() {
 		p.Steps = append(p.Steps, Step{Kind: StepStale, Reason: ReasonStale, Why: "when nothing better answers, what was last known is better than nothing"})
 	}
+	if c.defaultAllowed() {
+		p.Steps = append(p.Steps, Step{Kind: StepDefault, Reason: ReasonDefault, Why: "when nothing answers, the service has a reply of its own for that"})
+	}
 	token, why := c.refusal()
-	p.Steps = append(p.Steps, Step{Kind: StepRefuse, Reason: token, Why: why})
+	last := Step{Kind: StepRefuse, Reason: token, Why: why}
+	if token == ReasonRateLimited {
+		last.PauseMS = c.pauseMS
+	}
+	p.Steps = append(p.Steps, last)
 	return p
 }
 
@@ -112,6 +125,10 @@ func (c *chooser) cacheFirst() bool {
 func (c *chooser) staleAllowed() bool {
 	k := c.ask.Cache
 	return c.has(StepStale) && c.ask.Privacy != Private && !k.NoStore && (k.MaxStaleS == nil || *k.MaxStaleS > 0)
+}
+
+func (c *chooser) defaultAllowed() bool {
+	return c.has(StepDefault) && c.ask.Default && !c.ask.Cache.OnlyIfCached
 }
 
 // answering are the steps that ask a target, best first, with their budgets.
@@ -195,7 +212,10 @@ func (c *chooser) whyCloud(before []Step) (string, string) {
 		return ReasonCloudFirst, fmt.Sprintf("%s is expected to be answered better by a cloud target (utility %.2f against %.2f)",
 			c.ask.Task, c.clouds[0].Utility, c.locals[0].Utility)
 	}
-	return ReasonLocalUnavailable, "no local target can answer this"
+	if c.ask.Service == chat || slices.ContainsFunc(c.sig.Targets, func(t Target) bool { return t.local() && t.serves(c.ask.Service) }) {
+		return ReasonLocalUnavailable, "no local target can answer this"
+	}
+	return ReasonCloudOnly, "no model on the device serves " + c.ask.Service
 }
 
 // refusal says what the last step tells the caller.
@@ -207,6 +227,8 @@ func (c *chooser) refusal() (token, why string) {
 		return ReasonPrivate, "the ask is private, and no local target could answer"
 	case c.offline:
 		return ReasonOffline, "there is no network, and nothing on the device could answer"
+	case c.pauseMS > 0 && len(c.clouds) == 0:
+		return ReasonRateLimited, "every cloud target that could answer asked for fewer calls"
 	case c.overspent:
 		return ReasonBudget, "every target that could answer is over the cost cap"
 	}

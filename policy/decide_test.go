@@ -3,6 +3,7 @@ package policy_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -66,6 +67,13 @@ func (s *scene) rule(name string, then policy.Effect, when ...policy.Condition) 
 	s.doc.Rules = append(s.doc.Rules, policy.Rule{Name: name, When: policy.Condition{All: when}, Then: then})
 }
 
+// paused has the first cloud targets ask for fewer calls for so long.
+func (s *scene) paused(ms ...int64) {
+	for i, n := range ms {
+		s.Targets[1+i].Usable, s.Targets[1+i].PauseMS = false, n
+	}
+}
+
 // line is a plan on one line: what shaped it, then its steps with reasons.
 func line(p policy.Plan) string {
 	var b strings.Builder
@@ -83,6 +91,16 @@ func line(p policy.Plan) string {
 		}
 	}
 	return b.String()
+}
+
+// serve has the ask want a service that the targets at the places have.
+func serve(service string, places ...int) func(*scene) {
+	return func(s *scene) {
+		s.Service = service
+		for _, i := range places {
+			s.Targets[i].Services = []string{service}
+		}
+	}
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -118,7 +136,19 @@ func TestDecide(t *testing.T) {
 		{"mode local", func(s *scene) { s.Mode = policy.Local }, "forced_mode: local/small=local_first stale refuse=no_route"},
 		{"mode cloud", func(s *scene) { s.Mode = policy.Cloud }, "forced_mode: cloud/first+cloud/second=local_unavailable stale refuse=no_route"},
 		{"one target by name", func(s *scene) { s.Mode, s.Target = policy.Cloud, "cloud/first" }, "forced_mode: cloud/first=local_unavailable stale refuse=no_route"},
-		{"another service", func(s *scene) { s.Service = "embed" }, "refuse=no_route"},
+		{"a service nobody has", func(s *scene) { s.Service = "embed" }, "stale refuse=no_route"},
+		{"a service that is not named", serve("items", 1, 2), "cloud/first+cloud/second=cloud_only stale refuse=no_route"},
+		{"one the device has too", serve("items", 0, 1), "local/small=local_first cloud/first=local_unsure stale refuse=no_route"},
+		{"one the device has and cannot", func(s *scene) { serve("items", 0, 1)(s); s.Targets[0].Usable = false }, "cloud/first=local_unavailable stale refuse=no_route"},
+		{"with a default", func(s *scene) { serve("items", 1)(s); s.Default = true }, "cloud/first=cloud_only stale default refuse=no_route"},
+		{"with a default, offline", func(s *scene) { serve("items", 1)(s); s.Default, s.Network = true, "offline" }, "offline: stale default refuse=offline"},
+		{"with a default, private", func(s *scene) { serve("items", 1)(s); s.Default, s.Privacy = true, policy.Private }, "private: default refuse=private"},
+		{"with a default, only kept", func(s *scene) { serve("items", 1)(s); s.Default, s.Cache.OnlyIfCached = true, true }, "stale refuse=only_if_cached"},
+		{"repeatable", func(s *scene) { serve("items", 1)(s); s.Repeatable = true }, "cache cloud/first=cloud_only stale refuse=no_route"},
+		{"a ladder of its own", func(s *scene) {
+			serve("items", 1)(s)
+			s.Default, s.doc.Services["items"] = true, policy.Service{Ladder: []string{"cache", "cloud", "refuse"}, Fresh: "always"}
+		}, "cache cloud/first=cloud_only refuse=no_route"},
 
 		{"private", func(s *scene) { s.Privacy, s.Repeatable = policy.Private, true }, "private: local/small=local_first refuse=private"},
 		{"private, mode cloud", func(s *scene) { s.Privacy, s.Mode = policy.Private, policy.Cloud }, "private: refuse=private"},
@@ -129,6 +159,15 @@ func TestDecide(t *testing.T) {
 		{"offline, all near", func(s *scene) { s.Network = "offline"; s.Targets[1].Near, s.Targets[2].Near = true, true },
 			"local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
 		{"offline, mode cloud", func(s *scene) { s.Network, s.Mode = "offline", policy.Cloud }, "forced_mode: stale refuse=offline"},
+		{"behind a portal", func(s *scene) { s.Network = "portal" }, "offline: local/small=local_first stale refuse=offline"},
+		{"behind a portal, one near", func(s *scene) { s.Network = "portal"; s.Targets[1].Near = true }, "offline: local/small=local_first cloud/first=local_unsure stale refuse=offline"},
+		{"degraded", func(s *scene) { s.Network = "degraded" }, "local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
+		{"metered", func(s *scene) { s.Network = "metered" }, "local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
+		{"math in 100 kB", func(s *scene) { s.Task, s.Size.Bytes = "math", 100_000 }, "cloud/first+cloud/second=cloud_first local/small=cloud_unavailable stale refuse=no_route"},
+		{"math in 100 kB, metered", func(s *scene) { s.Task, s.Size.Bytes, s.Network = "math", 100_000, "metered" }, "local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
+		{"math in 100 kB, metered, one near", func(s *scene) {
+			s.Task, s.Size.Bytes, s.Device.Metered, s.Targets[2].Near = "math", 100_000, ptr(true), true
+		}, "cloud/second+cloud/first=cloud_first local/small=cloud_unavailable stale refuse=no_route"},
 		{"network not known", func(s *scene) { s.Network = "unknown" }, "local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
 
 		{"a cap that the priced one keeps", func(s *scene) { s.MaxCost = ptr(0.01) }, "local/small=local_first cloud/first=local_unsure stale refuse=budget"},
@@ -138,6 +177,8 @@ func TestDecide(t *testing.T) {
 		{"vision", func(s *scene) { s.Needs.Vision = true }, "cloud/first+cloud/second=local_unavailable stale refuse=no_route"},
 		{"local cannot be asked", func(s *scene) { s.Targets[0].Usable = false }, "cloud/first+cloud/second=local_unavailable stale refuse=no_route"},
 		{"a cloud target set aside", func(s *scene) { s.Targets[2].Usable, s.Targets[2].Why = false, "set aside" }, "local/small=local_first cloud/first=local_unsure stale refuse=no_route"},
+		{"all cloud targets want fewer calls", func(s *scene) { s.paused(4000, 2500) }, "local/small=local_first stale refuse=rate_limited"},
+		{"one wants fewer calls", func(s *scene) { s.paused(4000) }, "local/small=local_first cloud/second=local_unsure stale refuse=no_route"},
 		{"errors push down", func(s *scene) { s.Targets[1].ErrorRate = ptr(0.5) }, "local/small=local_first cloud/second+cloud/first=local_unsure stale refuse=no_route"},
 		{"about equal: the order of the config", func(s *scene) { s.Targets[1], s.Targets[2] = s.Targets[2], s.Targets[1] }, "local/small=local_first cloud/second+cloud/first=local_unsure stale refuse=no_route"},
 
@@ -147,6 +188,44 @@ func TestDecide(t *testing.T) {
 		{"max-stale 0", func(s *scene) { s.Repeatable, s.Cache.MaxStaleS = true, ptr(int64(0)) }, "cache local/small=local_first cloud/first+cloud/second=local_unsure refuse=no_route"},
 		{"max-stale 5", func(s *scene) { s.Cache.MaxStaleS = ptr(int64(5)) }, "local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
 	})
+}
+
+// TestPause says when the first target may be asked again, unless another
+// reason keeps it away.
+func TestPause(t *testing.T) {
+	s := street(t)
+	s.paused(4000, 2500)
+	end := func() policy.Step { p := s.decide(); return p.Steps[len(p.Steps)-1] }
+	if got := end(); got.PauseMS != 2500 {
+		t.Errorf("got %+v, want a pause of 2500 ms", got)
+	}
+	s.Targets[2].Services = nil
+	if got := end(); got.PauseMS != 4000 {
+		t.Errorf("got %+v, want a pause of 4000 ms", got)
+	}
+	s.Privacy = policy.Private
+	if got := end(); got.PauseMS != 0 || got.Reason != policy.ReasonPrivate {
+		t.Errorf("got %+v, want no pause", got)
+	}
+}
+
+// TestMeteredTerm grows with the bytes and has an end; what is near costs
+// nothing.
+func TestMeteredTerm(t *testing.T) {
+	for bytes, want := range map[int]float64{0: -0.009216, 46_928: -0.15, 10_000_000: -0.3} {
+		s := street(t)
+		s.Network, s.Size.Bytes, s.Targets[2].Near = "metered", bytes, true
+		for _, step := range s.decide().Steps {
+			for _, m := range step.Members {
+				if near := m.Target == "cloud/second"; near && m.Terms.Metered != 0 || !near && math.Abs(m.Terms.Metered-want) > 1e-9 {
+					t.Errorf("%d bytes to %s: got %v, want %v where it is far", bytes, m.Target, m.Terms.Metered, want)
+				}
+			}
+			if step.Kind == policy.StepLocal && step.Terms.Metered != 0 {
+				t.Errorf("local: got %v, want nothing", step.Terms.Metered)
+			}
+		}
+	}
 }
 
 func TestRules(t *testing.T) {
@@ -196,6 +275,7 @@ func TestDecideSaysWhyNot(t *testing.T) {
 		{func(s *scene) { s.Target = "cloud/second" }, "the caller asked for cloud/second"},
 		{func(s *scene) { s.Mode = policy.Local }, "the caller asked for local only"},
 		{func(s *scene) { s.Network = "offline" }, "the network is offline"},
+		{func(s *scene) { s.Network = "portal" }, "a portal answers in place of the network"},
 		{func(s *scene) { s.Needs.Vision = true; s.Targets[1].Blind = true }, "takes text only"},
 		{func(s *scene) { s.Targets[1].Context = 20 }, "about 30 tokens do not fit its context of 20"},
 		{func(s *scene) { s.MaxCost = ptr(0.0001) }, "may cost 0.000831 USD, over the cap of 0.000100"},

@@ -15,10 +15,23 @@ type Document struct {
 // Service is the ladder of one service and how its answers may be reused and
 // committed.
 type Service struct {
-	Ladder []string `json:"ladder"` // of cache, local, cloud, stale, refuse; refuse is last
+	Ladder []string `json:"ladder"` // of cache, local, cloud, stale, default, refuse; refuse is last
 	Fresh  string   `json:"fresh"`  // repeatable, always, never
-	Commit Commit   `json:"commit"`
+	Commit Commit   `json:"commit"` // of streams; only chat has them
 }
+
+// service is the entry of a service. One that is not named, such as that of a
+// JSON API, has a ladder with every rung; chat is always named.
+func (d *Document) service(name string) Service {
+	s, ok := d.Services[name]
+	if ok || name == chat {
+		return s
+	}
+	return Service{Ladder: rungs, Fresh: "repeatable"}
+}
+
+// chat is the service whose answers are text, and may be streamed.
+const chat = "chat"
 
 // Commit says when the first token of a stream may leave: "first_token",
 // "after_N_tokens" or "after_check". No other target can answer after it left.
@@ -35,6 +48,7 @@ type Weights struct {
 	Errors  float64 `json:"errors"`  // times error rate
 	Load    float64 `json:"load"`    // times asks in flight, at most 1
 	Cost    float64 `json:"cost"`    // per cent (0.01 USD)
+	Metered float64 `json:"metered"` // times 100 kB sent and expected back where bytes cost money, at most 1
 	Tie     float64 `json:"tie"`     // members of a pool this close to the best count as equal: the order of the config decides
 }
 

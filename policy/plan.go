@@ -2,11 +2,12 @@ package policy
 
 // Kinds of step.
 const (
-	StepCache  = "cache"
-	StepLocal  = "local"
-	StepCloud  = "cloud"
-	StepStale  = "stale"
-	StepRefuse = "refuse"
+	StepCache   = "cache"
+	StepLocal   = "local"
+	StepCloud   = "cloud"
+	StepStale   = "stale"
+	StepDefault = "default"
+	StepRefuse  = "refuse"
 )
 
 // Commit rules besides after_N_tokens.
@@ -35,6 +36,7 @@ type Step struct {
 	Commit       string   `json:"commit"`
 	CommitTokens int      `json:"commit_tokens,omitempty"` // tokens held back before the first may leave; -1 is all
 	Threshold    float64  `json:"threshold,omitempty"`     // confidence a local answer must reach
+	PauseMS      int64    `json:"pause_ms,omitempty"`      // of a refusal: it may be asked again after so long
 	Reason       string   `json:"reason"`                  // lower_snake token
 	Why          string   `json:"why"`                     // a sentence for a person
 }
@@ -54,11 +56,12 @@ type Terms struct {
 	Errors  float64 `json:"errors"`
 	Load    float64 `json:"load"`
 	Cost    float64 `json:"cost"`
+	Metered float64 `json:"metered"`
 	Rule    float64 `json:"rule"`
 }
 
 func (t Terms) sum() float64 {
-	return t.Quality + t.Near + t.Latency + t.Errors + t.Load + t.Cost + t.Rule
+	return t.Quality + t.Near + t.Latency + t.Errors + t.Load + t.Cost + t.Metered + t.Rule
 }
 
 // NotChosen is a target that is not in the plan, and why.

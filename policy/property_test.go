@@ -31,7 +31,7 @@ func documents(t *rapid.T) *policy.Document {
 	d := &policy.Document{
 		Weights: policy.Weights{
 			Quality: weight.Draw(t, "quality"), Near: weight.Draw(t, "near"), Latency: weight.Draw(t, "latency"),
-			Errors: weight.Draw(t, "errors"), Load: weight.Draw(t, "load"), Cost: weight.Draw(t, "cost"), Tie: share.Draw(t, "tie"),
+			Errors: weight.Draw(t, "errors"), Load: weight.Draw(t, "load"), Cost: weight.Draw(t, "cost"), Metered: weight.Draw(t, "metered"), Tie: share.Draw(t, "tie"),
 		},
 		Quality: policy.Quality{Local: table("local"), Cloud: table("cloud")},
 		Check:   policy.Check{Confidence: table("confidence")},
@@ -96,7 +96,7 @@ func asks(t *rapid.T) policy.Ask {
 
 func signals(t *rapid.T) policy.Signals {
 	s := policy.Signals{
-		Time: time.Unix(0, 0), Network: rapid.SampledFrom([]string{"unknown", "online", "offline"}).Draw(t, "network"),
+		Time: time.Unix(0, 0), Network: rapid.SampledFrom([]string{"unknown", "online", "metered", "portal", "degraded", "offline"}).Draw(t, "network"),
 		Device: policy.Device{BatteryPct: rapid.Ptr(rapid.Float64Range(0, 100), true).Draw(t, "battery")},
 	}
 	for i := range rapid.IntRange(0, 6).Draw(t, "targets") {
@@ -192,7 +192,7 @@ func checkTargets(t *rapid.T, s *scene, p policy.Plan) {
 			t.Fatalf("%s has %d places: %s", target.Name, places[target.Name], line(p))
 		}
 		far := strings.HasPrefix(target.Name, "cloud/")
-		bad := !target.Usable || far && (s.Privacy == policy.Private || s.Network == "offline" && !target.Near || s.Mode == policy.Local) ||
+		bad := !target.Usable || far && (s.Privacy == policy.Private || (s.Network == "offline" || s.Network == "portal") && !target.Near || s.Mode == policy.Local) ||
 			!far && s.Mode == policy.Cloud || s.Target != "" && s.Target != target.Name || s.Cache.OnlyIfCached || far && s.MaxCost != nil && target.Price == nil
 		if bad && asked[target.Name] {
 			t.Fatalf("%s must not be asked: %s", target.Name, line(p))

@@ -58,7 +58,7 @@ func (c *chooser) rank(pool []Member) {
 
 // denied says why the target may not be asked, "" when it may.
 func (c *chooser) denied(t *Target) string {
-	if !slices.Contains(t.Services, c.ask.Service) {
+	if !t.serves(c.ask.Service) {
 		return "does not serve " + c.ask.Service
 	}
 	for _, test := range []func(*Target) string{c.byRule, c.byPrivacy, c.byMode, c.byNetwork, c.byAbility, c.byCost, c.byLadder} {
@@ -66,10 +66,13 @@ func (c *chooser) denied(t *Target) string {
 			return why
 		}
 	}
-	if !t.Usable {
-		return cmp.Or(t.Why, "cannot be asked now")
+	if t.Usable {
+		return ""
 	}
-	return ""
+	if t.PauseMS > 0 && (c.pauseMS == 0 || t.PauseMS < c.pauseMS) {
+		c.pauseMS = t.PauseMS
+	}
+	return cmp.Or(t.Why, "cannot be asked now")
 }
 
 func (c *chooser) byRule(t *Target) string {
@@ -119,10 +122,13 @@ func (c *chooser) byMode(t *Target) string {
 }
 
 func (c *chooser) byNetwork(t *Target) string {
-	if t.local() || t.Near || c.sig.Network != "offline" {
+	if t.local() || t.Near || !c.sig.Lost() {
 		return ""
 	}
 	c.offline = true
+	if c.sig.Network == "portal" {
+		return "a portal answers in place of the network"
+	}
 	return "the network is offline"
 }
 
@@ -130,7 +136,7 @@ func (c *chooser) byAbility(t *Target) string {
 	switch {
 	case c.ask.Needs.Vision && t.Blind:
 		return "takes text only"
-	case t.Context > 0 && c.ask.Size.TokensEst > t.Context:
+	case c.ask.Service == chat && t.Context > 0 && c.ask.Size.TokensEst > t.Context:
 		return fmt.Sprintf("about %d tokens do not fit its context of %d", c.ask.Size.TokensEst, t.Context)
 	}
 	return ""

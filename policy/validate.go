@@ -24,15 +24,17 @@ const (
 )
 
 // Kinds of step a ladder may name.
-var rungs = []string{StepCache, StepLocal, StepCloud, StepStale, StepRefuse}
+var rungs = []string{StepCache, StepLocal, StepCloud, StepStale, StepDefault, StepRefuse}
 
 // Validate lists every fault of the document; nil means it can be used.
 func (d *Document) Validate() []Problem {
 	v := &validator{}
 	v.check(d.Version >= 0, "version", "must be 0 or more")
-	v.check(len(d.Services) > 0, "services", "is missing; it needs at least chat")
+	_, ok := d.Services[chat]
+	v.check(ok, "services", "needs at least chat")
 	for name, s := range d.Services {
 		v.service("services."+name, s)
+		v.commit("services."+name, s.Commit, name != chat)
 	}
 	v.weights(d.Weights)
 	v.shares("quality.local", d.Quality.Local)
@@ -63,9 +65,13 @@ func (v *validator) service(path string, s Service) {
 		v.check(s.Ladder[n-1] == StepRefuse, path+".ladder", "must end with refuse")
 	}
 	v.check(slices.Contains([]string{"repeatable", "always", "never"}, s.Fresh), path+".fresh", "%q must be repeatable, always or never", s.Fresh)
-	for _, c := range []struct{ at, rule string }{{".commit.local", s.Commit.Local}, {".commit.cloud", s.Commit.Cloud}} {
+}
+
+// commit checks when streams may leave; a service without streams may leave it out.
+func (v *validator) commit(path string, c Commit, optional bool) {
+	for _, c := range []struct{ at, rule string }{{".commit.local", c.Local}, {".commit.cloud", c.Cloud}} {
 		_, ok := commitTokens(c.rule)
-		v.check(ok, path+c.at, "%q must be first_token, after_N_tokens (N from 1 to 1000) or after_check", c.rule)
+		v.check(ok || optional && c.rule == "", path+c.at, "%q must be first_token, after_N_tokens (N from 1 to 1000) or after_check", c.rule)
 	}
 }
 
@@ -73,7 +79,7 @@ func (v *validator) weights(w Weights) {
 	for _, x := range []struct {
 		name string
 		w    float64
-	}{{"quality", w.Quality}, {"near", w.Near}, {"latency", w.Latency}, {"errors", w.Errors}, {"load", w.Load}, {"cost", w.Cost}, {"tie", w.Tie}} {
+	}{{"quality", w.Quality}, {"near", w.Near}, {"latency", w.Latency}, {"errors", w.Errors}, {"load", w.Load}, {"cost", w.Cost}, {"metered", w.Metered}, {"tie", w.Tie}} {
 		v.check(x.w >= 0 && x.w <= 1000, "weights."+x.name, "%v must be a number from 0 to 1000", x.w)
 	}
 }
@@ -195,10 +201,22 @@ func (v *validator) comparison(path string, c *Condition) {
 		v.check(false, path+".field", "%q is not a field; known are %s", c.Field, strings.Join(Fields(), ", "))
 	case text:
 		v.check(isText && !isFlag && numbers == 0, path, "%s is text; compare it with in: [...]", c.Field)
+		v.states(path, c)
 	case flag:
 		v.check(isFlag && !isText && numbers == 0, path, "%s is true or false; compare it with is:", c.Field)
 	case number:
 		v.check(numbers > 0 && !isText && !isFlag, path, "%s is a number; compare it with lt, le, gt or ge", c.Field)
+	}
+}
+
+// states checks that a comparison with the network names states it can have.
+func (v *validator) states(path string, c *Condition) {
+	if c.Field != networkSignal {
+		return
+	}
+	for i, name := range c.In {
+		known := slices.ContainsFunc(networks, func(n string) bool { return strings.EqualFold(n, name) })
+		v.check(known, fmt.Sprintf("%s.in[%d]", path, i), "%q is not a state of the network; it must be one of %s", name, strings.Join(networks, ", "))
 	}
 }
 

@@ -98,6 +98,7 @@ func TestValidateRules(t *testing.T) {
 		{"empty all", when(policy.Condition{All: []policy.Condition{}}), "rules[0].when.all", "is empty"},
 		{"empty any", when(policy.Condition{Any: []policy.Condition{}}), "rules[0].when.any", "is empty"},
 		{"unknown field", when(policy.Condition{All: []policy.Condition{{}, {Field: "moon", Is: ptr(true)}}}), "rules[0].when.all[1].field", "battery_pct"},
+		{"no state of the network", when(policy.Condition{Field: "network", In: []string{"Online", "wifi"}}), "rules[0].when.in[1]", "unknown, online, metered, portal, degraded, offline"},
 		{"no field", when(policy.Condition{Any: []policy.Condition{{LT: ptr(1.0)}}}), "rules[0].when.any[0].field", "is missing"},
 		{"text as number", when(policy.Condition{Field: "task", LT: ptr(1.0)}), "rules[0].when", "in: [...]"},
 		{"flag as text", when(policy.Condition{Field: "stream", In: []string{"yes"}}), "rules[0].when", "is:"},

@@ -7,6 +7,7 @@ const (
 	assumedErrors   = 0.05
 	assumedCostUSD  = 0.002
 	fullLoad        = 8   // asks in flight that count as fully loaded
+	fullMeter       = 100 // kB that count as all that may be spent where they cost money
 	preferenceBonus = 100 // term of a preferred target; it goes first whatever the others are
 )
 
@@ -26,6 +27,9 @@ func (c *chooser) weigh(t *Target) Terms {
 		terms.Near = w.Near
 	} else {
 		terms.Cost = 0 - w.Cost*100*c.cost(t)
+	}
+	if c.metered && !t.Near && !t.local() {
+		terms.Metered = 0 - w.Metered*min(1, c.ask.Size.kilobytes()/fullMeter)
 	}
 	for i, r := range c.matched {
 		if names(r.Then.Prefer, t) {

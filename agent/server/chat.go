@@ -16,7 +16,7 @@ import (
 
 // read takes a request in: its body into memory first, since a stream's body
 // that is still being read cuts replies short (golang/go#40747).
-func (s *Server) read(w http.ResponseWriter, r *http.Request) (agent.Input, error) {
+func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (agent.Input, error) {
 	in := agent.Input{RequestID: w.Header().Get("x-request-id"), Caller: who(r).name}
 	if err := readInput(r.Header, &in); err != nil {
 		return in, err
@@ -31,13 +31,13 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (agent.Input, erro
 		}
 		return in, openai.Invalid("", "The body could not be read to its end.")
 	}
-	in.Request, err = openai.Decode(body)
+	in.Request, err = decode(body)
 	return in, err
 }
 
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-nearside-route", "none") // until it is known better
-	in, err := s.read(w, r)
+	in, err := s.read(w, r, openai.Decode)
 	if err != nil {
 		writeError(w, wireError(err))
 		return
@@ -225,7 +225,12 @@ func (o *sse) copy(stream *openai.Stream) error {
 }
 
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
-	in, err := s.read(w, r)
+	decode, err := decoderOf(r.URL.Query().Get("service"))
+	if err != nil {
+		writeError(w, wireError(err))
+		return
+	}
+	in, err := s.read(w, r, decode)
 	if err != nil {
 		writeError(w, wireError(err))
 		return

@@ -24,6 +24,7 @@ var refusals = []struct {
 	hint   string
 }{
 	{agent.ErrModel, http.StatusNotFound, "invalid_request_error", "model_not_found", ""},
+	{agent.ErrService, http.StatusNotFound, "invalid_request_error", "service_not_found", ""},
 	{agent.ErrConflict, http.StatusBadRequest, "invalid_request_error", "", " Leave one of them out."},
 	{agent.ErrPrivate, http.StatusUnprocessableEntity, "policy_blocked", "policy_blocked", " It was not sent anywhere. See /v1/status for the local engine."},
 	{agent.ErrOffline, http.StatusServiceUnavailable, "offline_no_route", "offline_no_route", ""},
@@ -58,6 +59,9 @@ func wireError(err error) *openai.Error {
 }
 
 func param(err error) string {
+	if err == agent.ErrService {
+		return "service"
+	}
 	if err == agent.ErrModel || err == agent.ErrConflict {
 		return "model"
 	}

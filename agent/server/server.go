@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nearside/agent"
+	"nearside/agent/openai/embed"
 )
 
 // Bounds of what a client may send and how slowly.
@@ -111,7 +112,9 @@ func (s *Server) routes() http.Handler {
 	control := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, h)) }
 
 	open("POST /v1/chat/completions", s.counted(s.chat))
+	open("POST /v1/embeddings", s.counted(s.exchange(embed.Decode)))
 	open("OPTIONS /v1/chat/completions", preflight)
+	open("OPTIONS /v1/embeddings", preflight)
 	open("OPTIONS /v1/models", preflight)
 	open("GET /v1/models", s.models)
 	open("GET /v1/models/{id...}", s.model)
@@ -149,12 +152,12 @@ func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {
 
 // unbuilt are routes whose names are settled and whose code is not there yet.
 var unbuilt = []string{
-	"/v1/embeddings", "/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
+	"/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
 	"/v1/messages", "/v1/call/", "/v1/flows/", "/v1/feedback", "/v1/events", "/v1/device/signals",
 }
 
 // known are the paths with the one method each takes, to answer 405 rightly.
 var known = map[string]string{
-	"/v1/chat/completions": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
+	"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
 	"/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/healthz": "GET", "/readyz": "GET",
 }
