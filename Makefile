@@ -7,10 +7,11 @@ LDFLAGS := -s -w -X main.release=$(RELEASE) -X main.commit=$(COMMIT)
 TAGS    := sqlite_omit_load_extension,osusergo,netgo
 TOOLS   := -modfile=build/tools/go.mod
 CLIENTS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nearside/clients
+NODE    := $(CLIENTS)-node
 
 export CGO_ENABLED = 1
 
-.PHONY: help setup build run demo test check lint unit race bench fuzz clean
+.PHONY: help setup build run demo test check lint unit race clients node-clients system bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,13 +45,22 @@ system: # what the tests need of the machine: ip(8) for network namespaces, prom
 unit: setup # the set-up's own tests
 	cd build/engine && python3 -m unittest -q
 
-clients: # the official OpenAI client for Python, which the tests call us with
+clients: node-clients # clients of others, which the tests call us with
 	@cmp -s build/clients/requirements.txt "$(CLIENTS)/requirements.txt" && "$(CLIENTS)/bin/python" -c '' || { \
 		echo "installing the OpenAI client for Python" && rm -rf "$(CLIENTS)" && \
 		python3 -m venv --without-pip "$(CLIENTS)" && \
 		python3 -m pip --python "$(CLIENTS)" install --quiet --no-input --disable-pip-version-check --root-user-action ignore \
 			--only-binary :all: --require-hashes --requirement build/clients/requirements.txt && \
 		cp build/clients/requirements.txt "$(CLIENTS)/"; }
+
+node-clients: # Node itself comes by its Debian name
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo "installing nodejs and npm" && apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; }
+	@cmp -s build/conformance/package-lock.json "$(NODE)/installed" || { \
+		echo "installing clients for Node" && rm -rf "$(NODE)" && mkdir -p "$(NODE)" && \
+		cp build/conformance/package.json build/conformance/package-lock.json build/conformance/.npmrc "$(NODE)/" && \
+		(cd "$(NODE)" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && \
+		cp build/conformance/package-lock.json "$(NODE)/installed"; }
 
 race: setup system clients
 	$(GO) test -race -timeout 15m ./...

@@ -17,27 +17,29 @@ import (
 // is a decision: make it here first.
 var arrows = map[string][]string{
 	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cmd/nearside/daemon", "local", "policy"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/metrics", "cloud", "local", "local/sense", "policy", "store"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/metrics", "cloud", "cloud/network", "local", "local/sense", "policy", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},
 	"build/bench":             {"agent/config", "cmd/fakecloud/fake", "policy"},
-	"agent":                   {"agent/openai", "policy"},
+	"agent":                   {"agent/openai", "agent/openai/embed", "policy"},
 	"agent/config":            {"agent/config/strict", "policy"},
 	"agent/config/strict":     {},
 	"agent/openai":            {},
-	"agent/server":            {"agent", "agent/openai", "policy"},
 	"agent/server/metrics":    {"agent", "agent/server"},
+	"agent/openai/embed":      {"agent/openai"},
+	"agent/server":            {"agent", "agent/openai", "agent/openai/embed", "policy"},
 	"local":                   {"agent/openai"},
 	"local/sense":             {},
-	"cloud":                   {"agent/openai"},
+	"cloud":                   {"agent/openai", "cloud/network"},
+	"cloud/network":           {},
 	"policy":                  {},
 	"store":                   {},
 }
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"policy"}
+var pure = []string{"cloud/network", "policy"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

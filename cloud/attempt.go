@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/cloud/network"
 )
 
 // errHurried is a time-out of a target that had less time than it is known to
@@ -17,7 +18,7 @@ import (
 var errHurried = errors.New("the time was too short for this target")
 
 // errOffline ends what has not begun when there is no network any more.
-var errOffline = fmt.Errorf("%w: there is no network", openai.ErrDown)
+var errOffline = fmt.Errorf("%w: the way to it is lost", openai.ErrDown)
 
 // result is the end of one attempt.
 type result struct {
@@ -36,7 +37,7 @@ func (p *Pool) attempt(ctx context.Context, m *member, call openai.Call, limit t
 	trial, hurried := m.onTrial(), limit < m.enough(call.Attempt)
 	start := time.Now()
 	m.figures.Begin()
-	met := &contact{}
+	met := &contact{start: start}
 	begun := m.silent.add(start)
 	reply, err := p.ask(met.trace(ctx), m, call, limit)
 	begun()
@@ -46,7 +47,11 @@ func (p *Pool) attempt(ctx context.Context, m *member, call openai.Call, limit t
 	m.setAside(err, start)
 	m.figures.Began(took, err != nil, err == nil || ownFault(verdict) || errors.Is(verdict, errHurried))
 	if ctx.Err() == nil && !(met.kept.Load() && errors.Is(verdict, errHurried)) {
-		p.saw(m, err, met.stood.Load())
+		first := time.Duration(0)
+		if err == nil && reply.Stream != nil {
+			first = took
+		}
+		p.saw(m, network.ByCalls, err, met, first)
 	}
 	call.Tried(openai.Attempt{Target: m.Name, Start: start, Took: took, Result: outcome(err), Err: err})
 	if err != nil || reply.Stream == nil {
@@ -68,8 +73,10 @@ func outcome(err error) string {
 
 // contact is what an attempt met on the way to its target.
 type contact struct {
-	stood atomic.Bool // a new connection stood, or a first byte came back
-	kept  atomic.Bool // it went over a connection of an earlier call, which proves nothing
+	start time.Time
+	setup atomic.Int64 // nanoseconds until a new connection stood
+	stood atomic.Bool  // a new connection stood, or a first byte came back
+	kept  atomic.Bool  // it went over a connection of an earlier call, which proves nothing
 }
 
 // trace notes in c what the calls under ctx meet.
@@ -78,6 +85,7 @@ func (c *contact) trace(ctx context.Context) context.Context {
 		GotConn: func(conn httptrace.GotConnInfo) {
 			c.kept.Store(conn.Reused)
 			if !conn.Reused {
+				c.setup.Store(int64(time.Since(c.start)))
 				c.stood.Store(true)
 			}
 		},
@@ -146,7 +154,10 @@ func (p *Pool) ask(ctx context.Context, m *member, call openai.Call, limit time.
 // of a stream as is to be held.
 func (m *member) send(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 	r := call.Request
-	body := r.Body(m.Models["chat"])
+	if r.Service != openai.Chat {
+		return m.exchange(ctx, call)
+	}
+	body := r.Body(m.Models[openai.Chat])
 	shape := openai.Shape{Usage: r.IncludeUsage, Silence: call.Silence}
 	reply := &openai.Reply{Target: m.Name}
 	var err error

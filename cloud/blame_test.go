@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/cloud/network"
 )
 
 // TestCallerIsNoFault cancels calls, before and after others: the target is
@@ -42,7 +43,7 @@ func TestOwnDeadlineIsNoFault(t *testing.T) {
 				t.Errorf("got %v, want the deadline", err)
 			}
 		}
-		c.is("three deadlines", Unknown, "start")
+		c.is("three deadlines", network.Unknown, network.ByStart)
 		if s := c.first(); s.Breaker != "closed" || s.ErrorRate != nil {
 			t.Errorf("got %+v, want no blame", s)
 		}
@@ -59,7 +60,7 @@ func TestOwnShortageIsNoFault(t *testing.T) {
 				t.Error("got an answer, want none")
 			}
 		}
-		c.is("twenty times", Unknown, "start")
+		c.is("twenty times", network.Unknown, network.ByStart)
 		for _, s := range c.Status() {
 			if s.Breaker != "closed" || !s.Usable || s.ErrorRate != nil {
 				t.Errorf("got %+v, want no blame", s)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,8 @@ type member struct {
 	Target
 	self    bool       // it runs on this device
 	ip      netip.Addr // of the base URL; not valid when that has a name
+	host    string     // of the base URL
+	secure  bool       // the base URL is https
 	http    http.RoundTripper
 	figures openai.Figures
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
@@ -52,7 +55,10 @@ type member struct {
 
 func newMember(t Target, transport http.RoundTripper) *member {
 	m := &member{Target: t, http: transport}
-	m.self, m.ip = whereIs(t.Base)
+	if base, err := url.Parse(t.Base); err == nil {
+		m.host, m.secure = base.Hostname(), base.Scheme == "https"
+		m.self, m.ip = whereIs(base)
+	}
 	if t.Keyed {
 		m.until, m.why = time.Now().Add(forever), "its key is not there yet"
 	}
@@ -141,6 +147,15 @@ func (m *member) aside(now time.Time) (time.Duration, string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.until.Sub(now), m.why
+}
+
+// pause is how long the target is still set aside since it asked for fewer
+// calls.
+func (m *member) pause(now time.Time) time.Duration {
+	if left, why := m.aside(now); why == askedForLess {
+		return max(0, left)
+	}
+	return 0
 }
 
 // usable tells whether the target may be called now, and if not why.

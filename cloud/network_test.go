@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/cloud/network"
 )
 
 func fault(err error) trip {
@@ -32,39 +34,159 @@ const far = "https://api.example/v1"
 // is checks what is known of the network, and from what.
 func (c *clouds) is(when, state, source string) {
 	c.t.Helper()
-	if got, _, from := c.Network(); got != state || from != source {
-		c.t.Errorf("%s: got %s by %s, want %s by %s", when, got, from, state, source)
+	if v := c.Network(); v.State != state || v.Source != source {
+		c.t.Errorf("%s: got %s by %s, want %s by %s", when, v.State, v.Source, state, source)
 	}
 }
 
-// TestCallsTell reads from one call, which is not tried again, whether there
+// certificate is the fault of one that is not trusted, for the name.
+func certificate(name string, why error) trip {
+	shown := &x509.Certificate{DNSNames: []string{name}}
+	fault := &tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{shown}, Err: why}
+	return func(*http.Request) (*http.Response, error) { return nil, fault }
+}
+
+var (
+	foreign = certificate("portal.example", x509.HostnameError{})
+	page    = respond(http.StatusOK, "text/html", "<html>sign in</html>")
+)
+
+// TestCallsTell reads from what both targets do, once or twice, whether there
 // is a network.
 func TestCallsTell(t *testing.T) {
+	const plain = "http://api.example/v1"
 	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}
+	record := tls.RecordHeaderError{Msg: "not TLS"}
+	elsewhere := respond(http.StatusFound, "text/html", "", "Location", "http://portal.example/")
 	for _, x := range []struct {
-		name  string
-		does  trip
-		state string
+		name, base string
+		does       trip
+		state      string
 	}{
-		{"an answer", well, Online},
-		{"an error of the server", fails(404), Online},
-		{"refused", fault(syscall.ECONNREFUSED), Online},
-		{"an alert of its TLS", func(*http.Request) (*http.Response, error) { return nil, alert }, Online},
-		{"no such name", fault(&net.DNSError{IsNotFound: true}), Unknown},
-		{"a portal's certificate", fault(&tls.CertificateVerificationError{Err: errors.New("wrong host")}), Unknown},
-		{"no route", fault(syscall.ENETUNREACH), Offline},
-		{"no resolver, twice", fault(&net.DNSError{IsTimeout: true}), Offline},
+		{"an answer", far, well, network.Online},
+		{"an error of the server", far, fails(404), network.Online},
+		{"a redirect over TLS", far, elsewhere, network.Online},
+		{"refused", far, fault(syscall.ECONNREFUSED), network.Unknown},
+		{"an alert of its TLS", far, func(*http.Request) (*http.Response, error) { return nil, alert }, network.Unknown},
+		{"no such name", far, fault(&net.DNSError{IsNotFound: true}), network.Unknown},
+		{"a foreign certificate", far, foreign, network.Portal},
+		{"a certificate nobody knows", far, certificate("api.example", x509.UnknownAuthorityError{}), network.Portal},
+		{"one that ran out", far, certificate("api.example", x509.CertificateInvalidError{Reason: x509.Expired}), network.Unknown},
+		{"a foreign one that ran out", far, certificate("portal.example", x509.CertificateInvalidError{Reason: x509.Expired}), network.Portal},
+		{"no TLS", far, func(*http.Request) (*http.Response, error) { return nil, record }, network.Portal},
+		{"no route", far, fault(syscall.ENETUNREACH), network.Offline},
+		{"no resolver", far, fault(&net.DNSError{IsTimeout: true}), network.Offline},
+		{"an answer over HTTP", plain, well, network.Online},
+		{"a page over HTTP", plain, page, network.Unknown},
+		{"an error over HTTP", plain, fails(404), network.Unknown},
+		{"a redirect over HTTP", plain, elsewhere, network.Portal},
+		{"a redirect to the same host", plain, respond(http.StatusFound, "text/html", "", "Location", "/v2"), network.Unknown},
+		{"wants to be signed in", plain, fails(http.StatusNetworkAuthenticationRequired), network.Portal},
 	} {
-		at(t, far, x.does, func(t *testing.T, c *clouds) {
-			c.is("at the start", Unknown, "start")
-			_, _ = c.ask(t.Context(), "", "cloud/first")
-			source := "calls"
-			if x.state == Unknown {
-				source = "start"
+		at(t, x.base, x.does, func(t *testing.T, c *clouds) {
+			c.set("cloud/second", x.does)
+			c.is("at the start", network.Unknown, network.ByStart)
+			_, _ = c.ask(t.Context(), "")
+			source := network.ByCalls
+			if x.state == network.Unknown {
+				source = network.ByStart
 			}
 			c.is(x.name, x.state, source)
 		})
 	}
+}
+
+// TestPortal asks nobody while something answers in place of the targets, and
+// finds out by a probe that it does not any more. A page is no sign of that.
+func TestPortal(t *testing.T) {
+	at(t, far, foreign, func(t *testing.T, c *clouds) {
+		c.set("cloud/second", foreign)
+		stop := c.run()
+		defer stop()
+		_, _ = c.ask(t.Context(), "")
+		c.is("signed out", network.Portal, network.ByCalls)
+		for range 5 {
+			if _, err := c.ask(t.Context(), ""); !errors.Is(err, openai.ErrDown) {
+				t.Errorf("got %v, want nobody asked", err)
+			}
+		}
+		c.called("before the first probe", 1)
+		pass(3 * time.Minute)
+		c.is("probes meet it, too", network.Portal, network.ByCalls)
+		c.set("cloud/first", fails(401))
+		c.set("cloud/second", fails(401))
+		pass(time.Minute)
+		c.is("signed in", network.Online, network.ByProbe)
+	})
+	at(t, "http://api.example/v1", respond(http.StatusFound, "text/html", "", "Location", "http://portal.example/"), func(t *testing.T, c *clouds) {
+		c.SetKey("cloud/second", "", errors.New("not yet"))
+		_, _ = c.ask(t.Context(), "", "cloud/first")
+		c.set("cloud/first", page)
+		c.set("cloud/second", page)
+		stop := c.run()
+		defer stop()
+		pass(3 * time.Minute)
+		c.is("the page over HTTP", network.Portal, network.ByCalls)
+	})
+}
+
+// TestBadCertificate is one target's own fault while others answer.
+func TestBadCertificate(t *testing.T) {
+	at(t, far, foreign, func(t *testing.T, c *clouds) {
+		for range 20 {
+			c.answeredBy("cloud/second", 0)
+			pass(time.Minute)
+		}
+		c.is("the second answers", network.Online, network.ByCalls)
+		_, _ = c.ask(t.Context(), "", "cloud/first")
+		_, _ = c.ask(t.Context(), "", "cloud/first")
+		c.is("asked alone", network.Online, network.ByCalls)
+	})
+}
+
+// TestHost has the host app outrank all else for as long as it said.
+func TestHost(t *testing.T) {
+	at(t, far, well, func(t *testing.T, c *clouds) {
+		c.answeredBy("cloud/first", 0)
+		c.SetHost(network.Offline, time.Now().Add(time.Minute))
+		c.is("pushed", network.Offline, network.ByHost)
+		if _, err := c.ask(t.Context(), ""); !errors.Is(err, openai.ErrDown) {
+			t.Errorf("got %v, want nobody asked", err)
+		}
+		pass(time.Minute)
+		synctest.Wait()
+		c.is("its time is over", network.Online, network.ByCalls)
+		c.answeredBy("cloud/first", 0)
+		c.SetLink(true, false, nil)
+		c.SetHost(network.Metered, time.Now().Add(30*time.Second))
+		c.is("pushed against the link", network.Metered, network.ByHost)
+		c.answeredBy("cloud/first", 0)
+		c.set("cloud/first", hangs)
+		ended := make(chan error, 1)
+		go func() { _, err := c.ask(t.Context(), "", "cloud/first"); ended <- err }()
+		start := time.Now()
+		if err := <-ended; !errors.Is(err, openai.ErrDown) || time.Since(start) != 30*time.Second {
+			t.Errorf("got %v after %v, want the wait ended with what was pushed", err, time.Since(start))
+		}
+		c.is("its time is over", network.Offline, network.ByLink)
+	})
+}
+
+// TestMetered is online with a price, by the link's kind or the host app.
+func TestMetered(t *testing.T) {
+	yes := true
+	at(t, far, well, func(t *testing.T, c *clouds) {
+		c.SetLinkMetered(&yes)
+		c.is("nothing heard", network.Unknown, network.ByStart)
+		c.answeredBy("cloud/first", 0)
+		c.is("by the link", network.Metered, network.ByCalls)
+		c.SetHostMetered(false, time.Now().Add(time.Minute))
+		c.is("the host app knows better", network.Online, network.ByCalls)
+		pass(time.Minute)
+		if v := c.Network(); v.State != network.Metered || v.Metered == nil || !*v.Metered {
+			t.Errorf("got %+v, want it metered", v)
+		}
+	})
 }
 
 // TestNearTellsNothing has a target on the device fail: the network is not
@@ -74,7 +196,7 @@ func TestNearTellsNothing(t *testing.T) {
 		at(t, base, fault(syscall.EHOSTUNREACH), func(t *testing.T, c *clouds) {
 			c.SetLink(true, true, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")})
 			_, _ = c.ask(t.Context(), "", "cloud/first")
-			c.is(base, Unknown, "start")
+			c.is(base, network.Unknown, "start")
 			if !c.first().Near {
 				t.Errorf("%s is not near", base)
 			}
@@ -87,50 +209,92 @@ func TestLinkDown(t *testing.T) {
 	at(t, "http://192.0.2.7/v1", well, func(t *testing.T, c *clouds) {
 		onLink := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 		c.SetLink(true, false, onLink)
-		c.is("down", Offline, "link")
+		c.is("down", network.Offline, "link")
 		if c.first().Near {
 			t.Error("a neighbour is near on a link that is down")
 		}
 		_, _ = c.ask(t.Context(), "")
-		c.is("a late answer", Offline, "link")
+		c.is("a late answer", network.Offline, "link")
 		c.SetLink(true, true, nil)
-		c.is("up", Unknown, "link")
+		c.is("up", network.Unknown, "link")
 		_, _ = c.ask(t.Context(), "")
-		c.is("an answer", Online, "calls")
+		c.is("an answer", network.Online, "calls")
 		c.SetLink(false, false, nil)
-		c.is("not known", Online, "calls")
+		c.is("not known", network.Online, "calls")
 	})
 }
 
-// TestProbe finds out within 30 s that the way is open again, and asks for no
-// more than that.
+// run runs the pool until stop.
+func (c *clouds) run() (stop func()) {
+	stopped := make(chan error)
+	ctx, cancel := context.WithCancel(c.t.Context())
+	go func() { stopped <- c.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-stopped; err != nil {
+			c.t.Error(err)
+		}
+	}
+}
+
+// TestProbe finds out that the way is open again, and asks for no more than
+// that: 10 s after the loss, then every 30 s to 37.5 s.
 func TestProbe(t *testing.T) {
 	at(t, far, fault(syscall.ENETUNREACH), func(t *testing.T, c *clouds) {
-		stopped := make(chan error)
-		ctx, stop := context.WithCancel(t.Context())
-		go func() { stopped <- c.Run(ctx) }()
+		stop := c.run()
+		defer stop()
 		pass(61 * time.Second)
 		c.called("while nothing is lost", 0)
 		start := time.Now()
 		_, _ = c.ask(t.Context(), "", "cloud/first")
-		c.is("no route", Offline, "calls")
+		c.is("no route", network.Offline, network.ByCalls)
 		_, _ = c.ask(t.Context(), "")
 		c.called("asked twice", 1)
 		if took := time.Since(start); took != 0 {
 			t.Errorf("it took %v to find that there is no way", took)
 		}
 		c.set("cloud/second", fault(syscall.ENETUNREACH))
-		pass(180 * time.Second)
-		c.called("every other of six probes", 4)
-		c.set("cloud/second", fault(syscall.ECONNREFUSED))
-		pass(60 * time.Second)
-		c.is("the second refuses a probe", Online, "probe")
-		pass(5 * time.Minute)
-		c.called("online", 5)
-		stop()
-		if err := <-stopped; err != nil && !errors.Is(err, ctx.Err()) {
-			t.Error(err)
-		}
+		c.probed("by both in turn", 10*time.Minute, 16, 21)
+		c.set("cloud/first", fails(404))
+		pass(80 * time.Second)
+		c.is("the first answers a probe", network.Online, network.ByProbe)
+		c.probed("online", 10*time.Minute, 0, 0)
+	})
+}
+
+// probed lets time pass and counts the calls of both meanwhile.
+func (c *clouds) probed(when string, d time.Duration, least, most int) {
+	c.t.Helper()
+	count := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.calls["cloud/first"] + c.calls["cloud/second"]
+	}
+	before := count()
+	pass(d)
+	if n := count() - before; n < least || n > most {
+		c.t.Errorf("%s: %d probes in %v, want %d to %d", when, n, d, least, most)
+	}
+}
+
+// TestProbesAreRare where they cost money or the battery, and there are none
+// where nothing can be found.
+func TestProbesAreRare(t *testing.T) {
+	yes, no := true, false
+	at(t, far, fault(syscall.ENETUNREACH), func(t *testing.T, c *clouds) {
+		stop := c.run()
+		defer stop()
+		c.set("cloud/second", fault(syscall.ENETUNREACH))
+		c.SetLinkMetered(&yes)
+		_, _ = c.ask(t.Context(), "")
+		c.probed("metered", time.Hour, 9, 13)
+		c.SetLinkMetered(&no)
+		c.SetBattery(true)
+		c.probed("on battery", time.Hour, 9, 13)
+		c.SetHost(network.Offline, time.Now().Add(time.Hour))
+		c.probed("the host app knows", time.Hour-time.Second, 0, 0)
+		c.SetLink(true, false, nil)
+		c.probed("no link", time.Hour, 0, 0)
 	})
 }
 
@@ -152,11 +316,11 @@ func TestOneHostIsGone(t *testing.T) {
 			}
 			asked.Wait()
 			_, _ = c.ask(t.Context(), "", "cloud/first")
-			c.is("the second answers", Online, "calls")
+			c.is("the second answers", network.Online, "calls")
 			c.set("cloud/second", gone)
 			_, _ = c.ask(t.Context(), "")
 			_, _ = c.ask(t.Context(), "")
-			c.is("both are gone", Offline, "calls")
+			c.is("both are gone", network.Offline, network.ByCalls)
 		})
 	}
 }
@@ -205,6 +369,30 @@ func TestOfflineEndsWaiting(t *testing.T) {
 	})
 }
 
+// TestNeighbourGoes ends a call to a neighbour when its link goes down, though
+// another link stays up.
+func TestNeighbourGoes(t *testing.T) {
+	at(t, "http://192.0.2.7/v1", hangs, func(t *testing.T, c *clouds) {
+		lan, other := netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24")
+		c.SetLink(true, true, []netip.Prefix{lan, other})
+		ended := make(chan error, 1)
+		go func() { _, err := c.ask(t.Context(), "", "cloud/first"); ended <- err }()
+		synctest.Wait()
+		start := time.Now()
+		c.SetLink(true, true, []netip.Prefix{lan})
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			t.Errorf("got %v when another link went down", err)
+		default:
+		}
+		c.SetLink(true, true, []netip.Prefix{other})
+		if err := <-ended; !errors.Is(err, openai.ErrDown) || time.Since(start) != 0 {
+			t.Errorf("got %v after %v, want it ended at once", err, time.Since(start))
+		}
+	})
+}
+
 // TestKeptConnection hangs on a connection of an earlier call, which proves
 // nothing; in a hurry, not even that nobody is there.
 func TestKeptConnection(t *testing.T) {
@@ -217,10 +405,10 @@ func TestKeptConnection(t *testing.T) {
 		for range 3 {
 			_, _ = c.hurried(time.Second, "cloud/first")
 		}
-		c.is("in a hurry", Unknown, "start")
+		c.is("in a hurry", network.Unknown, "start")
 		c.SetKey("cloud/second", "", nil)
 		c.set("cloud/second", kept)
 		_, _ = c.ask(t.Context(), "")
-		c.is("both are silent", Offline, "calls")
+		c.is("both are silent", network.Offline, "calls")
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -42,14 +41,13 @@ type Pool struct {
 	roster    atomic.Pointer[roster]
 	reloading sync.Mutex // one Reload at a time
 	http      *http.Transport
-	net       network
+	net       *connectivity
 	turn      int // of the far target that is probed next; Run's alone
 }
 
 // New makes a pool. Nothing is sent before the first call.
 func New(o Options) *Pool {
-	p := &Pool{http: newTransport()}
-	p.net.init(o.Log)
+	p := &Pool{http: newTransport(), net: newConnectivity(o.Log)}
 	order := make([]*member, 0, len(o.Targets))
 	for _, t := range o.Targets {
 		order = append(order, newMember(t, p.http))
@@ -104,18 +102,25 @@ func (p *Pool) again(call openai.Call, err error, end time.Time) error {
 	}
 	var e *openai.Error
 	if errors.As(err, &e) {
-		if e.Status == http.StatusTooManyRequests && e.RetryAfter > 0 && e.RetryAfter < min(longestPause, left-time.Second) {
-			return &backoff.RetryAfterError{Duration: e.RetryAfter}
-		}
-		if e.Status < 500 && e.Status != http.StatusRequestTimeout {
-			return backoff.Permanent(err)
-		}
-		return err
+		return retriable(e, left)
 	}
 	if errors.Is(err, openai.ErrTimeout) || !ownFault(err) || len(p.callable(call.Targets)) == 0 {
 		return backoff.Permanent(err)
 	}
 	return err
+}
+
+// retriable says whether a status may be another when the time left is used
+// for a second try.
+func retriable(e *openai.Error, left time.Duration) error {
+	pauses := e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
+	switch {
+	case pauses && e.RetryAfter > 0 && e.RetryAfter < min(longestPause, left-time.Second):
+		return &backoff.RetryAfterError{Duration: e.RetryAfter}
+	case pauses && e.RetryAfter > 0, e.Status < 500 && e.Status != http.StatusRequestTimeout:
+		return backoff.Permanent(e)
+	}
+	return e
 }
 
 // reaches tells whether there may be a way to the target of that name.
@@ -138,82 +143,14 @@ func (p *Pool) callable(names []string) []*member {
 	return out
 }
 
-// Run probes for a network that was lost, until ctx ends.
-func (p *Pool) Run(ctx context.Context) error {
-	defer p.http.CloseIdleConnections()
-	tick := time.NewTicker(probeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			p.probe(ctx)
-		}
-	}
-}
-
-// probe asks a far target for a sign of life when calls say that the network
-// is gone while the link is up; the next one takes its turn the next time.
-func (p *Pool) probe(ctx context.Context) {
-	far := slices.DeleteFunc(slices.Clone(p.order()), p.net.near)
-	if !p.net.wantsProbe() || len(far) == 0 {
-		return
-	}
-	m := far[p.turn%len(far)]
-	p.turn++
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	p.http.CloseIdleConnections() // what stood before the network was lost leads nowhere
-	met := &contact{}
-	if err := m.client().Ping(met.trace(ctx)); outage(err, met.stood.Load()) == answered {
-		p.net.hear("probe")
-	}
-}
-
-// saw takes in what the end of a call says of the network. Near targets say
-// nothing of it.
-func (p *Pool) saw(m *member, err error, stood bool) {
-	if p.net.near(m) || errors.Is(err, openai.ErrDown) {
-		return
-	}
-	switch what := outage(err, stood); what {
-	case nothing:
-	case answered:
-		p.net.hear("calls")
-	default:
-		now := time.Now()
-		p.net.miss(m, what, slices.DeleteFunc(slices.Clone(p.order()), func(o *member) bool {
-			ok, _ := o.usable(now)
-			return !ok || o == m || p.net.near(o)
-		}))
-	}
-}
-
-// cutOff tells whether there is known to be no way to the member.
-func (p *Pool) cutOff(m *member) bool {
-	state, _, _ := p.net.get()
-	return state == Offline && !p.net.near(m)
-}
-
-// SetLink tells what the kernel says of the links.
-func (p *Pool) SetLink(known, up bool, onLink []netip.Prefix) {
-	p.net.setLink(known, up, onLink)
-	if known && !up {
-		p.http.CloseIdleConnections() // they lead nowhere now
-	}
-}
-
-// Network is what is known of the way out, since when and from what.
-func (p *Pool) Network() (state string, since time.Time, source string) { return p.net.get() }
-
 // Status is one target as it stands.
 type Status struct {
 	Target
 	Near    bool
 	Usable  bool
 	Why     string
-	Breaker string // closed, open, half_open
+	Pause   time.Duration // that it asked for, with fewer calls, and that is not over
+	Breaker string        // closed, open, half_open
 	openai.Summary
 }
 
@@ -236,6 +173,7 @@ func (p *Pool) Status() []Status {
 	for _, m := range order {
 		s := Status{Target: m.Target, Near: p.net.near(m), Breaker: words[m.breaker.State()], Summary: m.figures.Summary()}
 		s.Usable, s.Why = m.usable(now)
+		s.Pause = m.pause(now)
 		out = append(out, s)
 	}
 	return out

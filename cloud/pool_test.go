@@ -22,12 +22,12 @@ type trip func(*http.Request) (*http.Response, error)
 func (f trip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func respond(status int, kind, body string, header ...string) trip {
-	return func(*http.Request) (*http.Response, error) {
+	return func(r *http.Request) (*http.Response, error) {
 		h := http.Header{"Content-Type": {kind}}
 		for i := 0; i < len(header); i += 2 {
 			h.Set(header[i], header[i+1])
 		}
-		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}, nil
+		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 	}
 }
 
@@ -153,7 +153,6 @@ func pass(d time.Duration) { <-time.After(d) }
 
 func TestFiveFaultsOpen(t *testing.T) {
 	refuses := func(*http.Request) (*http.Response, error) { return nil, errors.New("connect: refused") }
-	page := respond(http.StatusOK, "text/html", "<html>sign in</html>")
 	for _, fault := range []trip{fails(500), fails(503), fails(408), refuses, page} {
 		bubble(t, fault, func(t *testing.T, c *clouds) {
 			for range 30 {

@@ -33,6 +33,8 @@ func TestRetry(t *testing.T) {
 		least, most time.Duration
 	}{
 		{"503", fails(503), true, 0, 500 * time.Millisecond},
+		{"503 soon", fails(503, "Retry-After", "2"), true, 2 * time.Second, 2 * time.Second},
+		{"503 late", fails(503, "Retry-After", "20"), false, 0, 0},
 		{"refused", func(*http.Request) (*http.Response, error) { return nil, errors.New("connect: refused") }, true, 0, 500 * time.Millisecond},
 		{"429 soon", fails(429, "Retry-After", "2"), true, 2 * time.Second, 2 * time.Second},
 		{"429 late", fails(429, "Retry-After", "20"), false, 0, 0},

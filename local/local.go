@@ -146,6 +146,9 @@ func (t *target) ask(ctx context.Context, call openai.Call, end time.Time) (*ope
 // send posts the request and reads as much of a stream as is to be held.
 func (t *target) send(ctx context.Context, client *openai.Client, call openai.Call) (*openai.Reply, error) {
 	r := call.Request
+	if r.Service != openai.Chat {
+		return t.embed(ctx, client, r)
+	}
 	body := t.model.body(r, t.engine != nil)
 	shape := openai.Shape{Usage: r.IncludeUsage, Strip: !r.Logprobs, Silence: call.Silence}
 	reply := &openai.Reply{Target: "local/" + t.model.Name, Ignored: ignored(r)}

@@ -29,8 +29,9 @@ func main() {
 
 const about = `A fake cloud LLM API with faults on demand.
 
-It serves POST /v1/chat/completions (plain and streamed) and GET /v1/models on
---addr, and switches of faults on --control:
+It serves POST /v1/chat/completions (plain and streamed), POST /v1/embeddings,
+GET /v1/models and a JSON API, POST /v2/items with {"article":"screw"}, on --addr,
+and switches of faults on --control:
 
   GET, PUT, DELETE /_fake/fault    show, set, clear the fault
   GET, DELETE      /_fake/state    show, reset what was counted

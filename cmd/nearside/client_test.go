@@ -19,19 +19,47 @@ func TestOpenAIClient(t *testing.T) {
 	set(t, second, fake.Fault{Kind: fake.Status, Status: 503})
 	h := unstarted(t, clouds(first, second))
 	addr := h.startOnTCP()
+	python := filepath.Join(installed(t, "clients"), "bin", "python")
+	checks(t, 10, python, "testdata/openai_client.py", "http://"+addr+"/v1")
+	if calls := second.State().Calls[chatPath]; calls > 2 {
+		t.Errorf("%d calls to a target that fails, for one ask", calls)
+	}
+}
+
+// TestNodeClients has the clients that apps in JavaScript use ask a daemon with
+// a cloud that works and one that does not.
+func TestNodeClients(t *testing.T) {
+	t.Parallel()
+	first, second := newCloud(t, fake.Options{}), newCloud(t, fake.Options{})
+	set(t, second, fake.Fault{Kind: fake.Status, Status: 503})
+	h := unstarted(t, noLocal, clouds(first, second))
+	addr := h.startOnTCP()
+	for name, n := range map[string]int{"openai": 8, "langchain": 6, "aisdk": 5} {
+		t.Run(name, func(t *testing.T) {
+			checks(t, n, "node", "../../build/conformance/"+name+".mjs", "http://"+addr+"/v1", installed(t, "clients-node"))
+		})
+	}
+}
+
+// installed is where make clients put something.
+func installed(t *testing.T, name string) string {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	python := filepath.Join(cache, "nearside", "clients", "bin", "python")
-	cmd := exec.CommandContext(t.Context(), python, "testdata/openai_client.py", "http://"+addr+"/v1")
-	cmd.Env = append(os.Environ(), "NO_PROXY=*", "no_proxy=*")
+	return filepath.Join(cache, "nearside", name)
+}
+
+// checks runs a client that prints a line for each of its n checks. No
+// proxy stands between it and the daemon.
+func checks(t *testing.T, n int, command ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), "NO_PROXY=*", "no_proxy=*", "LANGCHAIN_TRACING_V2=false")
 	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Count(string(out), "ok ") != 10 {
+	if err != nil || strings.Count(string(out), "ok ") != n {
 		t.Errorf("client: %v (is it there? make clients)\n%s", err, out)
-	}
-	if calls := second.State().Calls[chatPath]; calls > 2 {
-		t.Errorf("%d calls to a target that fails, for one ask", calls)
 	}
 }
 

@@ -35,7 +35,8 @@ func (s *Server) answer(c *call, in incoming) error {
 		return fmt.Errorf("read request: %w", in.broken)
 	}
 	isChat := in.r.URL.Path == chatPath && in.r.Method == http.MethodPost
-	c.fault = s.take(isChat, isChat && chat.WantsStream(in.body))
+	isAnswer := !strings.HasPrefix(in.r.URL.Path, modelsPath)
+	c.fault = s.take(isAnswer, isChat && chat.WantsStream(in.body))
 	if done, err := c.front(); done {
 		return err
 	}
@@ -61,20 +62,17 @@ func (s *Server) checkKey(h http.Header) *chat.Failure {
 }
 
 func (s *Server) route(c *call, in incoming) error {
-	path, method := in.r.URL.Path, http.MethodGet
-	if path == chatPath {
-		method = http.MethodPost
-	}
-	id, isModel := strings.CutPrefix(path, modelsPath+"/")
-	if path != chatPath && path != modelsPath && !isModel {
-		return c.refuse(chat.Rejected(http.StatusNotFound, "", "Invalid URL (%s %s)", in.r.Method, path))
-	}
-	if in.r.Method != method {
-		return c.refuse(chat.Rejected(http.StatusMethodNotAllowed, "method_not_supported", "Only %s requests are accepted.", method))
+	id, isModel := strings.CutPrefix(in.r.URL.Path, modelsPath+"/")
+	if bad := checkRoute(in.r, isModel); bad != nil {
+		return c.refuse(bad)
 	}
 	switch {
-	case path == chatPath:
+	case in.r.URL.Path == chatPath:
 		return s.chat(c, in)
+	case in.r.URL.Path == embeddingsPath:
+		return s.embeddings(c, in)
+	case in.r.URL.Path == itemsPath:
+		return s.items(c, in)
 	case isModel:
 		return s.model(c, id)
 	}
@@ -83,6 +81,21 @@ func (s *Server) route(c *call, in incoming) error {
 		data = append(data, s.describe(m))
 	}
 	return c.json(map[string]any{"object": "list", "data": data})
+}
+
+// checkRoute refuses paths and methods there are none of.
+func checkRoute(r *http.Request, isModel bool) *chat.Failure {
+	method := http.MethodGet
+	switch {
+	case r.URL.Path == chatPath, r.URL.Path == embeddingsPath, r.URL.Path == itemsPath && r.Method != http.MethodGet:
+		method = http.MethodPost
+	case !isModel && r.URL.Path != modelsPath && r.URL.Path != itemsPath:
+		return chat.Rejected(http.StatusNotFound, "", "Invalid URL (%s %s)", r.Method, r.URL.Path)
+	}
+	if r.Method != method {
+		return chat.Rejected(http.StatusMethodNotAllowed, "method_not_supported", "Only %s requests are accepted.", method)
+	}
+	return nil
 }
 
 func (s *Server) model(c *call, id string) error {
@@ -113,6 +126,9 @@ func (s *Server) chat(c *call, in incoming) error {
 	}
 	if bad != nil {
 		return c.refuse(bad)
+	}
+	if c.fault.Kind == Misshapen {
+		q.ResponseFormat.Type = "text"
 	}
 	a := chat.Compose(chat.Voice{Name: s.opts.Name, Words: s.opts.Words}, q)
 	if c.fault.Kind == Empty {

@@ -13,7 +13,8 @@ import (
 type Kind string
 
 // The kinds of fault. Those whose name ends in _stream touch streamed chat
-// calls only, Empty and NoChoices touch chat calls only, the others every call.
+// calls only, Empty, NoChoices and Misshapen touch answers only and not lists
+// of models, the others every call.
 const (
 	None        Kind = "none"         // behaves well
 	Latency     Kind = "latency"      // waits MS before the headers, then behaves well
@@ -28,6 +29,7 @@ const (
 	HTML        Kind = "html"         // 200 and a login page
 	Empty       Kind = "empty"        // 200 and an answer without text
 	NoChoices   Kind = "no_choices"   // 200 and an empty list of choices
+	Misshapen   Kind = "misshapen"    // 200 and JSON that is not as asked: words for JSON, a vector too short, a text for a number
 	SlowBody    Kind = "slow_body"    // headers at once, then one byte every 50 ms
 )
 
@@ -35,7 +37,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		None, Latency, Status, Refused, Hang, HangStream, CutStream, EndStream,
-		ErrorStream, CutJSON, HTML, Empty, NoChoices, SlowBody,
+		ErrorStream, CutJSON, HTML, Empty, NoChoices, Misshapen, SlowBody,
 	}
 }
 
@@ -103,12 +105,12 @@ func (k Kind) known() bool {
 }
 
 // reaches says whether a fault of this kind touches a call.
-func (k Kind) reaches(chat, stream bool) bool {
+func (k Kind) reaches(answer, stream bool) bool {
 	switch k {
 	case HangStream, CutStream, EndStream, ErrorStream:
 		return stream
-	case Empty, NoChoices:
-		return chat
+	case Empty, NoChoices, Misshapen:
+		return answer
 	}
 	return k != None
 }

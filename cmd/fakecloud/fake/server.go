@@ -19,6 +19,7 @@ type Options struct {
 	FirstByte       time.Duration // wait before the headers of a chat answer
 	TokensPerSecond float64       // speed of generation; 0 is instant
 	Words           int           // length of an answer to an unknown question; 12 if not positive
+	FloatsOnly      bool          // embeddings are floats, whatever the caller asks for
 	Switched        func(Fault)   // told of every change of the fault, in order, from any goroutine; must not call the Server
 }
 
@@ -161,11 +162,11 @@ func (s *Server) moveDoor(shut bool) error {
 }
 
 // take returns the fault that one call suffers and counts it off.
-func (s *Server) take(chat, stream bool) Fault {
+func (s *Server) take(answer, stream bool) Fault {
 	s.faults.Lock()
 	defer s.faults.Unlock()
 	f := s.fault
-	if !f.Kind.reaches(chat, stream) {
+	if !f.Kind.reaches(answer, stream) {
 		return Fault{Kind: None}
 	}
 	if f.Count == 0 {

@@ -129,7 +129,7 @@ func TestRoutes(t *testing.T) {
 	f("/v1/models/three", "", 404, `"code":"model_not_found"`)
 	f("/v1/models", "{}", 405, `"code":"method_not_supported"`)
 	f("/v1/chat/completions", "", 405, `"code":"method_not_supported"`)
-	f("/v1/embeddings", "{}", 404, `Invalid URL (POST /v1/embeddings)`)
+	f("/v1/images", "{}", 404, `Invalid URL (POST /v1/images)`)
 	f("/v1/chat/completions", plain, 404, "The model `fake-model` does not exist")
 	f("/v1/chat/completions", `{"model":"one"}`, 400, `"param":"messages"`)
 	f("/v1/chat/completions", strings.Repeat(" ", 17<<20), 413, `"code":"request_too_large"`)

@@ -31,10 +31,15 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 	for _, t := range locals {
 		list.addEngine(t)
 	}
+	far := false
 	for _, t := range d.cloud.Status() {
+		far = far || !t.Near
 		if !t.Usable {
 			list.add("target", "warn", t.Name+": "+t.Why, "")
 		}
+	}
+	if far {
+		list.addNetwork(d.cloud.Network())
 	}
 	d.addStore(&list)
 	if !s.Ready {

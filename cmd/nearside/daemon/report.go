@@ -5,14 +5,14 @@ import (
 
 	"nearside/agent/openai"
 	"nearside/agent/server"
-	"nearside/cloud"
+	"nearside/cloud/network"
 	"nearside/local"
 	"nearside/store"
 )
 
 // status is the answer to GET /v1/status.
 func (d *daemon) status() server.Status {
-	network, since, source := d.cloud.Network()
+	way := d.cloud.Network()
 	p := d.agent.Policy()
 	state := "factory"
 	if p.Source != "built-in" {
@@ -20,9 +20,9 @@ func (d *daemon) status() server.Status {
 	}
 	s := server.Status{
 		Version: d.Release, Commit: d.Commit, UptimeS: int64(time.Since(d.started).Seconds()), Ready: d.ready() == nil,
-		Connectivity: server.Connectivity{State: network, SinceS: int64(time.Since(since).Seconds()), Source: source},
+		Connectivity: server.Connectivity{State: way.State, SinceS: int64(time.Since(way.Since).Seconds()), Source: way.Source},
 		Policy:       server.PolicyStatus{Version: p.Doc.Version, Digest: p.Digest, Source: p.Source, State: state},
-		Targets:      []server.TargetStatus{}, Engine: server.EngineStatus{State: "none"}, Signals: signalDocs(network, since, source),
+		Targets:      []server.TargetStatus{}, Engine: server.EngineStatus{State: "none"}, Signals: signalDocs(way),
 	}
 	locals := d.local.Status()
 	for _, t := range locals {
@@ -31,8 +31,8 @@ func (d *daemon) status() server.Status {
 		}, t.Summary))
 	}
 	for _, t := range d.cloud.Status() {
-		if network == cloud.Offline && !t.Near && t.Usable {
-			t.Usable, t.Why = false, "the network is offline"
+		if why := cutOff(way); why != "" && !t.Near && t.Usable {
+			t.Usable, t.Why = false, why
 		}
 		s.Targets = append(s.Targets, measured(server.TargetStatus{
 			Name: t.Name, Kind: "openai", Services: t.Services, Usable: t.Usable, Why: filled(t.Why), Breaker: &t.Breaker,
@@ -53,13 +53,13 @@ var units = map[string]string{
 	"charging": "", "disk_free_mb": "MB", "metered": "",
 }
 
-func signalDocs(network string, since time.Time, source string) map[string]server.Signal {
+func signalDocs(way network.View) map[string]server.Signal {
 	docs := map[string]server.Signal{}
 	for name, unit := range units {
 		docs[name] = server.Signal{Unit: unit}
 	}
-	age := int64(time.Since(since).Seconds())
-	docs["network"] = server.Signal{Value: network, AgeS: &age, Source: &source}
+	age := int64(time.Since(way.Since).Seconds())
+	docs["network"] = server.Signal{Value: way.State, AgeS: &age, Source: &way.Source}
 	return docs
 }
 

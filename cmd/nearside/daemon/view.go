@@ -4,14 +4,14 @@ import (
 	"time"
 
 	"nearside/agent/server"
-	"nearside/cloud"
 	"nearside/policy"
 )
 
 // signals is a snapshot of all that a decision needs besides the ask.
 func (d *daemon) signals() policy.Signals {
-	network, _, _ := d.cloud.Network()
-	s := policy.Signals{Time: time.Now(), Network: network}
+	network := d.cloud.Network()
+	s := policy.Signals{Time: time.Now(), Network: network.State}
+	s.Device.Metered = network.Metered
 	for _, t := range d.local.Status() {
 		s.Targets = append(s.Targets, policy.Target{
 			Name: t.Name, Services: t.Services, Near: true, Usable: t.Usable, Why: t.Why,
@@ -23,7 +23,7 @@ func (d *daemon) signals() policy.Signals {
 		p := policy.Target{
 			Name: t.Name, Services: t.Services, Near: t.Near, Usable: t.Usable, Why: t.Why,
 			P50MS: millis(t.P50), P95MS: millis(t.P95), ErrorRate: t.ErrorRate,
-			InFlight: t.InFlight, Context: t.Context,
+			InFlight: t.InFlight, Context: t.Context, PauseMS: t.Pause.Milliseconds(),
 		}
 		if t.Price != nil {
 			p.Price = &policy.Price{Input: t.Price.Input, Output: t.Price.Output}
@@ -45,7 +45,7 @@ func millis(d *time.Duration) *float64 {
 func (d *daemon) ready() error {
 	s := d.signals()
 	for _, t := range s.Targets {
-		if t.Usable && (t.Near || s.Network != cloud.Offline) {
+		if t.Usable && (t.Near || !s.Lost()) {
 			return nil
 		}
 	}

@@ -1,0 +1,56 @@
+package network
+
+import "time"
+
+// Host takes in the state that the host app says. It outranks all else until
+// that time.
+func (m *Machine) Host(state string, until time.Time) { m.host = claim{state: state, until: until} }
+
+// HostMetered takes in whether the host app says that bytes cost money.
+func (m *Machine) HostMetered(is bool, until time.Time) { m.metered = claim{is: &is, until: until} }
+
+// LinkMetered takes in whether bytes cost money, by the kind of the link; nil
+// is not known.
+func (m *Machine) LinkMetered(is *bool) { m.bill = claim{is: is} }
+
+// Battery takes in whether the device runs on its battery.
+func (m *Machine) Battery(on bool) { m.battery = on }
+
+// Lapse is when the next thing that the host app said ends, zero when nothing
+// does.
+func (m *Machine) Lapse(at time.Time) time.Time {
+	var next time.Time
+	for _, c := range []claim{m.host, m.metered} {
+		if c.holds(at) && (next.IsZero() || c.until.Before(next)) {
+			next = c.until
+		}
+	}
+	return next
+}
+
+// ProbeDue is when a probe may be sent; ok is false when none is wanted: only
+// a probe can find out that a network lost by calls is back, and where no link
+// is up, or the host app knows, there is nothing to find.
+func (m *Machine) ProbeDue(at time.Time) (due time.Time, ok bool) {
+	if m.down || !lost(m.reach) || m.host.holds(at) {
+		return due, false
+	}
+	every := probeEvery
+	if cost := m.costs(at); m.battery || cost != nil && *cost {
+		every = probeThrifty
+	}
+	due = m.entered.Add(m.late(afterLoss))
+	if next := m.probed.Add(m.late(every)); !m.probed.IsZero() && next.After(due) {
+		due = next
+	}
+	return due, true
+}
+
+// late lengthens a time by up to a quarter, so that not all devices of a
+// street probe at once.
+func (m *Machine) late(d time.Duration) time.Duration {
+	return d + time.Duration(m.jitter*float64(d)/4)
+}
+
+// Probed takes in that a probe is sent; the jitter, 0 to 1, is that of the next.
+func (m *Machine) Probed(at time.Time, jitter float64) { m.probed, m.jitter = at, jitter }

@@ -1,0 +1,238 @@
+package network_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"nearside/cloud/network"
+)
+
+// story is a machine whose time the test moves.
+type story struct {
+	*network.Machine
+	at time.Time
+}
+
+func newStory() *story {
+	at := time.Unix(0, 0)
+	return &story{network.New(at, 0), at}
+}
+
+func (s *story) pass(d time.Duration) { s.at = s.at.Add(d) }
+
+// answer has a target answer the first token of a stream after so long.
+func (s *story) answer(target string, first time.Duration) {
+	s.Answer(s.at, network.ByCalls, target, network.Pace{First: first})
+}
+
+// miss has a call to the target meet something else, while others may be called.
+func (s *story) miss(target string, met network.Evidence, others ...string) {
+	s.Miss(s.at, network.Miss{Source: network.ByCalls, Target: target, Met: met, Others: others})
+}
+
+func (s *story) is(t *testing.T, when, state string) {
+	t.Helper()
+	if v := s.Look(s.at); v.State != state {
+		t.Errorf("%s: got %s by %s, want %s", when, v.State, v.Source, state)
+	}
+}
+
+// TestDegraded is a network whose targets answer far later than they did, or
+// not every time; a while of good calls ends it, and so does a long silence.
+func TestDegraded(t *testing.T) {
+	bad := map[string]func(s *story, i int){
+		"late": func(s *story, _ int) { s.answer("a", 10*time.Second) },
+		"every other call": func(s *story, i int) {
+			if i%2 == 0 {
+				s.miss("a", network.Silence, "b")
+				return
+			}
+			s.answer("a", time.Second)
+		},
+	}
+	for name, call := range bad {
+		s := newStory()
+		for range 10 {
+			s.answer("a", time.Second)
+			s.pass(time.Second)
+		}
+		for i := range 3 {
+			call(s, i)
+		}
+		s.is(t, name+", for a moment", network.Online)
+		for i := range 20 {
+			call(s, i+3)
+			s.pass(time.Second)
+		}
+		s.is(t, name, network.Degraded)
+		s.pass(time.Minute)
+		for range 4 {
+			s.answer("a", time.Second)
+		}
+		s.is(t, name+", then four good calls", network.Degraded)
+		s.answer("a", time.Second)
+		s.is(t, name+", then five", network.Online)
+	}
+}
+
+func TestDegradedIsForgotten(t *testing.T) {
+	s := newStory()
+	s.answer("a", time.Second)
+	for range 10 {
+		s.answer("a", 10*time.Second)
+	}
+	s.is(t, "late", network.Degraded)
+	s.pass(4 * time.Minute)
+	s.is(t, "nobody asks", network.Degraded)
+	s.pass(2 * time.Minute)
+	s.is(t, "nobody asks for long", network.Unknown)
+}
+
+// TestOneIsGone does not make the network degraded: the others answer.
+func TestOneIsGone(t *testing.T) {
+	s := newStory()
+	for range 30 {
+		s.answer("b", time.Second)
+		s.miss("a", network.Silence, "b")
+		s.pass(time.Second)
+	}
+	s.is(t, "one never answers", network.Online)
+}
+
+// TestAnotherNetwork ends what calls said of the one before.
+func TestAnotherNetwork(t *testing.T) {
+	for _, met := range []network.Evidence{network.Silence, network.Intercepted} {
+		s := newStory()
+		s.miss("a", met)
+		s.miss("a", met)
+		if v := s.Look(s.at); !v.Lost() {
+			t.Fatalf("got %+v, want it lost", v)
+		}
+		s.Link(s.at, false, false)
+		if v := s.Look(s.at); !v.Lost() {
+			t.Errorf("the same links: got %+v, want it lost", v)
+		}
+		s.Link(s.at, false, true)
+		s.is(t, "other links", network.Unknown)
+	}
+}
+
+// TestLostFromPortal tells a portal from a network that went away meanwhile.
+func TestLostFromPortal(t *testing.T) {
+	s := newStory()
+	for range 2 {
+		s.miss("a", network.Intercepted, "b")
+		s.miss("b", network.Silence, "a")
+	}
+	s.is(t, "one is answered for, one is silent", network.Portal)
+	s.pass(time.Minute)
+	s.miss("a", network.Silence, "b")
+	s.is(t, "both are silent", network.Offline)
+	s.Contact(s.at, network.ByProbe)
+	s.is(t, "somebody is there", network.Unknown)
+}
+
+// TestSettles does not lose a network again that came back only just now.
+func TestSettles(t *testing.T) {
+	s := newStory()
+	lose := func() { s.miss("a", network.Silence); s.miss("a", network.Silence) }
+	lose()
+	s.is(t, "silent", network.Offline)
+	s.answer("a", 0)
+	lose()
+	s.is(t, "again at once", network.Online)
+	s.pass(10 * time.Second)
+	lose()
+	s.is(t, "again later", network.Offline)
+}
+
+// TestHostOutranks shows what the host app says, for as long as it holds, and
+// what was found out meanwhile after it.
+func TestHostOutranks(t *testing.T) {
+	for _, state := range network.States() {
+		s := newStory()
+		s.Host(state, s.at.Add(time.Minute))
+		s.Link(s.at, true, false)
+		if v := s.Look(s.at); v.State != state || v.Source != network.ByHost {
+			t.Errorf("got %+v, want %s by the host", v, state)
+		}
+		if due, ok := s.ProbeDue(s.at); ok {
+			t.Errorf("%s: a probe is due at %v", state, due)
+		}
+		if end := s.Lapse(s.at); !end.Equal(s.at.Add(time.Minute)) {
+			t.Errorf("%s: lapses at %v", state, end)
+		}
+		s.pass(time.Minute)
+		s.is(t, state+" is over", network.Offline)
+		if end := s.Lapse(s.at); !end.IsZero() {
+			t.Errorf("%s: still lapses at %v", state, end)
+		}
+	}
+}
+
+// TestNoFlapping has random evidence never change the state more often than
+// its bounds allow: what calls lose stays found for 10 s before they can lose
+// it again, and 30 s lie between two changes from online to degraded or back.
+func TestNoFlapping(t *testing.T) {
+	targets := []string{"a", "b", "c"}
+	rapid.Check(t, func(t *rapid.T) {
+		s := newStory()
+		was, story := s.Look(s.at), []string{}
+		var lost, found, eased time.Time
+		for range rapid.IntRange(1, 300).Draw(t, "events") {
+			s.pass(rapid.SampledFrom([]time.Duration{0, time.Millisecond, time.Second, 7 * time.Second, time.Minute}).Draw(t, "passes"))
+			x := rapid.SampledFrom(targets).Draw(t, "target")
+			what := rapid.IntRange(0, 5).Draw(t, "event")
+			switch what {
+			case 0:
+				s.Contact(s.at, network.ByCalls)
+			case 1, 2, 3:
+				usable := rapid.SliceOfNDistinct(rapid.SampledFrom(targets), 0, 2, rapid.ID).Draw(t, "others")
+				others := slices.DeleteFunc(usable, func(o string) bool { return o == x })
+				s.miss(x, network.Evidence(what-1), others...)
+			default:
+				s.answer(x, time.Duration(rapid.IntRange(0, 30).Draw(t, "first"))*time.Second)
+			}
+			now := s.Look(s.at)
+			story = append(story, fmt.Sprintf("%v %d %s: %s", s.at.Sub(time.Unix(0, 0)), what, x, now.State))
+			if now.State == was.State {
+				continue
+			}
+			bounds(t, s.at, was, now, &lost, &found, &eased, strings.Join(story, "\n"))
+			was = now
+		}
+	})
+}
+
+// bounds checks one change of state against the times of those before.
+func bounds(t *rapid.T, at time.Time, was, now network.View, lost, found, eased *time.Time, story string) {
+	near := func(last *time.Time, least time.Duration, what string) {
+		if !last.IsZero() && at.Sub(*last) < least {
+			t.Fatalf("%s after %v:\n%s", what, at.Sub(*last), story)
+		}
+	}
+	switch {
+	case now.Lost() && was.Lost():
+		near(lost, 10*time.Second, "another loss")
+		*lost = at
+	case now.Lost():
+		near(found, 10*time.Second, "lost again")
+		*lost = at
+	case was.Lost():
+		*found = at
+	}
+	if now.State == network.Degraded {
+		near(eased, 30*time.Second, "degraded again")
+	}
+	if was.State == network.Degraded {
+		*eased = at
+	}
+	if was.State == network.Degraded && now.State == network.Online {
+		near(&was.Since, 30*time.Second, "online again")
+	}
+}
