@@ -5,16 +5,19 @@ import "time"
 // Config is what an operator can set, see [Load] and [Default]; paths are
 // absolute. Call [Config.Validate] after flags have been put over it.
 type Config struct {
-	Listen  Listen        `json:"listen"`
-	State   string        `json:"state"` // folder of the daemon's files, 0700; "" when there is no home: nothing outlasts a run
-	Local   Local         `json:"local"`
-	Cloud   Cloud         `json:"cloud"`
-	Callers []Caller      `json:"callers,omitempty"` // who may ask; nil: every local user
-	Cache   Cache         `json:"cache"`
-	Policy  string        `json:"policy,omitempty"` // file; "" is the built-in one
-	Remote  *Remote       `json:"remote,omitempty"`
-	Drain   time.Duration `json:"drain"` // how long running requests may take to end at shutdown
-	Log     Log           `json:"log"`
+	Listen  Listen   `json:"listen"`
+	State   string   `json:"state"` // folder of the daemon's files, 0700; "" when there is no home: nothing outlasts a run
+	Local   Local    `json:"local"`
+	Cloud   Cloud    `json:"cloud"`
+	Callers []Caller `json:"callers,omitempty"` // who may ask; none: every local user
+	// Strangers says what those not listed may do: allow or refuse; "" is allow
+	// where nobody is listed, else refuse.
+	Strangers string        `json:"strangers,omitempty"`
+	Cache     Cache         `json:"cache"`
+	Policy    string        `json:"policy,omitempty"` // file; "" is the built-in one
+	Remote    *Remote       `json:"remote,omitempty"`
+	Drain     time.Duration `json:"drain"` // how long running requests may take to end at shutdown
+	Log       Log           `json:"log"`
 
 	// InstalledFault says why what is installed could not be used, "" when it
 	// was or was not needed.
@@ -32,6 +35,7 @@ type Listen struct {
 	// too, when its port is cut off. An IPv6 address is in brackets, as it is there.
 	Hosts   []string `json:"hosts"`
 	Origins []string `json:"origins,omitempty"` // values of Origin the OpenAI routes take
+	Asks    int      `json:"asks"`              // that may be in flight at once, of all callers
 }
 
 // TLS names a certificate and its key, both PEM files.
@@ -96,7 +100,15 @@ type Caller struct {
 	Name     string   `json:"name"`
 	UID      *int     `json:"uid,omitempty"`
 	Token    Key      `json:"token,omitzero"`
-	Services []string `json:"services,omitempty"`
+	Services []string `json:"services,omitempty"` // control among them; nil is all
+	Rate     *Rate    `json:"rate,omitempty"`
+	Share    *float64 `json:"share,omitempty"` // of [Listen] Asks that it may have in flight; nil is all
+}
+
+// Rate is how often a caller may ask.
+type Rate struct {
+	PerMinute int `json:"per_minute"`
+	Burst     int `json:"burst,omitempty"` // at once; 0 is PerMinute
 }
 
 // Cache says how long and how much is kept.

@@ -32,7 +32,7 @@ func TestFaults(t *testing.T) {
 	f("cache: {lifetime: 1h}", "1:9: cache.lifetime: unknown key; known are fresh, stale, max_bytes")
 	f("drain: 1s\nstate: /a\ndrain: 2s\n", "3:1: drain: is there twice, first in line 1")
 	f("state:\nlocal: ~\n", "1:1: state: has no value; give it one or remove it", "2:1: local: has no value; give it one or remove it")
-	f("\"a\\eb\": 1", `1:1: "a\x1bb": unknown key; known are listen, state, local, cloud, callers, cache, policy, remote, drain, log`)
+	f("\"a\\eb\": 1", `1:1: "a\x1bb": unknown key; known are listen, state, local, cloud, callers, strangers, cache, policy, remote, drain, log`)
 	// types
 	f("state: 3", "1:1: state: must be text, not a number; put it in quotes")
 	f("state: [a]", "1:1: state: must be text, not a list")
@@ -90,11 +90,6 @@ func TestFaults(t *testing.T) {
 	f(strings.Replace(target, "a.example", "a.example/?k=v", 1), "3:31: cloud.targets[0].base_url: must end with its path, without ? and #")
 	f(strings.Replace(target, "chat: m", "chat: ''", 1), "3:71: cloud.targets[0].models.chat: is empty")
 	// not built yet
-	f("listen: {http: '[2001:db8::1]:1', tls: {cert: c, key: k}, token: {file: f}}",
-		"1:35: listen.tls: is not built yet; remove it", "1:59: listen.token: is not built yet; remove it")
-	f("callers:\n- {name: a, uid: 1, services: [chat]}\n- {name: b}",
-		"1:1: callers: is not built yet; remove it", "3:3: callers[1]: must have one of uid and token")
-	f("callers: []", "1:1: callers: is not built yet; remove it")
 	f("remote: {root: r, mqtt: {brokers: ['tls://h:8883', 'tls://u:p@h']}}",
 		"1:10: remote.root: is not built yet; remove it", "1:52: remote.mqtt.brokers[1]: must hold no user and no password")
 }
@@ -137,5 +132,65 @@ func TestManyFaultsAreCutShort(t *testing.T) {
 	lines := strings.Split(err.Error(), "\n")
 	if got := lines[len(lines)-1]; len(lines) != 21 || got != path+": and 980 more" {
 		t.Errorf("%d lines, the last %q", len(lines), got)
+	}
+}
+
+// TestCallerFaults: who may ask must be told apart, and somebody must be left.
+func TestCallerFaults(t *testing.T) {
+	f := func(text string, want ...string) {
+		t.Helper()
+		path := write(t, text)
+		_, err := config.Load(path)
+		if got := faultsOf(err, path); got != strings.Join(want, "\n") {
+			t.Errorf("%s\ngot:  %s\nwant: %s", text, got, strings.Join(want, "\n"))
+		}
+	}
+	const tls, token = "tls: {cert: c, key: k}", "token: {file: f}"
+	const far = `"0.0.0.0" on port 1 is not a loopback address; that needs listen.tls and listen.token`
+	f("listen: {http: '0.0.0.0:1', "+tls+"}", "1:10: listen.http: "+far)
+	f("listen: {http: '0.0.0.0:1', "+token+"}", "1:10: listen.http: "+far)
+	f("listen: {http: '0.0.0.0:1', hosts: [localhost, '[::1]'], "+token+", "+tls+"}",
+		"1:29: listen.hosts: names only this device; add the name by which others reach it")
+	f("listen: {tls: {cert: c}}", "1:10: listen.tls: needs cert and key")
+	f("listen: {asks: 0}", "1:10: listen.asks: must be from 1 to 65536")
+	f("listen: {token: "+secret+"}", "1:10: listen.token: must not be written here; use {env: NAME}, {file: PATH} or {command: [PROGRAM, ...]}")
+	f("callers:\n- {name: a, uid: 1}\n- {name: A, uid: 1}\n- {name: b}\n- {name: c, uid: 3, token: {env: T}}\n- {name: d, uid: -1}",
+		`3:4: callers[1].name: "A" is there twice`, "3:13: callers[1].uid: 1 is there twice",
+		"4:3: callers[2]: must have one of uid and token", "5:3: callers[3]: must have one of uid and token",
+		"6:13: callers[4].uid: must be from 0 to 4294967294")
+	f("callers:\n- {name: 'uid:0', uid: 1}\n- {name: other, uid: 2}\n- {name: token, uid: 3}",
+		"2:4: callers[0].name: must have no colon: uid:N and tcp:ADDRESS are those not listed",
+		`3:4: callers[1].name: "other" means those not listed; choose another`, `4:4: callers[2].name: "token" means those not listed; choose another`)
+	f("callers:\n- {name: a, uid: 1, services: [], rate: {per_minute: 0, burst: -1}, share: 0}",
+		"2:21: callers[0].services: is empty; name services, or remove it for all",
+		"2:42: callers[0].rate.per_minute: must be from 1 to 1000000",
+		"2:57: callers[0].rate.burst: must be from 1 to 1000000, or absent for per_minute",
+		"2:69: callers[0].share: must be over 0 and at most 1, such as 0.25")
+	f("callers: [{name: a, uid: 1, services: [chat, chat], share: 1.5}]",
+		`1:29: callers[0].services: "chat" is there twice`, "1:53: callers[0].share: must be over 0 and at most 1, such as 0.25")
+	f("strangers: some", `1:1: strangers: "some" must be one of allow, refuse`)
+	f("strangers: refuse", "1:1: strangers: refuse leaves nobody who may ask; list callers, or set listen.token")
+}
+
+func TestCallersAreTaken(t *testing.T) {
+	c := load(t, `
+listen: {http: "0.0.0.0:6327", hosts: [kiosk.example], tls: {cert: c.pem, key: k.pem}, token: {env: T}, asks: 8}
+callers:
+  - {name: dashboard, uid: 1001, services: [chat], rate: {per_minute: 30, burst: 5}, share: 0.25}
+  - {name: robot, token: {file: robot.token}, services: [chat, control]}
+`)
+	if c.StrangersMay() || c.Listen.Asks != 8 || *c.Callers[0].Share != 0.25 || c.Callers[0].Rate.Burst != 5 {
+		t.Errorf("got %+v", c)
+	}
+	for text, want := range map[string]bool{
+		"": true, "callers: []": true, "callers: [{name: a, uid: 1}]": false, "strangers: allow\ncallers: [{name: a, uid: 1}]": true,
+	} {
+		if got := load(t, text).StrangersMay(); got != want {
+			t.Errorf("%q: strangers may: %t", text, got)
+		}
+	}
+	c = load(t, "listen: {http: '', token: {env: T}}\ncallers: [{name: a, token: {env: U}}]")
+	if w := c.Warnings(); len(w) != 1 || w[0].Message != "listen.token, callers[0].token: for TCP, and that is off" {
+		t.Errorf("got %q", w)
 	}
 }

@@ -77,7 +77,7 @@ func TestFull(t *testing.T) {
 	want := &config.Config{
 		Listen: config.Listen{
 			Socket: "/run/nearside/nearside.sock", HTTP: "127.0.0.1:6327",
-			Hosts: []string{"localhost", "127.0.0.1"}, Origins: []string{},
+			Hosts: []string{"localhost", "127.0.0.1"}, Origins: []string{}, Asks: 256,
 		},
 		State: "/var/lib/nearside",
 		Local: config.Local{

@@ -16,7 +16,7 @@ const systemConfig = "/etc/nearside/nearside.yaml"
 // defaults is a config with everything that can be known without a file.
 func defaults() *Config {
 	c := &Config{
-		Listen: Listen{HTTP: "127.0.0.1:6327", Hosts: []string{"localhost", "127.0.0.1", "[::1]"}},
+		Listen: Listen{HTTP: "127.0.0.1:6327", Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Asks: 256},
 		Local:  Local{Engine: Engine{Idle: 10 * time.Minute, Start: "ask"}},
 		Cache:  Cache{Fresh: time.Hour, Stale: 168 * time.Hour, MaxBytes: 256 << 20},
 		Drain:  10 * time.Second,

@@ -104,5 +104,5 @@ func TestPolicyFaults(t *testing.T) {
 		"1:1: limits.silence_ms: 0 must be from 1000 (one second) to 3600000 (one hour)",
 		"1:1: quality.cloud.default: is missing; it must be a number from 0 to 1",
 		"1:1: quality.local.default: is missing; it must be a number from 0 to 1",
-		"1:1: services: is missing; it needs at least chat")
+		"1:1: services: needs at least chat")
 }

@@ -40,18 +40,6 @@ func (v *validator) target(path string, t *Target) {
 
 func price(usd float64) bool { return usd >= 0 && !math.IsInf(usd, 0) }
 
-func (v *validator) callers(callers []Caller) {
-	names := map[string]bool{}
-	for i, c := range callers {
-		path := fmt.Sprintf("callers[%d]", i)
-		v.name(path, c.Name, names)
-		v.check((c.UID == nil) != c.Token.IsZero(), path, "must have one of uid and token")
-		v.check(c.UID == nil || *c.UID >= 0, path+".uid", "must be 0 or more")
-		v.key(path+".token", c.Token)
-		v.services(path+".services", c.Services)
-	}
-}
-
 func (v *validator) remote(r *Remote) {
 	if r == nil || r.MQTT == nil {
 		return

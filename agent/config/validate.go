@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +29,7 @@ func (c *Config) Validate() []policy.Problem {
 	v.check(c.State == "" || filepath.IsAbs(c.State), "state", "must be a path")
 	v.local(&c.Local)
 	v.cloud(c.Cloud.Targets)
-	v.callers(c.Callers)
+	v.callers(c)
 	v.cache(c.Cache)
 	v.check(c.Drain >= 0 && c.Drain <= maxDrain, "drain", "must be from 0s to 10m")
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -45,9 +43,6 @@ func (c *Config) Validate() []policy.Problem {
 func (c *Config) unsupported() []policy.Problem {
 	v := &validator{}
 	const notYet = "is not built yet; remove it"
-	v.check(c.Listen.TLS == nil, "listen.tls", notYet)
-	v.check(c.Listen.Token.IsZero(), "listen.token", notYet)
-	v.check(c.Callers == nil, "callers", notYet)
 	v.check(c.Remote == nil || c.Remote.Root == "", "remote.root", notYet)
 	return v.problems
 }
@@ -71,6 +66,9 @@ func (c *Config) Warnings() []Warning {
 			list = append(list, Warning{fmt.Sprintf("cloud.targets[%d].base_url: http to another host: the key and all questions travel in the clear", i), "use https"})
 		}
 	}
+	if off := c.forTCP(); off != nil {
+		list = append(list, Warning{strings.Join(off, ", ") + ": for TCP, and that is off", "set listen.http, or remove what is for it"})
+	}
 	return list
 }
 
@@ -84,44 +82,6 @@ func (v *validator) check(ok bool, path, format string, args ...any) {
 
 func (v *validator) oneOf(path, value string, allowed ...string) {
 	v.check(slices.Contains(allowed, value), path, "%q must be one of %s", value, strings.Join(allowed, ", "))
-}
-
-func (v *validator) listen(l *Listen) {
-	v.check(filepath.IsAbs(l.Socket), "listen.socket", "must be a path")
-	v.check(len(l.Socket) <= maxSocketPath, "listen.socket", "is %d bytes long; a socket's path can have %d", len(l.Socket), maxSocketPath)
-	v.http(l)
-	if t := l.TLS; t != nil {
-		v.check(t.Cert != "" && t.Key != "", "listen.tls", "needs cert and key")
-	}
-	v.key("listen.token", l.Token)
-	for i, h := range l.Hosts {
-		v.check(plainHost(h), fmt.Sprintf("listen.hosts[%d]", i), "%q must be a host without a port, such as localhost, 127.0.0.1 or [::1]", h)
-	}
-	for i, o := range l.Origins {
-		u, err := url.Parse(o)
-		ok := err == nil && u.Host != "" && o == u.Scheme+"://"+u.Host
-		v.check(ok, fmt.Sprintf("listen.origins[%d]", i), "must be SCHEME://HOST or SCHEME://HOST:PORT")
-	}
-}
-
-func (v *validator) http(l *Listen) {
-	if l.HTTP == "" {
-		return
-	}
-	host, port, err := net.SplitHostPort(l.HTTP)
-	n, bad := strconv.ParseUint(port, 10, 16)
-	if err != nil || bad != nil {
-		v.check(false, "listen.http", "%q must be HOST:PORT, such as 127.0.0.1:6327, or \"\" for none", l.HTTP)
-		return
-	}
-	safe := l.TLS != nil && !l.Token.IsZero()
-	v.check(loopback(host) || safe, "listen.http", "%q on port %d is not a loopback address; that needs listen.tls and listen.token", host, n)
-}
-
-// loopback tells whether the host is this device, whatever its names resolve to.
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 func plainHost(h string) bool {

@@ -12,12 +12,13 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/openai"
+	"nearside/agent/server/callers"
 )
 
 // read takes a request in: its body into memory first, since a stream's body
 // that is still being read cuts replies short (golang/go#40747).
 func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (agent.Input, error) {
-	in := agent.Input{RequestID: w.Header().Get("x-request-id"), Caller: who(r).name}
+	in := agent.Input{RequestID: w.Header().Get("x-request-id"), Caller: callers.LineOf(r).Name()}
 	if err := readInput(r.Header, &in); err != nil {
 		return in, err
 	}
@@ -25,11 +26,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (a
 	// From here on a read only waits for the caller to go away, as long as the answer takes.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return in, err
-		}
-		return in, openai.Invalid("", "The body could not be read to its end.")
+		return in, bodyError(err)
 	}
 	in.Request, err = decode(body)
 	return in, err
@@ -70,7 +67,7 @@ func (s *Server) plain(w http.ResponseWriter, result *agent.Result, err error) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(result.Body)))
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread))
 	_, err = w.Write(result.Body)
 	result.Close(agent.Finish{Status: http.StatusOK, Err: err})
 }
@@ -81,7 +78,7 @@ const heartbeat = 5 * time.Second
 // stream answers chunk by chunk. A caller that waits long for the first one is
 // given its headers and comments meanwhile, so that it does not give up.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, in agent.Input) {
-	out := &sse{w: w, ctl: http.NewResponseController(w)}
+	out := &sse{w: w, ctl: http.NewResponseController(w), unread: s.opts.Limits.Unread}
 	answered := out.beat(s.opts.Pending)
 	defer answered()
 	result, err := s.handle(r, in)
@@ -95,10 +92,11 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, in agent.Input) 
 
 // sse writes server-sent events. It belongs to one goroutine at a time.
 type sse struct {
-	w     http.ResponseWriter
-	ctl   *http.ResponseController
-	begun bool // headers are out
-	late  bool // they went out before it was known who answers
+	w      http.ResponseWriter
+	ctl    *http.ResponseController
+	unread time.Duration // that it may leave what is sent to it
+	begun  bool          // headers are out
+	late   bool          // they went out before it was known who answers
 }
 
 // beat keeps a caller company that waits for longer than after, from a
@@ -144,12 +142,9 @@ func (o *sse) pend() {
 	_ = o.line(": waiting for an answer")
 }
 
-// writeTimeout is how long a caller may leave what is sent to it unread.
-const writeTimeout = 30 * time.Second
-
 // line writes one event or comment and sends it off.
 func (o *sse) line(text string) error {
-	_ = o.ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = o.ctl.SetWriteDeadline(time.Now().Add(o.unread))
 	if _, err := io.WriteString(o.w, text+"\n\n"); err != nil {
 		return err
 	}

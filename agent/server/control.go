@@ -38,7 +38,9 @@ func (s *Server) model(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, s.opts.Status())
+	doc := s.opts.Status()
+	doc.Callers, doc.Refused = s.opts.Callers.Figures(), s.refused.counts()
+	writeJSON(w, http.StatusOK, doc)
 }
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {

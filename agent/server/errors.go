@@ -4,19 +4,24 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"nearside/agent"
 	"nearside/agent/openai"
+	"nearside/agent/server/callers"
 )
 
-// queueFull is the one error that the same request may not meet a second later.
+// queueFull is an error that the same request may not meet a second later.
 const queueFull = "queue_full"
 
-// refusals are how the agent's errors look to a caller. It is the one place
+// later are the codes of errors that are gone after a while.
+var later = []string{queueFull, string(callers.ReasonRate), string(callers.ReasonShare), string(callers.ReasonFull)}
+
+// outcomes are how the agent's errors look to a caller. It is the one place
 // where an error becomes a status.
-var refusals = []struct {
+var outcomes = []struct {
 	err    error
 	status int
 	kind   string
@@ -50,7 +55,7 @@ func wireError(err error) *openai.Error {
 			Message: "The body is larger than " + strconv.FormatInt(large.Limit, 10) + " bytes.",
 		}
 	}
-	for _, r := range refusals {
+	for _, r := range outcomes {
 		if errors.Is(err, r.err) {
 			return &openai.Error{Status: r.status, Type: r.kind, Code: r.code, Message: sentence(err) + r.hint, Param: param(r.err)}
 		}
@@ -77,9 +82,10 @@ func sentence(err error) string {
 	return s + "."
 }
 
-// writeError answers with an error in the OpenAI shape. Only a full queue may
-// be tried again: everything else was tried here already, or cannot help.
+// writeError answers with an error in the OpenAI shape. Only what is [later]
+// gone may be tried again: everything else was tried here already, or cannot help.
 func writeError(w http.ResponseWriter, e *openai.Error) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(unread))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	if e.Status == http.StatusTooManyRequests {
@@ -87,7 +93,7 @@ func writeError(w http.ResponseWriter, e *openai.Error) {
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10))
 		h.Set("retry-after-ms", strconv.FormatInt(wait.Milliseconds(), 10))
 	}
-	if e.Code != queueFull {
+	if !slices.Contains(later, e.Code) {
 		h.Set("x-should-retry", "false")
 	}
 	w.WriteHeader(e.Status)

@@ -1,90 +1,64 @@
 package server
 
 import (
-	"context"
-	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nearside/agent/openai"
+	"nearside/agent/server/callers"
 )
-
-type callerKey struct{}
-
-// caller is who is at the other end of a connection.
-type caller struct {
-	name string // uid:1000, or tcp:127.0.0.1
-	unix bool
-}
-
-// identify asks the kernel who is calling, once per connection.
-func identify(ctx context.Context, c net.Conn) context.Context {
-	who := caller{name: "tcp"}
-	switch c := c.(type) {
-	case *net.UnixConn:
-		who = caller{name: "uid:" + peer(c), unix: true}
-	case *net.TCPConn:
-		if host, _, err := net.SplitHostPort(c.RemoteAddr().String()); err == nil {
-			who.name = "tcp:" + host
-		}
-	}
-	return context.WithValue(ctx, callerKey{}, who)
-}
-
-// peer is the user id of the process at the other end, "unknown" where the
-// kernel does not say.
-func peer(c *net.UnixConn) string {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return "unknown"
-	}
-	uid := "unknown"
-	_ = raw.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			uid = fmt.Sprint(cred.Uid)
-		}
-	})
-	return uid
-}
-
-func who(r *http.Request) caller {
-	c, _ := r.Context().Value(callerKey{}).(caller)
-	return c
-}
 
 // guard refuses what a browser was talked into: over TCP the Host must be one
 // of ours, and an Origin or Referer only comes through where pages are taken
-// and it is listed.
-// Then it names the request, bounds its body, and passes on.
-func (s *Server) guard(pages bool, h http.HandlerFunc) http.Handler {
+// and it is listed. It refuses callers that may not have what the route needs,
+// see [callers.Book.Admit]; "{NAME}" is the service the path has there. Then it
+// bounds the body, and passes on.
+func (s *Server) guard(pages bool, need string, h http.HandlerFunc) http.Handler {
+	wild := strings.Trim(need, "{}")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("x-request-id", requestID(r))
-		if e := s.strange(r, pages); e != nil {
-			writeError(w, e)
+		ctl := http.NewResponseController(w)
+		_ = ctl.SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread)) // of a refusal, or of a reply made at once
+		if reason, e := s.strange(r, pages); e != nil {
+			s.refuse(w, reason, e)
 			return
 		}
-		if o := r.Header.Get("Origin"); o != "" {
-			w.Header().Set("Access-Control-Allow-Origin", o)
-			w.Header().Set("Access-Control-Expose-Headers", "*")
-			w.Header().Set("Vary", "Origin")
+		allow(w, r)
+		needed := need
+		if wild != need {
+			needed = r.PathValue(wild)
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		ctl := http.NewResponseController(w)
-		_ = ctl.SetReadDeadline(time.Now().Add(bodyTimeout))
-		_ = ctl.SetWriteDeadline(time.Time{}) // of the request before
+		pass, err := s.opts.Callers.Admit(r, needed)
+		if err != nil {
+			e := denial(err)
+			s.refuse(w, e.Code, e)
+			return
+		}
+		defer pass.Leave()
+		if pass.Asks() {
+			_ = ctl.SetWriteDeadline(time.Time{}) // it is set when there is an answer
+		}
+		_ = ctl.SetReadDeadline(time.Now().Add(s.opts.Limits.Body))
+		defer s.bound(w, r)()
 		h(w, r)
 	})
 }
 
-func (s *Server) strange(r *http.Request, pages bool) *openai.Error {
+// allow lets a page of a listed origin read the reply.
+func allow(w http.ResponseWriter, r *http.Request) {
+	if o := r.Header.Get("Origin"); o != "" {
+		w.Header().Set("Access-Control-Allow-Origin", o)
+		w.Header().Set("Access-Control-Expose-Headers", "*")
+		w.Header().Set("Vary", "Origin")
+	}
+}
+
+func (s *Server) strange(r *http.Request, pages bool) (reason string, e *openai.Error) {
 	doors := s.doors.Load()
-	if !who(r).unix && !slices.Contains(doors.Hosts, hostOnly(r.Host)) {
-		return forbidden("The Host header is not one this server answers to; use localhost, or add it to listen.hosts.")
+	if !callers.LineOf(r).Unix() && !slices.Contains(doors.Hosts, hostOnly(r.Host)) {
+		return hostRefused, forbidden("The Host header is not one this server answers to; use localhost, or add it to listen.hosts.")
 	}
 	var origins []string
 	if pages {
@@ -96,10 +70,10 @@ func (s *Server) strange(r *http.Request, pages bool) *openai.Error {
 			continue
 		}
 		if !slices.ContainsFunc(origins, func(o string) bool { return v == o || name == "Referer" && strings.HasPrefix(v, o+"/") }) {
-			return forbidden("Calls from web pages are not taken here; an origin of yours goes into listen.origins, for the OpenAI routes only.")
+			return originRefused, forbidden("Calls from web pages are not taken here; an origin of yours goes into listen.origins, for the OpenAI routes only.")
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // preflight tells a browser what a page of a listed origin may send.

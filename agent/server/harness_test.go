@@ -22,6 +22,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/openai"
 	"nearside/agent/server"
+	"nearside/agent/server/callers"
 	"nearside/policy"
 )
 
@@ -107,7 +108,9 @@ type world struct {
 	pending      time.Duration
 	origins      []string
 	history      server.History
-	drain        time.Duration // 0 is 2 s
+	drain        time.Duration  // 0 is 2 s
+	rules        *callers.Rules // nil: everybody may do everything
+	limits       server.Limits
 }
 
 func (w *world) signals() policy.Signals {
@@ -142,6 +145,10 @@ type face struct {
 }
 
 func (w world) server() *server.Server {
+	book := callers.New()
+	if w.rules != nil {
+		book.Set(*w.rules)
+	}
 	return server.New(server.Options{
 		Agent: w.agent(), Status: func() server.Status { return server.Status{Ready: true} }, Ready: func() error { return w.ready },
 		Models: func() []server.Model {
@@ -149,7 +156,7 @@ func (w world) server() *server.Server {
 		},
 		History: func() server.History { return w.history },
 		Doors:   server.Doors{Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins},
-		Pending: w.pending, Log: slog.New(slog.DiscardHandler),
+		Pending: w.pending, Callers: book, Limits: w.limits, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

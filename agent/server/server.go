@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,16 +15,33 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/openai/embed"
+	"nearside/agent/server/callers"
+	"nearside/agent/server/listen"
 )
 
 // Bounds of what a client may send and how slowly.
 const (
-	maxHeader     = 64 << 10
-	maxBody       = 16 << 20
-	headerTimeout = 2 * time.Second
-	bodyTimeout   = 60 * time.Second
-	idleTimeout   = 2 * time.Minute
+	maxHeader = 64 << 10
+	maxBody   = 16 << 20
+	unread    = 30 * time.Second
 )
+
+// Limits are how slow a client may be, and how much memory bodies may take; of
+// what is 0, the default counts.
+type Limits struct {
+	Header time.Duration // until a request's head is there: 2 s
+	Body   time.Duration // then until its body is: 60 s
+	Unread time.Duration // that what is sent may stay unread: 30 s
+	Idle   time.Duration // between requests: 2 min
+	Bodies int64         // bytes of large bodies at a time, of all requests: 64 MiB
+}
+
+func (l Limits) filled() Limits {
+	return Limits{
+		Header: cmp.Or(l.Header, 2*time.Second), Body: cmp.Or(l.Body, time.Minute), Unread: cmp.Or(l.Unread, unread),
+		Idle: cmp.Or(l.Idle, 2*time.Minute), Bodies: cmp.Or(l.Bodies, 64<<20),
+	}
+}
 
 // History reads decision records back.
 type History interface {
@@ -41,7 +59,9 @@ type Options struct {
 	Reload  Reload         // for POST /v1/config/reload; nil is 501
 	Doors   Doors          // whom it opens to at first, see [Server.Open]
 	Metrics http.Handler   // for GET /metrics; nil is 501
-	Pending time.Duration  // a stream that waits this long gets its headers; 0 is 10 s
+	Callers *callers.Book  // who may call; nil is everybody
+	Limits  Limits
+	Pending time.Duration // a stream that waits this long gets its headers; 0 is 10 s
 	Log     *slog.Logger
 }
 
@@ -57,7 +77,9 @@ type Server struct {
 	doors    atomic.Pointer[Doors]
 	http     http.Server
 	draining atomic.Bool
-	asking   atomic.Int64            // requests that are being answered
+	asking   atomic.Int64 // requests that are being answered
+	refused  refusals
+	bodies   atomic.Int64            // bytes that large bodies take now
 	cut      context.CancelCauseFunc // ends every request
 }
 
@@ -70,11 +92,15 @@ func New(o Options) *Server {
 		o.Pending = 10 * time.Second
 	}
 	base, cut := context.WithCancelCause(context.Background())
-	s := &Server{opts: o, cut: cut}
+	if o.Callers == nil {
+		o.Callers = callers.New()
+	}
+	o.Limits = o.Limits.filled()
+	s := &Server{opts: o, cut: cut, refused: newRefusals()}
 	s.Open(o.Doors)
 	s.http = http.Server{
-		Handler: s.routes(), ConnContext: identify, BaseContext: func(net.Listener) context.Context { return base },
-		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: s.routes(), ConnContext: callers.Connect, BaseContext: func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: o.Limits.Header, IdleTimeout: o.Limits.Idle, MaxHeaderBytes: maxHeader, ConnState: listen.Watch,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -108,38 +134,41 @@ func (s *Server) Serve(ctx context.Context, drain time.Duration, listeners ...ne
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(true, h)) }
-	control := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, h)) }
+	open := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(true, need, h)) }
+	control := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, need, h)) }
 
-	open("POST /v1/chat/completions", s.counted(s.chat))
-	open("POST /v1/embeddings", s.counted(s.exchange(embed.Decode)))
-	open("OPTIONS /v1/chat/completions", preflight)
-	open("OPTIONS /v1/embeddings", preflight)
-	open("OPTIONS /v1/models", preflight)
-	open("GET /v1/models", s.models)
-	open("GET /v1/models/{id...}", s.model)
-	control("POST /v1/explain", s.explain)
-	control("GET /v1/status", s.status)
-	control("GET /v1/decisions", s.decisions)
-	control("GET /v1/decisions/{id}", s.decision)
-	control("POST /v1/config/reload", s.reload)
-	control("GET /metrics", s.opts.Metrics.ServeHTTP)
-	control("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
-	control("GET /readyz", s.ready)
+	open("POST /v1/chat/completions", "chat", s.counted(s.chat))
+	open("POST /v1/embeddings", "embed", s.counted(s.exchange(embed.Decode)))
+	open("OPTIONS /v1/chat/completions", callers.Public, preflight)
+	open("OPTIONS /v1/embeddings", callers.Public, preflight)
+	open("OPTIONS /v1/models", callers.Public, preflight)
+	open("GET /v1/models", callers.Known, s.models)
+	open("GET /v1/models/{id...}", callers.Known, s.model)
+	control("POST /v1/explain", callers.Known, s.explain)
+	control("GET /v1/status", callers.Control, s.status)
+	control("GET /v1/decisions", callers.Control, s.decisions)
+	control("GET /v1/decisions/{id}", callers.Control, s.decision)
+	control("POST /v1/config/reload", callers.Control, s.reload)
+	control("GET /metrics", callers.Control, s.opts.Metrics.ServeHTTP)
+	control("GET /healthz", callers.Public, func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
+	control("GET /readyz", callers.Public, s.ready)
 	for _, pattern := range unbuilt {
-		control(pattern, notBuilt)
+		control(pattern, callers.Known, notBuilt)
 	}
-	control("/", s.unknown)
+	control("/", callers.Known, s.unknown)
 	return mux
 }
 
 // Counts are what the server itself counts.
 type Counts struct {
-	InFlight int64 // requests that are being answered
+	InFlight int64            // requests that are being answered
+	Refused  map[string]int64 // requests that were not looked at, by reason
 }
 
 // Counts may be called at any time.
-func (s *Server) Counts() Counts { return Counts{InFlight: s.asking.Load()} }
+func (s *Server) Counts() Counts {
+	return Counts{InFlight: s.asking.Load(), Refused: s.refused.counts()}
+}
 
 // counted counts a request as being answered.
 func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {

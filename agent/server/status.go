@@ -1,5 +1,7 @@
 package server
 
+import "nearside/agent/server/callers"
+
 // Status is GET /v1/status. Nil is not known.
 type Status struct {
 	Version      string            `json:"version"`
@@ -12,6 +14,8 @@ type Status struct {
 	Engine       EngineStatus      `json:"engine"`
 	Store        StoreStatus       `json:"store"`
 	Signals      map[string]Signal `json:"signals"`
+	Callers      []callers.Figures `json:"callers"` // filled by the server, as is Refused
+	Refused      map[string]int64  `json:"refused"` // before they were looked at, by reason
 	Health       []Condition       `json:"health"`
 }
 

@@ -51,7 +51,7 @@ finish for at most the config's drain time (10 s).`,
 		},
 	}
 	c.Flags().StringVar(&f.state, "state", "", "state `DIR` (default the config's)")
-	c.Flags().StringVar(&f.http, "http", "", "loopback `ADDR` for HTTP, \"\" is off (default the config's)")
+	c.Flags().StringVar(&f.http, "http", "", "`ADDR` for HTTP, \"\" is off (default the config's)")
 	return c
 }
 
@@ -123,7 +123,11 @@ func newLog(l config.Log) *slog.Logger {
 func welcome(cfg *config.Config) {
 	fmt.Printf("nearside %s\n  socket  %s\n", version(), cfg.Listen.Socket)
 	if cfg.Listen.HTTP != "" {
-		fmt.Printf("  URL     http://%s/v1\n", cfg.Listen.HTTP)
+		scheme := "http"
+		if cfg.Listen.TLS != nil {
+			scheme = "https"
+		}
+		fmt.Printf("  URL     %s://%s/v1\n", scheme, cfg.Listen.HTTP)
 	}
 	if !isTerminal(os.Stdout) && os.Getenv("NEARSIDE_WELCOME") == "" {
 		return

@@ -21,6 +21,9 @@ func (s *scrape) Collect(ch chan<- prometheus.Metric) {
 	counts := s.Counts()
 	p.gauge("nearside_build_info", "The program that runs; the value is 1.", 1, "version", st.Version, "commit", st.Commit, "go_version", runtime.Version())
 	p.gauge("nearside_requests_in_flight", "Requests that are being answered.", float64(counts.InFlight))
+	for reason, n := range counts.Refused {
+		p.counter("nearside_refused_total", "Requests that were refused before they were looked at.", float64(n), "reason", reason)
+	}
 	p.gauge("nearside_ready", "1 while some route can answer.", truth(st.Ready))
 	p.states("nearside_connectivity", "1 for what is known of the way out, 0 for what is not so.", networks, st.Connectivity.State)
 	p.policy(&st.Policy)

@@ -49,11 +49,12 @@ func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	was := d.inForce.Load()
 	fresh, p, err := d.Load()
 	if err != nil {
-		d.inForce.Store(&inForce{config: was.config, fault: err.Error(), restart: was.restart})
-		d.Log.Error("config not reloaded: what was in force stays", "err", err)
-		return nil, err
+		return nil, d.notReloaded(was, err)
 	}
 	next := swapped(was.config, fresh)
+	if err := d.access.again(context.WithoutCancel(ctx), next); err != nil {
+		return nil, d.notReloaded(was, err)
+	}
 	keys := d.keys(context.WithoutCancel(ctx), next.Cloud.Targets) // whoever asked for it may leave
 	r := &server.Reloaded{
 		Changed: append([]string{}, config.Differences(was.config, next)...),
@@ -67,6 +68,13 @@ func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	d.inForce.Store(&inForce{config: next, restart: r.Restart})
 	d.Log.Info("config reloaded", "changed", r.Changed, "targets", r.Targets, "needs_restart", r.Restart, "policy", r.After, "was", r.Before)
 	return r, nil
+}
+
+// notReloaded leaves in force what was, and says why.
+func (d *daemon) notReloaded(was *inForce, err error) error {
+	d.inForce.Store(&inForce{config: was.config, fault: err.Error(), restart: was.restart})
+	d.Log.Error("config not reloaded: what was in force stays", "err", err)
+	return err
 }
 
 // warnings are what an operator should know of a config that works.
@@ -88,17 +96,20 @@ func warnings(cfg *config.Config, keys map[string]cloud.Key) []string {
 func swapped(old, fresh *config.Config) *config.Config {
 	next := *old
 	next.Listen.Hosts, next.Listen.Origins = fresh.Listen.Hosts, fresh.Listen.Origins
+	next.Listen.Token, next.Listen.Asks = fresh.Listen.Token, fresh.Listen.Asks
+	next.Callers, next.Strangers = fresh.Callers, fresh.Strangers
 	next.Cache.Fresh, next.Cache.Stale = fresh.Cache.Fresh, fresh.Cache.Stale
 	next.Cloud, next.Policy = fresh.Cloud, fresh.Policy
 	return &next
 }
 
 // apply puts a config in force and returns the names of the targets that it
-// touched. Nothing in it can fail: what can is built before.
+// touched. Nothing in it can fail: what can is done before.
 func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]cloud.Key) []string {
 	touched := d.cloud.Reload(cloudTargets(cfg), keys)
 	d.agent.Swap(d.settings(cfg, p))
 	d.face.Open(doors(cfg))
+	d.meter.SetCallers(names(cfg))
 	d.store.keepAnswers(cfg.Cache.Stale)
 	return touched
 }

@@ -34,6 +34,8 @@ type daemon struct {
 	cloud   *cloud.Pool
 	store   *lateStore
 	face    *server.Server
+	access  *access
+	meter   *metrics.Meter
 
 	reloading sync.Mutex // one reload at a time
 	inForce   atomic.Pointer[inForce]
@@ -61,7 +63,12 @@ func Run(ctx context.Context, o Options) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	listeners, err := server.Listen(cfg.Listen.Socket, cfg.Listen.HTTP)
+	door, err := newAccess(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	d.access = door
+	listeners, err := door.open(cfg)
 	if err != nil {
 		return err
 	}
@@ -75,14 +82,15 @@ func Run(ctx context.Context, o Options) error {
 	d.cloud = cloud.New(cloudOptions(cfg, log))
 	link := sense.ReadLink()
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
-	meter := metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
+	d.meter = metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
+	d.meter.SetCallers(names(cfg))
 	d.agent = agent.New(agent.Parts{
-		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: meter,
+		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.meter,
 		Signals: d.signals,
 	}, d.settings(cfg, o.Policy))
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
-		Reload: d.reload, Metrics: meter, Doors: doors(cfg), Log: log,
+		Reload: d.reload, Metrics: d.meter, Doors: doors(cfg), Callers: door.book, Log: log,
 	})
 
 	// What serves stops first; what it stands on stops when it is done.

@@ -1,6 +1,7 @@
-package server
+package listen
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,22 +13,35 @@ import (
 	"time"
 )
 
-// Listen opens the Unix socket and, unless http is "", TCP. The folder of the
+// Options say where to listen.
+type Options struct {
+	Socket string       // path
+	HTTP   string       // host:port, "" is off
+	TLS    *Certificate // of HTTP; nil is none
+	Each   int          // connections at once for either; 0 is no bound
+}
+
+// Open opens the Unix socket and, unless HTTP is "", TCP. The folder of the
 // socket is made when absent; one in which others could replace the socket is
 // refused, and left as it is.
-func Listen(socket, http string) ([]net.Listener, error) {
-	unix, err := takeSocket(socket)
+func Open(o Options) ([]net.Listener, error) {
+	unix, err := takeSocket(o.Socket)
 	if err != nil {
 		return nil, err
 	}
-	if http == "" {
-		return []net.Listener{unix}, nil
+	all := []net.Listener{Bound(unix, o.Each)}
+	if o.HTTP == "" {
+		return all, nil
 	}
-	tcp, err := net.Listen("tcp", http)
+	tcp, err := net.Listen("tcp", o.HTTP)
 	if err != nil {
-		return nil, errors.Join(tcpFault(http, err), unix.Close())
+		return nil, errors.Join(tcpFault(o.HTTP, err), unix.Close())
 	}
-	return []net.Listener{unix, tcp}, nil
+	tcp = Bound(tcp, o.Each)
+	if o.TLS != nil {
+		tcp = tls.NewListener(tcp, o.TLS.config())
+	}
+	return append(all, tcp), nil
 }
 
 // takeSocket makes the socket in the place of one that a killed daemon left.
@@ -47,7 +61,7 @@ func takeSocket(path string) (net.Listener, error) {
 	if err := clearSocket(path); err != nil {
 		return nil, err
 	}
-	return listenUnix(path)
+	return openUnix(path)
 }
 
 // awaitTurn takes a lock on the folder. It waits for a moment only: in a folder
@@ -70,8 +84,8 @@ func tcpFault(addr string, err error) error {
 	return fmt.Errorf("listen on %s: %w; %s", addr, err, hint)
 }
 
-// listenUnix makes the socket, for the owner and the group only.
-func listenUnix(path string) (net.Listener, error) {
+// openUnix makes the socket, for the owner and the group only.
+func openUnix(path string) (net.Listener, error) {
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; choose another with --socket PATH", path, err)

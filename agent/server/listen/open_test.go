@@ -1,4 +1,4 @@
-package server_test
+package listen_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"nearside/agent/server"
+	"nearside/agent/server/listen"
 )
 
 // TestSocketFolder has the folder of the socket made, and those refused in which
@@ -25,7 +25,7 @@ func TestSocketFolder(t *testing.T) {
 	f := func(name string, mode os.FileMode, refused string) {
 		t.Helper()
 		dir := filepath.Join(temp, name)
-		made, err := server.Listen(filepath.Join(dir, "s"), "")
+		made, err := listen.Open(listen.Options{Socket: filepath.Join(dir, "s")})
 		for _, l := range made {
 			l.Close()
 		}
@@ -84,7 +84,7 @@ func TestListenAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				made, err := server.Listen(socket, "")
+				made, err := listen.Open(listen.Options{Socket: socket})
 				if err == nil {
 					took.Add(1)
 					t.Cleanup(func() { made[0].Close() })

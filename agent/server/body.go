@@ -1,0 +1,72 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+
+	"nearside/agent/openai"
+)
+
+// Bodies up to small need no leave; larger ones take it in steps.
+const (
+	small = 64 << 10
+	step  = 256 << 10
+)
+
+// bound keeps the body of the request to its size, and all large ones together
+// to theirs, until the function it returns is called.
+func (s *Server) bound(w http.ResponseWriter, r *http.Request) (release func()) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if r.ContentLength >= 0 && r.ContentLength <= small {
+		return func() {}
+	}
+	b := &body{ReadCloser: r.Body, taken: &s.bodies, most: s.opts.Limits.Bodies, left: small}
+	r.Body = b
+	return func() { s.bodies.Add(-b.held) }
+}
+
+// body takes leave for what it reads from what all may hold.
+type body struct {
+	io.ReadCloser
+	taken *atomic.Int64 // by all
+	most  int64         // that may be
+	held  int64         // of it by this one
+	left  int64         // that it may read before it must take more
+}
+
+// errCrowded refuses a body while others fill the memory there is for them.
+var errCrowded = &openai.Error{
+	Status: http.StatusTooManyRequests, Type: "rate_limit_error", Code: queueFull,
+	Message: "Too many large bodies are here at once; ask again in a second.",
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		if b.taken.Add(step) > b.most {
+			b.taken.Add(-step)
+			return 0, errCrowded
+		}
+		b.held += step
+		b.left += step
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// bodyError says why a body could not be read.
+func bodyError(err error) error {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large), errors.Is(err, errCrowded):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &openai.Error{
+			Status: http.StatusRequestTimeout, Type: "timeout", Code: "body_timeout", Message: "The body did not come in time.",
+		}
+	}
+	return openai.Invalid("", "The body could not be read to its end.")
+}

@@ -1,0 +1,4 @@
+// Package listen opens the ways in: the Unix socket, TCP, and TLS over it. It
+// bounds how many connections each may have at once, so that whoever opens
+// too many takes no descriptor from the rest of the daemon.
+package listen
