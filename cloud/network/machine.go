@@ -11,7 +11,7 @@ const (
 	missesLost   = 2                // so many calls in a row that reached nobody lose the network
 	settle       = 10 * time.Second // after the network came back, before calls can lose it again
 	dwell        = 30 * time.Second // between two changes from online to degraded or back
-	quiet        = 5 * time.Minute  // degraded without a call for so long is not known any more
+	quiet        = 10 * time.Minute // degraded without a call for so long is not known any more
 	afterLoss    = 10 * time.Second // the first probe
 	probeEvery   = 30 * time.Second
 	probeThrifty = 5 * time.Minute // where bytes cost money or the battery is used

@@ -87,7 +87,7 @@ func TestDegradedIsForgotten(t *testing.T) {
 		s.answer("a", 10*time.Second)
 	}
 	s.is(t, "late", network.Degraded)
-	s.pass(4 * time.Minute)
+	s.pass(9 * time.Minute)
 	s.is(t, "nobody asks", network.Degraded)
 	s.pass(2 * time.Minute)
 	s.is(t, "nobody asks for long", network.Unknown)

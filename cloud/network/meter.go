@@ -4,13 +4,13 @@ import "time"
 
 // What counts as answering badly.
 const (
-	latest  = 16              // calls that are looked at
-	fewest  = 5               // fewer tell nothing
-	recent  = 2 * time.Minute // older ones tell nothing
-	wellRun = 5               // so many good ones in a row end it
-	times   = 4               // as long as usual
-	longer  = 2 * time.Second // and so much longer
-	memory  = 64              // a usual time is an average over about so many
+	latest  = 16               // calls that are looked at
+	fewest  = 5                // fewer tell nothing
+	recent  = 10 * time.Minute // older ones tell nothing
+	wellRun = 5                // so many good ones in a row end it
+	times   = 4                // as long as usual
+	longer  = 2 * time.Second  // and so much longer
+	memory  = 64               // a usual time is an average over about so many
 )
 
 // Pace is how long the parts of a call took; 0 is not known. The time of a
