@@ -16,8 +16,9 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cmd/nearside/daemon", "local", "policy"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "policy"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "agent/server/metrics", "cloud", "cloud/network", "local", "local/sense", "policy", "store"},
+	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/listen", "local", "local/sense", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},

@@ -118,24 +118,32 @@ const oldestBuild = 11393
 
 var versionLine = regexp.MustCompile(`version: b?(\d+)`)
 
-// checkBuild refuses engines with a known hole. One that does not tell its
-// build is taken, since it may not be a llama-server at all.
+// checkBuild refuses engines with a known hole.
 func checkBuild(ctx context.Context, command []string) error {
+	_, err := Build(ctx, command)
+	return err
+}
+
+// Build asks an engine for its llama.cpp build and refuses one with a known
+// hole. One that does not tell is taken, as build 0, since it may not be a
+// llama-server at all.
+func Build(ctx context.Context, command []string) (int, error) {
 	said, err := version(ctx, command)
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Errorf("the engine %s is not a program that this machine can run; name a llama-server under local.engine.command, or run make setup", command[0])
+		return 0, fmt.Errorf("the engine %s is not a program that this machine can run; name a llama-server under local.engine.command, or run make setup", command[0])
 	case err != nil:
-		return fmt.Errorf("the engine %s cannot be run (%w); install llama-server or run make setup", command[0], err)
+		return 0, fmt.Errorf("the engine %s cannot be run (%w); install llama-server or run make setup", command[0], err)
 	}
 	m := versionLine.FindSubmatch(said)
 	if m == nil {
-		return nil
+		return 0, nil
 	}
-	if build, _ := strconv.Atoi(string(m[1])); build > 0 && build < oldestBuild {
-		return fmt.Errorf("the engine %s is build %d, older than %d, and has CVE-2026-107183; install a newer llama-server or run make setup", command[0], build, oldestBuild)
+	build, _ := strconv.Atoi(string(m[1]))
+	if build > 0 && build < oldestBuild {
+		return build, fmt.Errorf("the engine %s is build %d, older than %d, and has CVE-2026-107183; install a newer llama-server or run make setup", command[0], build, oldestBuild)
 	}
-	return nil
+	return build, nil
 }
 
 // version is what the engine says of itself, however that ends. An error is

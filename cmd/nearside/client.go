@@ -34,10 +34,14 @@ func (g *globals) daemon() (*client, error) {
 		}
 		socket = cfg.Listen.Socket
 	}
+	return socketClient(socket), nil
+}
+
+func socketClient(socket string) *client {
 	var dial net.Dialer
 	return &client{socket: socket, http: http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial.DialContext(ctx, "unix", socket) },
-	}}}, nil
+	}}}
 }
 
 // load reads the config that is in force for this command line.

@@ -50,9 +50,13 @@ finish for at most the config's drain time (10 s).`,
 			})
 		},
 	}
+	f.add(c)
+	return c
+}
+
+func (f *serveFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.state, "state", "", "state `DIR` (default the config's)")
 	c.Flags().StringVar(&f.http, "http", "", "`ADDR` for HTTP, \"\" is off (default the config's)")
-	return c
 }
 
 // pin holds the command line to the config file found now, so that a daemon

@@ -29,7 +29,7 @@ func (h *house) refusesToStart(args ...string) string {
 }
 
 // tells checks that a sentence has all the words.
-func tells(t *testing.T, sentence string, words ...string) {
+func tells(t testing.TB, sentence string, words ...string) {
 	t.Helper()
 	for _, w := range words {
 		if !strings.Contains(sentence, w) {

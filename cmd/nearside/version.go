@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -37,6 +38,22 @@ func revision() string {
 		}
 	}
 	return ""
+}
+
+// built is when the program was, at the earliest: the time of its commit where
+// that is known.
+func built() time.Time {
+	known := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC) // of this line
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return known
+	}
+	for _, s := range info.Settings {
+		if at, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
+			return at
+		}
+	}
+	return known
 }
 
 func versionCmd(g *globals) *cobra.Command {

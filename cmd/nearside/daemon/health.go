@@ -2,12 +2,10 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"nearside/agent/server"
 	"nearside/local"
@@ -79,7 +77,7 @@ func (d *daemon) addStore(list *conditions) {
 	if why := d.store.fault.Load(); why != nil {
 		list.add("store", "fail", "nothing is remembered beyond this run: "+*why, "free space in "+d.Config.State+" or correct it, or choose another with --state DIR")
 	}
-	if why := exposed(d.Config.State); why != "" {
+	if why := store.Exposed(d.Config.State); why != "" {
 		list.add("state_folder", "warn", why, exposedHint)
 	}
 	if st := d.store.store.Load(); st != nil {
@@ -112,19 +110,3 @@ func vanished(state string) bool {
 }
 
 const exposedHint = "chown it to the daemon's user and chmod it to 0700, or choose another with --state DIR"
-
-// exposed says why others might read or change what is remembered, "" when they
-// cannot.
-func exposed(state string) string {
-	info, err := os.Stat(state)
-	if err != nil {
-		return "" // there is none, or none that can be used: the store says so
-	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
-		return fmt.Sprintf("the state folder %s belongs to user %d", state, owner.Uid)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Sprintf("the state folder %s is open to others: its mode is %04o", state, mode)
-	}
-	return ""
-}

@@ -40,7 +40,7 @@ func (l *lateStore) run(ctx context.Context, cfg *config.Config, log *slog.Logge
 	o := store.Options{
 		Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: storeKeep(cfg.Cache.Stale), Log: log,
 	}
-	if why := exposed(cfg.State); why != "" {
+	if why := store.Exposed(cfg.State); why != "" {
 		log.Warn(why, "hint", exposedHint)
 	}
 	s, err := store.Open(ctx, o)

@@ -1,0 +1,202 @@
+package doctor
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"nearside/agent/config"
+	"nearside/agent/openai"
+	"nearside/local"
+)
+
+// How long the engine may take.
+const (
+	loadLimit  = time.Minute
+	replyLimit = 5 * time.Second
+)
+
+// checkModels holds every model file to its checksum.
+func checkModels(_ context.Context, p *Patient) []Finding {
+	l := p.Config.Local
+	switch {
+	case l.Disabled:
+		return []Finding{ok("the local engine is switched off in the config")}
+	case l.Engine.URL != "":
+		return nil
+	case len(l.Models) == 0:
+		return []Finding{warn("there is no local model, so nothing is answered on the device", "run make setup, or list one under local.models")}
+	}
+	var all []Finding
+	for _, m := range l.Models {
+		all = append(all, model(m))
+	}
+	return all
+}
+
+func model(m config.Model) Finding {
+	sum, err := local.FileSum(m.File)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fail(m.Name+": the model file "+m.File+" is not there", "run make setup, or correct local.models")
+	case err != nil:
+		return fail(m.Name+": the model cannot be read: "+err.Error(), "let the daemon's user read it")
+	case m.SHA256 == "":
+		return ok(m.Name + ": there, held to the checksum of its first load")
+	case sum != m.SHA256:
+		return fail(fmt.Sprintf("%s: the model file %s has SHA-256 %.12s..., not %.12s...", m.Name, m.File, sum, m.SHA256), "restore the file (make setup does), or correct its sha256 under local.models")
+	}
+	return ok(m.Name + ": there, with the right checksum")
+}
+
+// ownModels tells whether this device has models to run.
+func ownModels(c *config.Config) bool {
+	return !c.Local.Disabled && c.Local.Engine.URL == "" && len(c.Local.Models) > 0
+}
+
+// checkMemory compares what is free with what the largest model needs.
+func checkMemory(_ context.Context, p *Patient) []Finding {
+	if !ownModels(p.Config) || p.Daemon != nil && p.Daemon.Engine.PID != nil {
+		return nil // none is needed, or the model is in it already
+	}
+	var largest int64
+	for _, m := range p.Config.Local.Models {
+		if info, err := os.Stat(m.File); err == nil {
+			largest = max(largest, info.Size())
+		}
+	}
+	free, known := availableMemory()
+	if !known {
+		return []Finding{warn("free memory is not known", "make sure that /proc is mounted")}
+	}
+	return []Finding{memory(free, largest)}
+}
+
+// memory judges what is free for a model: its file is mapped, and beside it the
+// engine needs room for the context.
+func memory(free, model int64) Finding {
+	const beside = 192 << 20
+	need := model + beside
+	if free < need {
+		return warn(fmt.Sprintf("%d MiB of memory are free; the largest model needs about %d", free>>20, need>>20), "end something else, or list a smaller model or context")
+	}
+	return ok(fmt.Sprintf("%d MiB are free; the largest model needs about %d", free>>20, need>>20))
+}
+
+// availableMemory is the kernel's own estimate, in bytes.
+func availableMemory() (int64, bool) {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var kib int64
+		if n, _ := fmt.Sscanf(lines.Text(), "MemAvailable: %d kB", &kib); n == 1 {
+			return kib << 10, true
+		}
+	}
+	return 0, false
+}
+
+// checkEngine tells whether there is an engine that starts with the model. Of
+// a running daemon's it takes the daemon's word, so that no second one starts.
+func checkEngine(ctx context.Context, p *Patient) []Finding {
+	l := p.Config.Local
+	switch {
+	case l.Disabled:
+		return nil
+	case l.Engine.URL != "":
+		return []Finding{engineAt(ctx, l.Engine.URL)}
+	case len(l.Engine.Command) == 0:
+		return []Finding{fail("there is no engine", "run make setup, or name a llama-server under local.engine.command")}
+	}
+	all := []Finding{build(ctx, l.Engine.Command)}
+	switch {
+	case all[0].Verdict == Fail || len(l.Models) == 0:
+	case p.Daemon != nil:
+		all = append(all, ok("the daemon's is "+p.Daemon.Engine.State))
+	default:
+		all = append(all, load(ctx, p.Config))
+	}
+	return all
+}
+
+// build judges the engine's program.
+func build(ctx context.Context, command []string) Finding {
+	n, err := local.Build(ctx, command)
+	switch {
+	case err != nil:
+		return fail(err.Error(), "run make setup, or name a llama-server of build 11393 or newer under local.engine.command")
+	case n == 0:
+		return warn("the engine "+command[0]+" does not tell its build", "make sure that it is a llama-server of build 11393 or newer")
+	}
+	return ok(fmt.Sprintf("%s is build %d", command[0], n))
+}
+
+// engineAt asks a server that somebody else runs for a sign of life.
+func engineAt(ctx context.Context, url string) Finding {
+	ctx, cancel := context.WithTimeout(ctx, replyLimit)
+	defer cancel()
+	client := openai.Client{Base: url, HTTP: &http.Transport{DisableKeepAlives: true}}
+	if err := client.Ping(ctx); err != nil {
+		return fail("nobody answers at "+url+": "+err.Error(), "start the server there, or correct local.engine.url")
+	}
+	return ok("the server at " + url + " answers")
+}
+
+// load starts the engine with the first model, as a daemon would, and ends it.
+func load(ctx context.Context, c *config.Config) Finding {
+	ctx, cancel := context.WithTimeout(ctx, loadLimit)
+	defer cancel()
+	dir, cleanup, err := local.SocketFolder("")
+	if err != nil {
+		return fail(err.Error(), "set TMPDIR")
+	}
+	defer cleanup()
+	m := c.Local.Models[0]
+	l := local.New(local.Options{
+		Command: c.Local.Engine.Command, Dir: dir, Boot: true, Threads: c.Local.Engine.Threads,
+		Models: []local.Model{{Name: m.Name, File: m.File, SHA256: m.SHA256, Services: m.Services, Context: m.Context}},
+		Ledger: func() local.Ledger { return nil }, Log: slog.New(slog.DiscardHandler),
+	})
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { _ = l.Run(running); close(ended) }()
+	start := time.Now()
+	why := settled(ctx, l)
+	took := time.Since(start)
+	stop()
+	<-ended
+	if why != "" {
+		return fail("the engine does not start with "+m.Name+": "+why, "check the model with: nearside model verify, or run make setup")
+	}
+	return ok(fmt.Sprintf("starts with %s within %d ms", m.Name, took.Milliseconds()))
+}
+
+// settled waits until the engine is ready or will not be, and says why not.
+func settled(ctx context.Context, l *local.Local) (why string) {
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		s := l.Status()[0]
+		switch {
+		case s.State == local.Ready:
+			return ""
+		case s.State != local.Starting && s.Why != "": // broken, crashed, left alone
+			return strings.TrimSpace(s.Why)
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return fmt.Sprintf("it is not ready after %v", loadLimit)
+		}
+	}
+}
