@@ -111,6 +111,7 @@ offline answers from what it knows. Every reply says who answered and why.`,
 	root.AddCommand(serveCmd(g), askCmd(g), explainCmd(g), statusCmd(g), configCmd(g), policyCmd(g), modelCmd(g), waitCmd(g), doctorCmd(g), versionCmd(g))
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
+	g.complete(root)
 	markUsage(root)
 	return root
 }
