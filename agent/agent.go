@@ -31,8 +31,9 @@ type Cache interface {
 }
 
 // Recorder keeps decision records. It must not block; it may drop and count.
+// What record makes is made at most once, whenever it is wanted.
 type Recorder interface {
-	Record(id string, at time.Time, record []byte)
+	Record(id string, at time.Time, record func() []byte)
 }
 
 // Policy is a document in force and where it came from.

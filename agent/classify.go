@@ -171,12 +171,19 @@ func wording(text string) string {
 		before, first = w, cmp.Or(first, w)
 	}
 	switch {
-	case twoDigits(text) && arithmetic.MatchString(text):
+	case twoDigits(text) && sum(text):
 		return "math"
 	case openings[first]:
 		return "open"
 	}
 	return "chat"
+}
+
+// sum tells whether a text has a sum in it; most have nothing that looks like one.
+func sum(text string) bool {
+	looks := strings.ContainsAny(text, "-+*/×÷^%") || strings.Contains(text, "times") || strings.Contains(text, "plus") ||
+		strings.Contains(text, "minus") || strings.Contains(text, "divided") || strings.Contains(text, "power") || strings.Contains(text, "multiplied")
+	return looks && arithmetic.MatchString(text)
 }
 
 // twoDigits tells whether some number has two digits or more: sums of single

@@ -115,13 +115,19 @@ func plainError(err error) string {
 	return openai.Result(err)
 }
 
-func (w *walk) record(end Finish) []byte {
-	rec := Record{
+// record is what is to be kept of the walk. It holds on to no text of the
+// request, so that it can wait to be encoded.
+func (w *walk) record(end Finish) *Record {
+	return &Record{
 		ID: w.result.Decision, Time: w.started, RequestID: w.in.RequestID, Caller: w.in.Caller,
 		Ask: w.ask, Signals: w.signals, Policy: w.result.Policy, Plan: w.plan,
 		Attempts: w.attempts.records(w.started), Outcome: w.outcome(end),
 	}
-	b, err := json.Marshal(rec)
+}
+
+// encode is the record in JSON.
+func (r *Record) encode() []byte {
+	b, err := json.Marshal(r)
 	if err != nil {
 		return nil // floats that are not numbers: a valid policy and known figures have none
 	}
@@ -177,6 +183,6 @@ func (r *Result) Close(end Finish) {
 	}
 	w.observe(end)
 	if rec := w.agent.parts.Recorder; rec != nil {
-		rec.Record(r.Decision, w.started, w.record(end))
+		rec.Record(r.Decision, w.started, w.record(end).encode)
 	}
 }

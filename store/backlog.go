@@ -13,14 +13,43 @@ const (
 	leanBytes    = 64 << 10 // of a batch on a full disk, so that the WAL need not grow
 )
 
-// entry is one value on its way to a shelf. It does not change once queued.
+// entry is one value on its way to a shelf. It does not change once queued, but
+// that a value may be made only when somebody wants it.
 type entry struct {
 	key   string
-	value []byte
-	at    int64 // Unix milliseconds
+	value []byte // nil until it was made
+	at    int64  // Unix milliseconds
+	again bool   // there may be a row of this key
+
+	encode func() []byte // makes the value; nil when it was there from the first
+	once   sync.Once
 }
 
-func (e *entry) size() int { return len(e.key) + len(e.value) + 64 }
+// usualRecord is what an entry counts for whose value was not there from the first.
+const usualRecord = 3 << 10
+
+func (e *entry) size() int {
+	if e.encode != nil {
+		return len(e.key) + usualRecord
+	}
+	return len(e.key) + len(e.value) + 64
+}
+
+// bytes is the value.
+func (e *entry) bytes() []byte {
+	if e.encode != nil {
+		e.once.Do(func() { e.value = filled(e.encode()) })
+	}
+	return e.value
+}
+
+// filled is never nil, which would be NULL.
+func filled(value []byte) []byte {
+	if value == nil {
+		return []byte{}
+	}
+	return value
+}
 
 // backlog holds entries until the writer has committed them, bounded in number
 // and bytes, and answers for them meanwhile. One goroutine may take and settle.

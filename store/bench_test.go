@@ -29,7 +29,7 @@ func BenchmarkPutRecord(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		s.Put(fmt.Sprint(i), make([]byte, 2000), time.Now())
-		s.Record(fmt.Sprint(i), time.Now(), make([]byte, 1000))
+		s.Record(fmt.Sprint(i), time.Now(), is(make([]byte, 1000)))
 		if i%200 == 199 {
 			waitFor(b, func() bool { return s.Stats().Queue.Waiting < 500 && s.Stats().Cache.Waiting < 500 })
 		}

@@ -27,7 +27,7 @@ func spoil(t testing.TB, f func(queue, cache string)) store.Options {
 	setFact(t, s, "floor", "7")
 	for i := range 100 {
 		s.Put(fmt.Sprint(i), make([]byte, 3000), noon)
-		s.Record(fmt.Sprint(i), noon, make([]byte, 3000))
+		s.Record(fmt.Sprint(i), noon, is(make([]byte, 3000)))
 	}
 	write(t, s)
 	if err := s.Close(); err != nil {
@@ -202,7 +202,7 @@ func writeUntilKilled(dir string) {
 	for i, _ := strconv.Atoi(value); ; {
 		i++
 		s.Put(fmt.Sprint(i%500), make([]byte, 20_000), time.Now())
-		s.Record(fmt.Sprint(i), time.Now(), make([]byte, 2000))
+		s.Record(fmt.Sprint(i), time.Now(), is(make([]byte, 2000)))
 		if err := errors.Join(s.SetFact(ctx, fmt.Sprint("n", i), "set"), s.SetFact(ctx, "count", fmt.Sprint(i))); err != nil {
 			os.Exit(1)
 		}

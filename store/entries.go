@@ -14,7 +14,9 @@ const maxListed = 1000
 // the place of an older one. It never blocks: a full queue drops the answer, as
 // does one of more than 1 MiB or a sixteenth of the cache, and Stats counts it.
 // From now on Get finds it. The store keeps value: do not change it any more.
-func (s *Store) Put(key string, value []byte, at time.Time) { s.answers.put(key, value, at) }
+func (s *Store) Put(key string, value []byte, at time.Time) {
+	s.answers.put(&entry{key: key, value: filled(value), at: at.UnixMilli()})
+}
 
 // Get looks an answer up and says when it was made; whether it is still good is
 // for the caller to judge. The value must not be changed.
@@ -23,12 +25,15 @@ func (s *Store) Get(ctx context.Context, key string) (value []byte, at time.Time
 	if err != nil || !ok {
 		return nil, time.Time{}, false, wrap("look up answer", err)
 	}
-	return e.value, time.UnixMilli(e.at), true, nil
+	return e.bytes(), time.UnixMilli(e.at), true, nil
 }
 
-// Record queues a decision record for the history, on the terms of Put. A second
-// record with the same id takes the place of the first.
-func (s *Store) Record(id string, at time.Time, record []byte) { s.history.put(id, record, at) }
+// Record queues a decision record for the history, on the terms of Put. What
+// record makes is asked for once, when it is written or read, on another
+// goroutine. A second record with the same id takes the place of the first.
+func (s *Store) Record(id string, at time.Time, record func() []byte) {
+	s.history.put(&entry{key: id, encode: record, at: at.UnixMilli()})
+}
 
 // Decision returns one record, which must not be changed.
 func (s *Store) Decision(ctx context.Context, id string) ([]byte, bool, error) {
@@ -36,7 +41,7 @@ func (s *Store) Decision(ctx context.Context, id string) ([]byte, bool, error) {
 	if err != nil || !ok {
 		return nil, false, wrap("look up decision", err)
 	}
-	return e.value, true, nil
+	return e.bytes(), true, nil
 }
 
 // Decisions lists at most limit (1 to 1000) records, the last recorded first,
@@ -52,7 +57,7 @@ func (s *Store) Decisions(ctx context.Context, limit int, before string) ([][]by
 func (h *shelf) list(ctx context.Context, limit int, before string) ([][]byte, error) {
 	p := page{limit: limit, skip: before, seen: map[string]bool{}}
 	for _, e := range h.backlog.newest() {
-		p.add(e.key, e.value)
+		p.add(e.key, e.bytes())
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

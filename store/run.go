@@ -60,6 +60,9 @@ func (s *Store) upkeep(ctx context.Context) {
 		for ctx.Err() == nil && shelf.sweep(work) {
 			s.drain(work)
 		}
+		if err := shelf.relearn(ctx); err != nil && ctx.Err() == nil {
+			shelf.file.log.Warn("every look-up goes to the disk", "file", shelf.file.name, "error", err)
+		}
 	}
 	s.folder.fillReserve()
 }

@@ -31,13 +31,15 @@ type shelf struct {
 	now     func() time.Time
 	wake    chan<- struct{}
 	backlog backlog
+
+	presence *presence
 }
 
 const sqlPages = "SELECT (SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count)"
 
 // statements are the SQL texts for one table.
 type statements struct {
-	get, insert, remove, expire, evict, count, newest, older string
+	get, insert, remove, expire, evict, count, keys, newest, older string
 }
 
 func statementsFor(table string) statements {
@@ -49,25 +51,23 @@ func statementsFor(table string) statements {
 		expire: name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? OR at > ? LIMIT ?)"),
 		evict:  name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ?)"),
 		count:  name.Replace("SELECT count(*) FROM TABLE"),
+		keys:   name.Replace("SELECT key FROM TABLE"),
 		newest: name.Replace("SELECT key, value FROM TABLE ORDER BY seq DESC LIMIT ?"),
 		older:  name.Replace("SELECT key, value FROM TABLE WHERE seq < (SELECT seq FROM TABLE WHERE key = ?) ORDER BY seq DESC LIMIT ?"),
 	}
 }
 
-// put queues a value; it never blocks. What is too large or finds the queue full
+// put queues an entry; it never blocks. What is too large or finds the queue full
 // is dropped and counted.
-func (h *shelf) put(key string, value []byte, at time.Time) {
+func (h *shelf) put(e *entry) {
 	if h.keep.Load() < 0 {
 		return
 	}
-	e := &entry{key: key, value: value, at: at.UnixMilli()}
-	if e.value == nil {
-		e.value = []byte{} // nil would be NULL
-	}
-	if int64(e.size()) > min(maxValueBytes, h.file.quota/16) {
+	if h.tooLarge(e) {
 		h.file.noteTooLarge()
 		return
 	}
+	e.again = h.presence.add(e.key)
 	ok, due := h.backlog.add(e)
 	if !ok {
 		h.file.noteDropped(1)
@@ -81,11 +81,18 @@ func (h *shelf) put(key string, value []byte, at time.Time) {
 	}
 }
 
+func (h *shelf) tooLarge(e *entry) bool {
+	return int64(len(e.key)+len(e.value)) > min(maxValueBytes, h.file.quota/16)
+}
+
 // get finds a value, first among those not yet committed. An entry leaves the
 // backlog only after its commit, so it is always in one of the two places.
 func (h *shelf) get(ctx context.Context, key string) (*entry, bool, error) {
 	if e, ok := h.backlog.find(key); ok {
 		return e, true, nil
+	}
+	if !h.presence.may(key) {
+		return nil, false, nil
 	}
 	ctx = context.WithoutCancel(ctx) // one row takes no time, and a context that can end costs a goroutine
 	e := &entry{key: key}
@@ -103,8 +110,9 @@ func (h *shelf) flush(ctx context.Context) bool {
 	if len(batch) == 0 {
 		return false
 	}
-	err := h.withRoom(ctx, pagesFor(batch), func() error {
-		_, err := h.commit(ctx, batch)
+	fit := h.fitting(batch)
+	err := h.withRoom(ctx, pagesFor(fit), func() error {
+		_, err := h.commit(ctx, fit)
 		return err
 	})
 	if err != nil {
@@ -182,7 +190,7 @@ func (h *shelf) commit(ctx context.Context, batch []*entry) (change, error) {
 		if err := h.clear(ctx, tx, &c, pagesFor(batch)); err != nil {
 			return err
 		}
-		if err := h.write(ctx, tx, &c, newest(batch)); err != nil {
+		if err := h.write(ctx, tx, &c, batch); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 		return c.measure(ctx, tx)
@@ -212,36 +220,57 @@ func (h *shelf) clear(ctx context.Context, tx *sql.Tx, c *change, need int64) er
 	return c.evict(ctx, tx, h.sql.evict, max(limit-need, c.pages-2*need))
 }
 
-// newest leaves out of a batch what a later entry replaces.
-func newest(batch []*entry) []*entry {
+// fitting is what is to be written of a batch: without entries that a later one
+// replaces, and without those that turn out too large once they are made.
+func (h *shelf) fitting(batch []*entry) []*entry {
 	last := make(map[string]*entry, len(batch))
 	for _, e := range batch {
 		last[e.key] = e
 	}
-	return slices.DeleteFunc(slices.Clone(batch), func(e *entry) bool { return last[e.key] != e })
+	return slices.DeleteFunc(slices.Clone(batch), func(e *entry) bool {
+		if last[e.key] != e {
+			return true
+		}
+		e.bytes()
+		if h.tooLarge(e) {
+			h.file.noteTooLarge()
+			return true
+		}
+		return false
+	})
 }
 
 // write replaces the rows of these keys, so that they count as the newest again.
 func (h *shelf) write(ctx context.Context, tx *sql.Tx, c *change, batch []*entry) error {
-	keys := make([]string, len(batch))
-	for i, e := range batch {
-		keys[i] = e.key
-	}
-	text, err := json.Marshal(keys)
-	if err != nil {
-		return err
-	}
-	gone, err := affected(tx.ExecContext(ctx, h.sql.remove, string(text)))
+	gone, err := h.remove(ctx, tx, batch)
 	if err != nil {
 		return err
 	}
 	for _, e := range batch {
-		if _, err := tx.ExecContext(ctx, h.sql.insert, e.key, e.at, e.value); err != nil {
+		if _, err := tx.ExecContext(ctx, h.sql.insert, e.key, e.at, e.bytes()); err != nil {
 			return err
 		}
 	}
 	c.rows += int64(len(batch)) - gone
 	return nil
+}
+
+// remove takes out the rows of those keys that may be there.
+func (h *shelf) remove(ctx context.Context, tx *sql.Tx, batch []*entry) (gone int64, err error) {
+	var keys []string
+	for _, e := range batch {
+		if e.again {
+			keys = append(keys, e.key)
+		}
+	}
+	if len(keys) == 0 {
+		return 0, nil
+	}
+	text, err := json.Marshal(keys)
+	if err != nil {
+		return 0, err
+	}
+	return affected(tx.ExecContext(ctx, h.sql.remove, string(text)))
 }
 
 // evict removes the oldest rows until so many pages are in use or none is left.
@@ -283,8 +312,8 @@ func affected(r sql.Result, err error) (int64, error) {
 func pagesFor(batch []*entry) int64 {
 	bytes := 0
 	for _, e := range batch {
-		bytes += e.size()
-		if e.size() > pageSize/4 {
+		bytes += len(e.key) + len(e.value) + 64
+		if len(e.value) > pageSize/4 {
 			bytes += pageSize / 2 // the last overflow page is half empty
 		}
 	}

@@ -72,6 +72,9 @@ func run(t testing.TB, s *store.Store) (stop func()) {
 // write runs the writer for as long as it takes to write what is queued.
 func write(t testing.TB, s *store.Store) { run(t, s)() }
 
+// is makes a record that is there already.
+func is(record []byte) func() []byte { return func() []byte { return record } }
+
 func fact(t testing.TB, s *store.Store, name, want string) {
 	t.Helper()
 	got, ok, err := s.Fact(t.Context(), name)
@@ -129,7 +132,7 @@ func TestRoundTrip(t *testing.T) {
 		s.Put("k", []byte("first"), noon.Add(-time.Hour))
 		s.Put("k", []byte("second"), noon)
 		s.Put("empty", nil, noon)
-		s.Record("d", noon, []byte("{}"))
+		s.Record("d", noon, is([]byte("{}")))
 		check() // from the queue
 		write(t, s)
 		check() // from the file
@@ -157,7 +160,7 @@ func TestLastsOverRestart(t *testing.T) {
 	o := store.Options{Dir: filepath.Join(t.TempDir(), "with ?#% in it", "state")}
 	s := open(t, o)
 	s.Put("k", []byte("v"), noon)
-	s.Record("d", noon, []byte("{}"))
+	s.Record("d", noon, is([]byte("{}")))
 	setFact(t, s, "floor", "7")
 	o.Now = func() time.Time { return noon }
 	write(t, s)
@@ -204,7 +207,7 @@ func TestDecisionsNewestFirst(t *testing.T) {
 	}
 	record := func(ids ...string) {
 		for _, id := range ids {
-			s.Record(id, noon, []byte(strings.ToUpper(id)))
+			s.Record(id, noon, is([]byte(strings.ToUpper(id))))
 		}
 	}
 	record("a", "b", "c")
@@ -222,7 +225,7 @@ func TestDecisionsNewestFirst(t *testing.T) {
 		list(0, "", "E")
 		write(t, s)
 	}
-	s.Record("b", noon, []byte("again"))
+	s.Record("b", noon, is([]byte("again")))
 	list(3, "", "again E D")
 	list(9, "d", "C A")
 	write(t, s)
@@ -238,7 +241,7 @@ func TestAllAtOnce(t *testing.T) {
 			for i := range 150 {
 				key := fmt.Sprint(u, "-", i)
 				s.Put(key, []byte(key), time.Now())
-				s.Record(key, time.Now(), []byte(key))
+				s.Record(key, time.Now(), is([]byte(key)))
 				if got := cached(t, s, key); got != key {
 					t.Errorf("own write: got %q, want %q", got, key)
 				}
@@ -289,5 +292,38 @@ func TestOpenWithCancelledContext(t *testing.T) {
 	cancel()
 	if _, err := store.Open(ctx, store.Options{Dir: t.TempDir()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestFilter looks for every key of a table with many more than the least that
+// its filter is made for, before and after it has been learned.
+func TestFilter(t *testing.T) {
+	o := store.Options{Dir: t.TempDir(), CacheMaxBytes: 1 << 20}
+	const keys = 5000
+	s := open(t, o)
+	stop := run(t, s)
+	for i := range keys {
+		s.Put(fmt.Sprint(i), []byte("v"), time.Now())
+		waitFor(t, func() bool { return s.Stats().Cache.Waiting < 900 })
+	}
+	stop()
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, o)
+		stop := run(t, s)
+		for i := range keys {
+			if _, _, ok, err := s.Get(t.Context(), fmt.Sprint(i)); !ok || err != nil {
+				t.Fatalf("key %d: got %t, %v", i, ok, err)
+			}
+		}
+		s.Put("0", []byte("again"), time.Now())
+		s.Put(fmt.Sprint(keys-1), []byte("again"), time.Now())
+		waitFor(t, func() bool { return s.Stats().Cache.Waiting == 0 })
+		if rows := s.Stats().Cache.Rows; rows != keys {
+			t.Errorf("got %d rows, want %d", rows, keys)
+		}
+		stop()
 	}
 }

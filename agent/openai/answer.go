@@ -47,7 +47,7 @@ func readUsage(raw json.RawMessage) *Usage {
 	}
 	var in, out json.RawMessage
 	for name, v := range members(raw) {
-		switch name {
+		switch string(name) {
 		case "prompt_tokens":
 			in = v
 		case "completion_tokens":

@@ -10,11 +10,11 @@ import (
 // in the order they stand, without taking it apart any further; anything else
 // has none. It is what keeps a request and its reply cheap: both are read for a
 // few fields and passed on as they are.
-func members(object []byte) iter.Seq2[string, json.RawMessage] {
-	return func(yield func(string, json.RawMessage) bool) {
+func members(object []byte) iter.Seq2[[]byte, json.RawMessage] {
+	return func(yield func([]byte, json.RawMessage) bool) {
 		for i := inside(object, '{'); i < len(object) && object[i] == '"'; {
 			end := valueEnd(object, i)
-			name := quoted(object[i:end])
+			name := nameOf(object[i:end])
 			i = skip(object, skip(object, end)+1) // past the colon
 			end = valueEnd(object, i)
 			if !yield(name, object[i:end]) {
@@ -23,6 +23,14 @@ func members(object []byte) iter.Seq2[string, json.RawMessage] {
 			i = skip(object, skip(object, end)+1) // past the comma, or the end
 		}
 	}
+}
+
+// nameOf is the name in its quotes, where it lies if it is written plainly.
+func nameOf(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1]
+	}
+	return []byte(quoted(raw))
 }
 
 // elements goes through the entries of a JSON list that was found valid before;

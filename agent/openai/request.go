@@ -99,7 +99,7 @@ func Decode(body []byte) (*Request, error) {
 func fieldsOf(object []byte) []field {
 	var all []field
 	for name, v := range members(object) {
-		all = append(all, field{name, v})
+		all = append(all, field{string(name), v})
 	}
 	if repeats(all) {
 		last := make(map[string]int, len(all))

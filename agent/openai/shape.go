@@ -25,7 +25,7 @@ func (c *chunk) choice() *choice { return &c.e.Choices[c.i] }
 // says tells whether there is anything in the delta but a role.
 func (c *chunk) says() bool {
 	for name, v := range members(c.choice().Delta) {
-		if name != "role" && !blank(v) {
+		if string(name) != "role" && !blank(v) {
 			return true
 		}
 	}

@@ -1,11 +1,11 @@
 package openai
 
 import (
-	"cmp"
 	"encoding/json"
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,10 +42,8 @@ func (r *Request) read(name string, v any, want string) error {
 
 // decode decodes the value called name into v; want says what it must be.
 func decode(name string, raw json.RawMessage, v any, want string) error {
-	if n := entries(raw); n > maxEntries {
-		e := Invalid(name, "%s has %d entries; at most %d are taken.", name, n, maxEntries)
-		e.Status, e.Type = http.StatusRequestEntityTooLarge, "request_too_large"
-		return e
+	if err := tooMany(name, raw); err != nil {
+		return err
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
 		return Invalid(name, "%s must be %s.", name, want)
@@ -53,10 +51,40 @@ func decode(name string, raw json.RawMessage, v any, want string) error {
 	return nil
 }
 
+// tooMany refuses a list that is too long.
+func tooMany(name string, raw json.RawMessage) error {
+	n := entries(raw)
+	if n <= maxEntries {
+		return nil
+	}
+	e := Invalid(name, "%s has %d entries; at most %d are taken.", name, n, maxEntries)
+	e.Status, e.Type = http.StatusRequestEntityTooLarge, "request_too_large"
+	return e
+}
+
+// flag reads true or false into v; an absent field leaves it as it is.
+func (r *Request) flag(name string, v *bool) error {
+	switch string(r.Field(name)) {
+	case "":
+	case "true":
+		*v = true
+	case "false":
+		*v = false
+	default:
+		return Invalid(name, "%s must be true or false.", name)
+	}
+	return nil
+}
+
 func (r *Request) readModel() error {
-	r.Model = "auto"
-	if err := r.read("model", &r.Model, "a string such as \"auto\""); err != nil {
-		return err
+	raw := r.Field("model")
+	switch first(raw) {
+	case 0:
+		r.Model = "auto"
+	case '"':
+		r.Model = quoted(raw)
+	default:
+		return Invalid("model", "model must be a string such as \"auto\".")
 	}
 	if r.Model == "" || len(r.Model) > 256 {
 		return Invalid("model", "model must be a name of 1 to 256 bytes, such as \"auto\".")
@@ -66,8 +94,19 @@ func (r *Request) readModel() error {
 
 func (r *Request) readMessages() error {
 	const want = "a list of objects like {\"role\":\"user\",\"content\":\"...\"}"
-	if err := r.read("messages", &r.Messages, want); err != nil {
+	raw := r.Field("messages")
+	if err := tooMany("messages", raw); err != nil {
 		return err
+	}
+	if c := first(raw); c != '[' && c != 0 {
+		return Invalid("messages", "messages must be %s.", want)
+	}
+	for one := range elements(raw) {
+		m, ok := readTurn(one)
+		if !ok {
+			return Invalid("messages", "messages must be %s.", want)
+		}
+		r.Messages = append(r.Messages, m)
 	}
 	if len(r.Messages) == 0 {
 		return Invalid("messages", "messages is missing or empty; it must be %s.", want)
@@ -79,6 +118,30 @@ func (r *Request) readMessages() error {
 	}
 	return nil
 }
+
+// readTurn reads one message; ok is false when it, or a name in it, is not of
+// the right kind.
+func readTurn(raw json.RawMessage) (m Message, ok bool) {
+	ok = first(raw) == '{' || first(raw) == 'n' // null says nothing, which is found out later
+	for name, v := range members(raw) {
+		switch string(name) {
+		case "content":
+			m.Content = v
+		case "tool_calls":
+			m.Calls = v
+		case "role":
+			m.Role, ok = quoted(v), ok && nameable(v)
+		case "name":
+			m.Name, ok = quoted(v), ok && nameable(v)
+		case "tool_call_id":
+			m.CallID, ok = quoted(v), ok && nameable(v)
+		}
+	}
+	return m, ok
+}
+
+// nameable tells whether a value may stand where a name does: null is none.
+func nameable(raw json.RawMessage) bool { return first(raw) == '"' || first(raw) == 'n' }
 
 func (m Message) check(i int) error {
 	if !slices.Contains(roles, m.Role) {
@@ -119,40 +182,46 @@ func (m Message) checkParts(i int) error {
 
 func (r *Request) readSampling() error {
 	for _, b := range bounds {
-		var v *float64
-		if err := r.read(b.name, &v, "a number"); err != nil {
+		v, err := r.number(b.name)
+		if err != nil {
 			return err
 		}
-		if v == nil {
-			continue
-		}
-		if *v < b.min || *v > b.max || b.whole && *v != math.Trunc(*v) {
+		if v != nil && (*v < b.min || *v > b.max || b.whole && *v != math.Trunc(*v)) {
 			return Invalid(b.name, "%s is %v; it must be %s.", b.name, *v, span(b.min, b.max, b.whole))
 		}
 	}
 	if err := r.readStop(); err != nil {
 		return err
 	}
-	r.Temperature = r.number("temperature")
-	if v := cmp.Or(r.number("max_completion_tokens"), r.number("max_tokens")); v != nil {
-		r.MaxTokens = int(*v)
+	r.Temperature, _ = r.number("temperature")
+	for _, name := range []string{"max_tokens", "max_completion_tokens"} { // the newer name wins
+		if v, _ := r.number(name); v != nil {
+			r.MaxTokens = int(*v)
+		}
 	}
 	return r.readLogprobs()
 }
 
-// number is a numeric field that was checked, nil when absent. A whole number
-// may be written as 5.0 or 5e0.
-func (r *Request) number(name string) *float64 {
-	var v *float64
-	_ = r.read(name, &v, "")
-	return v
+// number is a numeric field, nil when absent. A whole number may be written as
+// 5.0 or 5e0.
+func (r *Request) number(name string) (*float64, error) {
+	raw := r.Field(name)
+	if raw == nil {
+		return nil, nil
+	}
+	if c := first(raw); c == '-' || c >= '0' && c <= '9' {
+		if v, err := strconv.ParseFloat(string(raw), 64); err == nil {
+			return &v, nil
+		}
+	}
+	return nil, Invalid(name, "%s must be a number.", name)
 }
 
 func (r *Request) readLogprobs() error {
-	if err := r.read("logprobs", &r.Logprobs, "true or false"); err != nil {
+	if err := r.flag("logprobs", &r.Logprobs); err != nil {
 		return err
 	}
-	v := r.number("top_logprobs")
+	v, _ := r.number("top_logprobs")
 	if v == nil {
 		return nil
 	}
@@ -179,7 +248,7 @@ func (r *Request) readStop() error {
 }
 
 func (r *Request) readStream() error {
-	if err := r.read("stream", &r.Stream, "true or false"); err != nil {
+	if err := r.flag("stream", &r.Stream); err != nil {
 		return err
 	}
 	var o struct {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +49,7 @@ func readEnvelope(data []byte) (*envelope, error) {
 	}
 	var e envelope
 	for name, v := range members(data) {
-		switch name {
+		switch string(name) {
 		case "id":
 			e.ID = v
 		case "object":
@@ -78,7 +77,7 @@ func readChoices(list json.RawMessage) []choice {
 	for raw := range elements(list) {
 		var c choice
 		for name, v := range members(raw) {
-			switch name {
+			switch string(name) {
 			case "index":
 				c.Index = v
 			case "message":
@@ -103,7 +102,7 @@ func readChoices(list json.RawMessage) []choice {
 func readMessage(raw json.RawMessage) message {
 	var m message
 	for name, v := range members(raw) {
-		switch name {
+		switch string(name) {
 		case "content":
 			m.Content = v
 		case "refusal":
@@ -169,7 +168,13 @@ func count(raw json.RawMessage) int64 {
 }
 
 // object reads the fields of an object; anything else has none.
-func object(raw json.RawMessage) map[string]json.RawMessage { return maps.Collect(members(raw)) }
+func object(raw json.RawMessage) map[string]json.RawMessage {
+	o := map[string]json.RawMessage{}
+	for name, v := range members(raw) {
+		o[string(name)] = v
+	}
+	return o
+}
 
 // list reads the entries of a list; anything else has none.
 func list(raw json.RawMessage) []json.RawMessage { return slices.Collect(elements(raw)) }
@@ -183,11 +188,11 @@ func blank(raw json.RawMessage) bool {
 // that nothing here knows, or thoughts, which are not the answer yet.
 func more(raw json.RawMessage) (other, thought bool) {
 	for name, v := range members(raw) {
-		switch {
-		case name == "role", name == "refusal", name == "tool_calls", blank(v):
-		case strings.HasPrefix(name, "reasoning"), strings.HasPrefix(name, "thinking"):
+		switch field := string(name); {
+		case field == "role", field == "refusal", field == "tool_calls", blank(v):
+		case strings.HasPrefix(field, "reasoning"), strings.HasPrefix(field, "thinking"):
 			thought = true
-		case name == "content":
+		case field == "content":
 			thought = thought || first(v) == '[' // parts, such as thoughts
 		default:
 			other = true

@@ -91,9 +91,9 @@ func (m *memory) grow(age time.Duration) {
 // records hands every decision record to a test.
 type records chan agent.Record
 
-func (c records) Record(_ string, _ time.Time, record []byte) {
+func (c records) Record(_ string, _ time.Time, record func() []byte) {
 	var r agent.Record
-	_ = json.Unmarshal(record, &r)
+	_ = json.Unmarshal(record(), &r)
 	c <- r
 }
 

@@ -133,7 +133,7 @@ func (l *lateStore) Put(key string, value []byte, at time.Time) {
 }
 
 // Record makes it an agent's recorder.
-func (l *lateStore) Record(id string, at time.Time, record []byte) {
+func (l *lateStore) Record(id string, at time.Time, record func() []byte) {
 	l.keep(func(s *store.Store) { s.Record(id, at, record) })
 }
 
