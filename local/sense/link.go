@@ -1,5 +1,3 @@
-// Package sense reads the device. Here: whether any link of it is up, from
-// the kernel's own events, so that being offline is known and never waited for.
 package sense
 
 import (
