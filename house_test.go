@@ -17,7 +17,7 @@ import (
 // is a decision: make it here first.
 var arrows = map[string][]string{
 	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "policy"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "agent/server/metrics", "cloud", "cloud/network", "local", "local/sense", "policy", "store"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "local", "local/sense", "policy", "store"},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/listen", "local", "local/sense", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
@@ -29,7 +29,8 @@ var arrows = map[string][]string{
 	"agent/openai":            {},
 	"agent/server/metrics":    {"agent", "agent/server"},
 	"agent/openai/embed":      {"agent/openai"},
-	"agent/server":            {"agent", "agent/openai", "agent/openai/embed", "agent/server/callers", "agent/server/listen", "policy"},
+	"agent/server":            {"agent", "agent/openai", "agent/openai/embed", "agent/server/callers", "agent/server/listen", "policy", "agent/server/signals"},
+	"agent/server/signals":    {"agent/openai", "policy"},
 	"agent/server/callers":    {},
 	"agent/server/listen":     {},
 	"local":                   {"agent/openai"},

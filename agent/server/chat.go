@@ -13,6 +13,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/openai"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/signals"
 )
 
 // read takes a request in: its body into memory first, since a stream's body
@@ -227,6 +228,10 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
 	}
 	in, err := s.read(w, r, decode)
 	if err != nil {
+		writeError(w, wireError(err))
+		return
+	}
+	if in.Assume, err = signals.Assumed(single(r.Header, signals.Header)); err != nil {
 		writeError(w, wireError(err))
 		return
 	}

@@ -111,6 +111,7 @@ type world struct {
 	drain        time.Duration  // 0 is 2 s
 	rules        *callers.Rules // nil: everybody may do everything
 	limits       server.Limits
+	device       server.Device
 }
 
 func (w *world) signals() policy.Signals {
@@ -154,7 +155,7 @@ func (w world) server() *server.Server {
 		Models: func() []server.Model {
 			return []server.Model{{ID: "auto", Object: "model"}, {ID: "local/small", Object: "model"}}
 		},
-		History: func() server.History { return w.history },
+		History: func() server.History { return w.history }, Device: w.device,
 		Doors:   server.Doors{Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins},
 		Pending: w.pending, Callers: book, Limits: w.limits, Log: slog.New(slog.DiscardHandler),
 	})

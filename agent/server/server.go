@@ -57,6 +57,7 @@ type Options struct {
 	Models  func() []Model // for GET /v1/models
 	History func() History // nil while there is none
 	Reload  Reload         // for POST /v1/config/reload; nil is 501
+	Device  Device         // for /v1/device/signals; nil is 501
 	Doors   Doors          // whom it opens to at first, see [Server.Open]
 	Metrics http.Handler   // for GET /metrics; nil is 501
 	Callers *callers.Book  // who may call; nil is everybody
@@ -149,6 +150,12 @@ func (s *Server) routes() http.Handler {
 	control("GET /v1/decisions", callers.Control, s.decisions)
 	control("GET /v1/decisions/{id}", callers.Control, s.decision)
 	control("POST /v1/config/reload", callers.Control, s.reload)
+	if s.opts.Device == nil {
+		control(signalsPath, callers.Control, notBuilt)
+	} else {
+		control("GET "+signalsPath, callers.Control, s.signals)
+		control("PUT "+signalsPath, callers.Control, s.push)
+	}
 	control("GET /metrics", callers.Control, s.opts.Metrics.ServeHTTP)
 	control("GET /healthz", callers.Public, func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	control("GET /readyz", callers.Public, s.ready)
@@ -182,11 +189,11 @@ func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {
 // unbuilt are routes whose names are settled and whose code is not there yet.
 var unbuilt = []string{
 	"/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
-	"/v1/messages", "/v1/call/", "/v1/flows/", "/v1/feedback", "/v1/events", "/v1/device/signals",
+	"/v1/messages", "/v1/call/", "/v1/flows/", "/v1/feedback", "/v1/events",
 }
 
-// known are the paths with the one method each takes, to answer 405 rightly.
+// known are the paths with the methods each takes, to answer 405 rightly.
 var known = map[string]string{
 	"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
-	"/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/healthz": "GET", "/readyz": "GET",
+	signalsPath: "GET, PUT", "/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/healthz": "GET", "/readyz": "GET",
 }

@@ -86,6 +86,7 @@ type Signal struct {
 	Unit   string  `json:"unit"`
 	AgeS   *int64  `json:"age_s"`
 	Source *string `json:"source"`
+	TTLS   *int64  `json:"ttl_s,omitempty"` // of what the host app said: how long it still counts
 }
 
 // Condition is one thing about the daemon's health.

@@ -9,26 +9,46 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent"
+	"nearside/policy"
 )
 
 func explainCmd(g *globals) *cobra.Command {
 	f := &askFlags{}
+	var assumed []string
 	c := &cobra.Command{
 		Use: "explain [QUESTION]", Short: "Show the plan for a question; nothing is asked",
+		Long: "Show the plan for a question and what it was made from. Nothing is asked. With --set the plan\n" +
+			"is made as if a signal had that value; signals are\n  " + strings.Join(policy.SignalNames(), " ") + ".",
 		Example: `  nearside explain "Write a regular expression for IPv4 addresses"
-  nearside explain --private --json "Where did I park?"`,
-		RunE: func(c *cobra.Command, args []string) error { return f.explain(c, g, args) },
+  nearside explain --private --json "Where did I park?"
+  nearside explain --set battery_pct=8 --set charging=false "What is the capital of France?"`,
+		RunE: func(c *cobra.Command, args []string) error { return f.explain(c, g, assumed, args) },
 	}
 	f.add(c)
+	c.Flags().StringArrayVar(&assumed, "set", nil, "assume a signal, `NAME=VALUE`; may be given often")
+	_ = c.RegisterFlagCompletionFunc("set", cobra.FixedCompletions(settings(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 	return c
 }
 
-func (f *askFlags) explain(c *cobra.Command, g *globals, args []string) error {
+// settings are the beginnings of what --set takes.
+func settings() []string {
+	var all []string
+	for _, name := range policy.SignalNames() {
+		all = append(all, name+"=")
+	}
+	return all
+}
+
+func (f *askFlags) explain(c *cobra.Command, g *globals, assumed, args []string) error {
 	text, err := question(c, args)
 	if err != nil {
 		return err
 	}
-	resp, err := g.post(c.Context(), "/v1/explain", f.body(text, false), f.header())
+	h := f.header()
+	if len(assumed) > 0 {
+		h.Set("x-nearside-signals", strings.Join(assumed, ","))
+	}
+	resp, err := g.post(c.Context(), "/v1/explain", f.body(text, false), h)
 	if err != nil {
 		return err
 	}
@@ -49,6 +69,9 @@ func (f *askFlags) explain(c *cobra.Command, g *globals, args []string) error {
 func printPlan(w io.Writer, e *agent.Explanation) {
 	fmt.Fprintf(w, "task %s, about %d tokens, privacy %s, network %s, policy %s\n",
 		e.Ask.Task, e.Ask.Size.TokensEst, e.Ask.Privacy, e.Signals.Network, e.Policy)
+	if len(e.Signals.Held) > 0 {
+		fmt.Fprintf(w, "rules in force: %s\n", strings.Join(e.Signals.Held, ", "))
+	}
 	if e.Reason != "" {
 		fmt.Fprintf(w, "shaped by: %s\n", e.Reason)
 	}

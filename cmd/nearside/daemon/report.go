@@ -5,7 +5,6 @@ import (
 
 	"nearside/agent/openai"
 	"nearside/agent/server"
-	"nearside/cloud/network"
 	"nearside/local"
 	"nearside/store"
 )
@@ -22,7 +21,7 @@ func (d *daemon) status() server.Status {
 		Version: d.Release, Commit: d.Commit, UptimeS: int64(time.Since(d.started).Seconds()), Ready: d.ready() == nil,
 		Connectivity: server.Connectivity{State: way.State, SinceS: int64(time.Since(way.Since).Seconds()), Source: way.Source},
 		Policy:       server.PolicyStatus{Version: p.Doc.Version, Digest: p.Digest, Source: p.Source, State: state},
-		Targets:      []server.TargetStatus{}, Engine: server.EngineStatus{State: "none"}, Signals: signalDocs(way),
+		Targets:      []server.TargetStatus{}, Engine: server.EngineStatus{State: "none"}, Signals: d.Signals(),
 	}
 	locals := d.local.Status()
 	for _, t := range locals {
@@ -44,23 +43,6 @@ func (d *daemon) status() server.Status {
 	s.Store = d.storeStatus()
 	s.Health = d.health(locals, &s)
 	return s
-}
-
-// units are those of the device's signals. Nothing senses them yet, but for
-// the network.
-var units = map[string]string{
-	"cpu_pct": "%", "mem_available_mb": "MB", "pressure_pct": "%", "temperature_c": "C", "battery_pct": "%",
-	"charging": "", "disk_free_mb": "MB", "metered": "",
-}
-
-func signalDocs(way network.View) map[string]server.Signal {
-	docs := map[string]server.Signal{}
-	for name, unit := range units {
-		docs[name] = server.Signal{Unit: unit}
-	}
-	age := int64(time.Since(way.Since).Seconds())
-	docs["network"] = server.Signal{Value: way.State, AgeS: &age, Source: &way.Source}
-	return docs
 }
 
 // measured is the target with the figures of its latest calls.

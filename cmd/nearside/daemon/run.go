@@ -36,6 +36,7 @@ type daemon struct {
 	face    *server.Server
 	access  *access
 	meter   *metrics.Meter
+	senses  senses
 
 	reloading sync.Mutex // one reload at a time
 	inForce   atomic.Pointer[inForce]
@@ -90,7 +91,7 @@ func Run(ctx context.Context, o Options) error {
 	}, d.settings(cfg, o.Policy))
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
-		Reload: d.reload, Metrics: d.meter, Doors: doors(cfg), Callers: door.book, Log: log,
+		Reload: d.reload, Device: d, Metrics: d.meter, Doors: doors(cfg), Callers: door.book, Log: log,
 	})
 
 	// What serves stops first; what it stands on stops when it is done.
@@ -101,6 +102,7 @@ func Run(ctx context.Context, o Options) error {
 	floor.Go(func() error { return d.local.Run(base) })
 	floor.Go(func() error { return d.cloud.Run(base) })
 	floor.Go(func() error { return d.watchLink(base) })
+	floor.Go(func() error { return d.sample(base, cfg) })
 	floor.Go(func() error { return d.heed(base, hangup) })
 
 	serving, stopServing := context.WithCancel(ctx)

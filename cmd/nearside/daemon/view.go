@@ -9,9 +9,9 @@ import (
 
 // signals is a snapshot of all that a decision needs besides the ask.
 func (d *daemon) signals() policy.Signals {
-	network := d.cloud.Network()
-	s := policy.Signals{Time: time.Now(), Network: network.State}
-	s.Device.Metered = network.Metered
+	now := time.Now()
+	s := d.situation(now).signals
+	s.Time = now
 	for _, t := range d.local.Status() {
 		s.Targets = append(s.Targets, policy.Target{
 			Name: t.Name, Services: t.Services, Near: true, Usable: t.Usable, Why: t.Why,
