@@ -20,6 +20,7 @@ type Options struct {
 	TokensPerSecond float64       // speed of generation; 0 is instant
 	Words           int           // length of an answer to an unknown question; 12 if not positive
 	FloatsOnly      bool          // embeddings are floats, whatever the caller asks for
+	Heard           func([]byte)  // told of the body of every call, from any goroutine
 	Switched        func(Fault)   // told of every change of the fault, in order, from any goroutine; must not call the Server
 }
 
@@ -67,6 +68,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Words <= 0 {
 		o.Words = 12
+	}
+	if o.Heard == nil {
+		o.Heard = func([]byte) {}
 	}
 	if o.Switched == nil {
 		o.Switched = func(Fault) {}
@@ -187,6 +191,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer stop()
 
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	s.opts.Heard(body)
 	c := &call{ctx: ctx, w: w, serial: s.tally.begin(r, body)}
 	err = s.answer(c, incoming{r: r, body: body, broken: err})
 	s.tally.end(err != nil && !errors.Is(err, errCut) && s.life.Err() == nil)

@@ -75,8 +75,12 @@ func answerPieces(v Voice, q Request) []string {
 	return strings.SplitAfter(v.Name+" answers: "+text, " ")
 }
 
-// sentence answers a well known question, or says words that depend on it.
+// sentence answers a well known question, repeats what follows "Repeat: ", or
+// says words that depend on the question.
 func sentence(question string, words int) string {
+	if _, said, ok := strings.Cut(question, "Repeat: "); ok {
+		return said
+	}
 	facts := [][2]string{
 		{"capital of france", "The capital of France is Paris."},
 		{"capital of germany", "The capital of Germany is Berlin."},
