@@ -11,7 +11,7 @@ NODE    := $(CLIENTS)-node
 
 export CGO_ENABLED = 1
 
-.PHONY: help setup build run demo test check lint unit race clients node-clients system bench fuzz clean
+.PHONY: help setup build run demo test check lint unit race clients node-clients system bench soak fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ race: setup system clients
 
 bench: setup ## figures of speed and size, as lines `bench NAME VALUE UNIT`
 	@$(GO) run ./build/bench
+
+soak: setup ## an hour of bad days (SOAKTIME), as lines `soak NAME VALUE UNIT`
+	@$(GO) run ./build/soak -for $(or $(SOAKTIME),1h)
 
 fuzz: # every fuzz target for FUZZTIME (10m); lines `fuzz PACKAGE TARGET TIME EXECS RESULT`
 	@build/fuzz/fuzz.sh

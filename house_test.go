@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},
 	"build/bench":             {"agent/config", "cmd/fakecloud/fake", "policy"},
+	"build/soak":              {"cmd/fakecloud/fake"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "policy"},
 	"agent/config":            {"agent/config/strict", "policy"},
 	"agent/config/strict":     {},
