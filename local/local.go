@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/local/confidence"
 )
 
 // Local answers with the models on the device. Its methods may be called from
@@ -178,9 +179,9 @@ func unlessEmpty(err error) error {
 	return err
 }
 
-// Confidence makes Local an agent's scorer, see [Confidence].
+// Confidence makes Local an agent's scorer, see [confidence.Of].
 func (l *Local) Confidence(question string, tokens []openai.Token) (float64, bool) {
-	return Confidence(question, tokens)
+	return confidence.Of(question, tokens)
 }
 
 // Status is one model as it stands.

@@ -1,11 +1,11 @@
-package local_test
+package confidence_test
 
 import (
 	"math"
 	"testing"
 
 	"nearside/agent/openai"
-	"nearside/local"
+	"nearside/local/confidence"
 )
 
 func TestConfidence(t *testing.T) {
@@ -33,7 +33,7 @@ func TestConfidence(t *testing.T) {
 		{"not a number", "x", tok(" red", math.NaN()), 0, false},
 		{"no chance", "x", tok(" red", math.Inf(-1)), math.Exp(-100), true},
 	} {
-		got, ok := local.Confidence(c.question, c.tokens)
+		got, ok := confidence.Of(c.question, c.tokens)
 		if math.Abs(got-c.want) > 1e-9 || ok != c.ok {
 			t.Errorf("%s: got %v %v, want %v %v", c.name, got, ok, c.want, c.ok)
 		}
@@ -44,7 +44,7 @@ func FuzzConfidence(f *testing.F) {
 	f.Add("q", " a", -1.0, "b", -2.0)
 	f.Add("q", " a", 1e300, "?", math.Inf(1))
 	f.Fuzz(func(t *testing.T, q, a string, la float64, b string, lb float64) {
-		got, ok := local.Confidence(q, []openai.Token{{Text: a, Logprob: la}, {Text: b, Logprob: lb}})
+		got, ok := confidence.Of(q, []openai.Token{{Text: a, Logprob: la}, {Text: b, Logprob: lb}})
 		if !(got >= 0 && got <= 1) || !ok && got != 0 {
 			t.Errorf("got %v", got)
 		}

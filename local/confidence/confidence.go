@@ -1,4 +1,6 @@
-package local
+// Package confidence says how sure a model was of its answer, from the
+// probabilities of its words.
+package confidence
 
 import (
 	"math"
@@ -10,7 +12,7 @@ import (
 	"nearside/agent/openai"
 )
 
-// Confidence is how sure the model was of the words that decide its answer,
+// Of is how sure the model was of the words that decide its answer,
 // 0 to 1: words that neither echo the question nor are mere grammar. It is
 // exp((mean + min) / 2) of the log-probabilities of those words. An answer
 // without such words is judged by all its words, and one without words by all
@@ -18,7 +20,7 @@ import (
 // server that reports no probabilities.
 //
 // The form was chosen by measuring, see docs/ARCHITECTURE.md.
-func Confidence(question string, tokens []openai.Token) (score float64, ok bool) {
+func Of(question string, tokens []openai.Token) (score float64, ok bool) {
 	deciding := decisive(question, words(tokens))
 	if len(deciding) == 0 {
 		deciding = known(tokens)
