@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"agent/server/listen":     {},
 	"local":                   {"agent/openai", "local/confidence"},
 	"local/confidence":        {"agent/openai"},
+	"local/sandbox":           {},
 	"local/sense":             {},
 	"cloud":                   {"agent/openai", "cloud/network"},
 	"cloud/network":           {},
