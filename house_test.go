@@ -16,8 +16,8 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "policy"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "local", "local/sense", "policy", "store"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "local/sandbox", "policy"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "local", "local/sandbox", "local/sense", "policy", "store"},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/listen", "local", "local/sense", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"agent/server/signals":    {"agent/openai", "policy"},
 	"agent/server/callers":    {},
 	"agent/server/listen":     {},
-	"local":                   {"agent/openai", "local/confidence"},
+	"local":                   {"agent/openai", "local/confidence", "local/sandbox"},
 	"local/confidence":        {"agent/openai"},
 	"local/sandbox":           {},
 	"local/sense":             {},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/local/sandbox"
 )
 
 // States of an engine.
@@ -19,6 +20,7 @@ const (
 	Backoff     = "backoff"     // crashed, or nobody answers at its URL; tried again after a pause
 	Quarantined = "quarantined" // crashed too often; left alone for a while
 	Broken      = "broken"      // cannot start: no engine, no model, wrong checksum
+	Short       = "short"       // not started, since memory is short; looked at again after a pause
 )
 
 // maxQueue bounds the asks inside one engine, the one it answers included.
@@ -29,6 +31,7 @@ type View struct {
 	State string
 	Why   string // what is wrong, and what to do
 	PID   int
+	Gaps  []sandbox.Gap // what its latest process ran unprotected from
 
 	Starts  int // processes started so far
 	Crashes int // of them, those that ended by themselves
@@ -51,6 +54,7 @@ type engine struct {
 	ctx     context.Context
 	life    int // generation: news of an older life is dropped
 	proc    *process
+	gaps    []sandbox.Gap // of the latest process
 	waiting map[*ticket]bool
 	inside  int // leases out
 	crashes []time.Time
@@ -122,7 +126,7 @@ func (e *engine) do(f func()) bool {
 }
 
 func (e *engine) show() {
-	v := &View{State: e.state, Why: e.why, Starts: e.started, Crashes: e.failed}
+	v := &View{State: e.state, Why: e.why, Gaps: e.gaps, Starts: e.started, Crashes: e.failed}
 	if e.proc != nil {
 		v.PID = e.proc.pid
 	}
@@ -169,7 +173,7 @@ func (e *engine) admit(ctx context.Context, t *ticket) {
 	switch e.state {
 	case Ready:
 		e.grant(t)
-	case Quarantined, Broken:
+	case Quarantined, Broken, Short:
 		t.refused <- fmt.Errorf("%w: %s", openai.ErrDown, e.why)
 	case Starting, Backoff:
 		e.waiting[t] = true

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func (e *engine) launch(ctx context.Context, life int, known stamp) {
 		return
 	}
 	defer close(p.over)
-	if !e.do(func() { e.proc, e.checked = p, known; e.started++ }) {
+	if !e.do(func() { e.proc, e.gaps, e.checked = p, p.gaps, known; e.started++ }) {
 		p.kill()
 		return
 	}
@@ -50,7 +51,7 @@ func (e *engine) launch(ctx context.Context, life int, known stamp) {
 		e.do(func() { e.crashed(life, err.Error()) })
 		return
 	}
-	p.said.close()
+	p.said.Close() // from here on it may say something about an ask
 	e.do(func() { e.ready(life) })
 	<-p.exited
 	e.do(func() { e.crashed(life, p.ending()) })
@@ -67,7 +68,11 @@ func (e *engine) begin(ctx context.Context, known stamp) (*process, stamp, error
 		return nil, stamp{}, fmt.Errorf("make the folder of the engine's socket: %w", err)
 	}
 	socket := filepath.Join(e.opts.Dir, socketPrefix+rand.Text()[:12]+socketSuffix)
-	p, err := startProcess(e.command(socket), socket)
+	spec, err := e.spec(socket)
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	p, err := startProcess(spec, socket)
 	return p, known, err
 }
 
@@ -103,7 +108,7 @@ func (e *engine) tick() {
 		e.retire()
 	case Backoff:
 		e.start()
-	case Quarantined, Broken:
+	case Quarantined, Broken, Short:
 		e.crashes = nil
 		e.state, e.why = Stopped, ""
 	}
@@ -160,6 +165,9 @@ func (e *engine) broken(life int, err error) {
 	}
 	e.log.Error("engine cannot start", "err", err)
 	e.state, e.why = Broken, err.Error()
+	if errors.Is(err, errShort) {
+		e.state = Short
+	}
 	e.turnAway(fmt.Errorf("%w: %w", openai.ErrDown, err))
 	e.timer.Reset(brokenPause)
 }

@@ -209,7 +209,7 @@ func (l *Local) Status() []Status {
 			s.Usable = s.State == Ready
 		} else {
 			s.View = *t.engine.view.Load()
-			s.Usable = s.State != Quarantined && s.State != Broken
+			s.Usable = s.State != Quarantined && s.State != Broken && s.State != Short
 		}
 		s.Why = s.View.Why
 		out = append(out, s)

@@ -16,12 +16,15 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"nearside/local/sandbox"
 )
 
 // TestMain lets the test binary stand in for an engine that misbehaves on
 // demand: `BINARY fake-engine MODE --host ... --model ...`. What a real engine
 // does is tested with the real one, in cmd/nearside.
 func TestMain(m *testing.M) {
+	sandbox.Enter()
 	if len(os.Args) > 2 && os.Args[1] == "fake-engine" {
 		fakeEngine(os.Args[2], os.Args[3:])
 		return
@@ -30,7 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 // fakeEngine takes llama-server's flags. Modes: ok, old (version), bad (exits
-// while loading), slow (never ready), crash (dies at every ask), once (dies at
+// while loading), greedy (takes 2 GiB first), slow (never ready), crash (dies at every ask), once (dies at
 // the first ask of the file beside the model, then answers), hang (is well and
 // never answers; a file beside the model shows that it was asked how it is since
 // the last ask), narrow (takes few connections), empty (says nothing), and any
@@ -49,6 +52,12 @@ func fakeEngine(mode string, args []string) {
 	if mode == "bad" {
 		fmt.Fprintln(os.Stderr, "error: the model is rotten")
 		os.Exit(1)
+	}
+	if mode == "greedy" {
+		if _, err := syscall.Mmap(-1, 0, 2<<30, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON); err != nil {
+			fmt.Fprintln(os.Stderr, "error: failed to allocate 2 GiB:", err)
+			os.Exit(1)
+		}
 	}
 	l, err := net.Listen("unix", *host)
 	if err != nil {

@@ -1,11 +1,18 @@
 package local
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
+
+	"nearside/local/sandbox"
 )
 
 // Model is one entry of the catalogue: a file, and what it works best with.
@@ -31,13 +38,20 @@ type Options struct {
 	Command []string // a llama-server; its flags are appended
 	URL     string   // or an OpenAI-like server that somebody else runs
 	Models  []Model
-	Dir     string        // private folder for the engines' sockets; short, since socket paths are
-	Idle    time.Duration // an engine unused for this long is stopped; 0 is never
-	Boot    bool          // start at once, not at the first ask
-	Threads int           // 0 is all cores but one
-	Ledger  func() Ledger // nil while there is none
+	Dir     string                                // private folder for the engines' sockets; short, since socket paths are
+	Idle    time.Duration                         // an engine unused for this long is stopped; 0 is never
+	Boot    bool                                  // start at once, not at the first ask
+	Threads int                                   // 0 is all cores but one
+	Memory  func() (available uint64, known bool) // of the device, in bytes; nil is not known
+	Bound   uint64                                // bytes of memory an engine may have beside its model; 0 goes by the model
+	Reads   []string                              // files and folders the engine may read beside what it is seen to need
+	Open    bool                                  // the engine is not closed in
+	Ledger  func() Ledger                         // nil while there is none
 	Log     *slog.Logger
 }
+
+// tokens is the length of the model's context.
+func (m *Model) tokens() int { return cmp.Or(m.Context, 4096) }
 
 // cacheRAM bounds the engine's prompt cache, in MiB. Its own default is 8192.
 const cacheRAM = 64
@@ -49,14 +63,25 @@ func (e *engine) command(socket string) []string {
 	if threads == 0 {
 		threads = max(1, runtime.NumCPU()-1)
 	}
-	tokens := e.model.Context
-	if tokens == 0 {
-		tokens = 4096
-	}
 	n := len(e.opts.Command)
 	return append(e.opts.Command[:n:n],
 		"--model", e.model.File, "--alias", e.model.Name, "--host", socket,
-		"--ctx-size", strconv.Itoa(tokens), "--parallel", "1",
+		"--ctx-size", strconv.Itoa(e.model.tokens()), "--parallel", "1",
 		"--threads", strconv.Itoa(threads), "--threads-batch", strconv.Itoa(threads),
 		"--poll", "0", "--poll-batch", "0", "--cache-ram", strconv.Itoa(cacheRAM))
+}
+
+// spec is how the engine is started: its command, the files it needs and the
+// memory it may have.
+func (e *engine) spec(socket string) (sandbox.Spec, error) {
+	s := sandbox.Spec{
+		Command: e.command(socket), Writes: []string{e.opts.Dir}, Open: e.opts.Open,
+		Reads: slices.Concat(sandbox.Program(e.opts.Command), filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")), e.opts.Reads, []string{e.model.File}),
+	}
+	info, err := os.Stat(e.model.File)
+	if err != nil {
+		return s, fmt.Errorf("look at model: %w", err)
+	}
+	s.Memory, err = e.bound(uint64(info.Size()))
+	return s, err
 }

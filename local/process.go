@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,14 +8,16 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nearside/local/sandbox"
 )
 
 // How the process of an engine is spoken to.
@@ -34,7 +35,9 @@ type process struct {
 	exited chan struct{}   // closed when it is gone and waited for
 	over   chan struct{}   // closed when its owner knows, too
 	err    error           // how it ended; valid after exited
-	said   *tail
+	said   *sandbox.Tail
+	gaps   []sandbox.Gap // what it is not protected from
+	bound  uint64        // bytes of memory it may have
 
 	why       atomic.Pointer[string] // why it was killed; nil while it was not
 	suspected atomic.Bool            // it is being asked for a sign of life
@@ -46,24 +49,20 @@ type process struct {
 // The child dies with this process: the kernel ties its life to the thread
 // that forked it, so that thread is kept until the child is gone. What a child
 // starts itself is ended here, but by no kernel when this process is killed.
-func startProcess(command []string, socket string) (*process, error) {
+func startProcess(spec sandbox.Spec, socket string) (*process, error) {
 	p := &process{
-		exited: make(chan struct{}), over: make(chan struct{}), said: &tail{},
+		exited: make(chan struct{}), over: make(chan struct{}), said: &sandbox.Tail{}, bound: spec.Memory,
 		http: unixTransport(socket), probe: unixTransport(socket),
 	}
 	p.probe.DisableKeepAlives = true
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = childEnv()
-	cmd.Stdout, cmd.Stderr = p.said, p.said
-	cmd.WaitDelay = time.Second // a grandchild may hold the pipe
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	spec.Env, spec.Output = childEnv(), p.said
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := cmd.Start()
+		cmd, gaps, err := sandbox.Start(spec)
 		if err == nil {
-			p.pid = cmd.Process.Pid
+			p.pid, p.gaps = cmd.Process.Pid, gaps
 		}
 		started <- err
 		if err == nil {
@@ -76,7 +75,7 @@ func startProcess(command []string, socket string) (*process, error) {
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", command[0], err)
+		return nil, fmt.Errorf("start %s: %w", spec.Command[0], err)
 	}
 	return p, nil
 }
@@ -153,6 +152,10 @@ func (p *process) ending() string {
 	if why := p.why.Load(); why != nil {
 		return *why
 	}
+	var exit *exec.ExitError
+	if errors.As(p.err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+		return "the engine was killed from outside, as the kernel does when memory is short"
+	}
 	return fmt.Sprintf("the engine ended: %v", p.err)
 }
 
@@ -166,12 +169,23 @@ func (p *process) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-p.exited:
-			return fmt.Errorf("the engine ended while loading: %v; it said: %s", p.err, p.said)
+			return fmt.Errorf("the engine ended while loading: %v; it said: %s%s", p.err, p.said, p.hint())
 		case <-ctx.Done():
 			return errors.New("the engine did not become ready in time")
 		case <-tick.C:
 		}
 	}
+}
+
+// allocation is what programs say that get no memory, or none for a thread.
+var allocation = regexp.MustCompile(`(?i)alloc|memory|resource temporarily unavailable`)
+
+// hint names the bound when it may be why loading failed.
+func (p *process) hint() string {
+	if p.bound == 0 || !allocation.MatchString(p.said.All()) {
+		return ""
+	}
+	return fmt.Sprintf("; it may have %d MiB of memory: see local.engine.memory", p.bound>>20)
 }
 
 // health is the status the engine gives when asked how it is, 0 when it is
@@ -189,40 +203,4 @@ func (p *process) health(ctx context.Context) int {
 	}
 	resp.Body.Close()
 	return resp.StatusCode
-}
-
-// tail keeps the last line of what an engine says while it loads. It is shown
-// when loading fails, and never holds what comes after.
-type tail struct {
-	mu   sync.Mutex // guards all below
-	text []byte
-	off  bool
-}
-
-const tailBytes = 600
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.off {
-		t.text = append(t.text, b...)
-		t.text = t.text[max(0, len(t.text)-tailBytes):]
-	}
-	return len(b), nil
-}
-
-// close forgets the text and all that follows: from here on an engine may say
-// something about an ask.
-func (t *tail) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text, t.off = nil, true
-}
-
-// String is the last line that says something.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := strings.Split(string(bytes.TrimSpace(t.text)), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
 }

@@ -56,9 +56,12 @@ type Local struct {
 type Engine struct {
 	Command []string      `json:"command,omitempty"`
 	URL     string        `json:"url,omitempty"`
-	Idle    time.Duration `json:"idle"`    // unused for so long, the program is stopped; 0 is never
-	Start   string        `json:"start"`   // ask: at the first request that needs it; boot: with the daemon
-	Threads int           `json:"threads"` // 0 is one less than there are cores
+	Idle    time.Duration `json:"idle"`            // unused for so long, the program is stopped; 0 is never
+	Start   string        `json:"start"`           // ask: at the first request that needs it; boot: with the daemon
+	Threads int           `json:"threads"`         // 0 is one less than there are cores
+	Memory  Bytes         `json:"memory"`          // what it may have beside the model; 0 goes by the model
+	Reads   []string      `json:"reads,omitempty"` // files and folders it may read beside what it is seen to need
+	Sandbox bool          `json:"sandbox"`         // closed in, as far as the machine allows
 }
 
 // Model is one local model: a file, or a name that the server at [Engine] URL knows.

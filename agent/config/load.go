@@ -90,6 +90,9 @@ func (c *Config) files() []*string {
 		files = append(files, &c.Local.Models[i].File)
 	}
 	files = append(files, program(c.Local.Engine.Command)...)
+	for i := range c.Local.Engine.Reads {
+		files = append(files, &c.Local.Engine.Reads[i])
+	}
 	for _, k := range c.keys() {
 		files = append(files, &k.File)
 		files = append(files, program(k.Command)...)

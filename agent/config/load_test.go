@@ -81,7 +81,7 @@ func TestFull(t *testing.T) {
 		},
 		State: "/var/lib/nearside",
 		Local: config.Local{
-			Engine: config.Engine{Command: []string{"/usr/bin/llama-server"}, Idle: 5 * time.Minute, Start: "boot", Threads: 3},
+			Engine: config.Engine{Command: []string{"/usr/bin/llama-server"}, Idle: 5 * time.Minute, Start: "boot", Threads: 3, Sandbox: true},
 			Models: []config.Model{{
 				Name: "smollm2-135m", File: filepath.Join(dir, "models/small.gguf"),
 				SHA256:   "3c30f90b9f8d5f2f5c6e4f4f7c0f3d0a2f1b0e9d8c7b6a594837261504f3e2d1",

@@ -17,7 +17,7 @@ const systemConfig = "/etc/nearside/nearside.yaml"
 func defaults() *Config {
 	c := &Config{
 		Listen: Listen{HTTP: "127.0.0.1:6327", Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Asks: 256},
-		Local:  Local{Engine: Engine{Idle: 10 * time.Minute, Start: "ask"}},
+		Local:  Local{Engine: Engine{Idle: 10 * time.Minute, Start: "ask", Sandbox: true}},
 		Cache:  Cache{Fresh: time.Hour, Stale: 168 * time.Hour, MaxBytes: 256 << 20},
 		Drain:  10 * time.Second,
 		Log:    Log{Level: "info", Format: "text"},

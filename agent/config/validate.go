@@ -17,6 +17,7 @@ import (
 const (
 	maxSocketPath = 107 // bytes of a socket's name that the kernel takes
 	leastCache    = 1 << 20
+	leastEngine   = 64 << 20
 	maxDrain      = 10 * time.Minute
 )
 
@@ -99,6 +100,7 @@ func (v *validator) local(l *Local) {
 	v.check(e.Idle >= 0, "local.engine.idle", "must be 0s or more")
 	v.oneOf("local.engine.start", e.Start, "ask", "boot")
 	v.check(e.Threads >= 0 && e.Threads <= 1024, "local.engine.threads", "must be from 0 to 1024")
+	v.check(e.Memory == 0 || e.Memory >= leastEngine, "local.engine.memory", "must be 0 or at least 64MiB")
 	if e.URL != "" {
 		v.url("local.engine.url", e.URL, "http", "https")
 		u, err := url.Parse(e.URL)

@@ -20,10 +20,12 @@ import (
 
 	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
+	"nearside/local/sandbox"
 )
 
 // TestMain lets this binary be nearside, too: the daemons under test are it.
 func TestMain(m *testing.M) {
+	sandbox.Enter()
 	if filepath.Base(os.Args[0]) == "nearside" {
 		main()
 		return

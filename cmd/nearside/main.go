@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"nearside/local/sandbox"
 )
 
 // Exit codes.
@@ -39,6 +41,7 @@ func usage(format string, args ...any) error {
 }
 
 func main() {
+	sandbox.Enter()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	out := &output{w: os.Stdout}

@@ -23,11 +23,15 @@ func (c *conditions) add(name, severity, message, hint string) {
 func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condition {
 	list := conditions{}
 	now := d.inForce.Load()
+	if e := now.config.Local; len(locals) > 0 && !e.Engine.Sandbox && e.Engine.URL == "" {
+		list.add("sandbox", "info", "engines are not closed in, as local.engine.sandbox says", "remove that setting")
+	}
 	if len(locals) == 0 && !now.config.Local.Disabled {
 		list.add("no_local_model", "warn", "there is no local model, so nothing is answered on the device", "run make setup, or list one under local.models")
 	}
 	for _, t := range locals {
 		list.addEngine(t)
+		list.addSandbox(t)
 	}
 	far := false
 	for _, t := range d.cloud.Status() {
@@ -66,6 +70,8 @@ func (c *conditions) addEngine(t local.Status) {
 		c.add("engine", "fail", t.Name+": "+t.Why, "start the server at local.engine.url, or correct it")
 	case t.State == local.Quarantined:
 		c.add("engine", "fail", t.Name+": "+t.Why, verify)
+	case t.State == local.Short:
+		c.add("engine", "warn", t.Name+": "+t.Why, "it is looked at again after half a minute")
 	case !t.Usable:
 		c.add("engine", "fail", t.Name+": "+t.Why, "run make setup, or correct local in the config; then start the daemon again")
 	case t.State == local.Stopped && t.Why != "": // it crashed, and may again

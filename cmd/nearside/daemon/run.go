@@ -138,6 +138,7 @@ func localOptions(cfg *config.Config, sockets string, store *lateStore, log *slo
 		Dir: sockets, Ledger: store.ledger, Log: log,
 		Command: cfg.Local.Engine.Command, URL: cfg.Local.Engine.URL,
 		Idle: cfg.Local.Engine.Idle, Boot: cfg.Local.Engine.Start == "boot", Threads: cfg.Local.Engine.Threads,
+		Bound: uint64(cfg.Local.Engine.Memory), Reads: cfg.Local.Engine.Reads, Open: !cfg.Local.Engine.Sandbox,
 	}
 	if cfg.Local.Disabled {
 		return o
