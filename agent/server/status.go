@@ -28,10 +28,11 @@ type Connectivity struct {
 
 // PolicyStatus is the policy in force.
 type PolicyStatus struct {
-	Version int    `json:"version"`
-	Digest  string `json:"digest"`
-	Source  string `json:"source"`
-	State   string `json:"state"`
+	Version int      `json:"version"`
+	Digest  string   `json:"digest"`
+	Source  string   `json:"source"`
+	State   string   `json:"state"`
+	Held    []string `json:"held"` // rules with an until that are in force
 }
 
 // TargetStatus is one target and what its latest calls were like.

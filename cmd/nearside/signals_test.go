@@ -97,6 +97,10 @@ func TestNeeds(t *testing.T) {
 	h.wish(`{"charging":{"value":true,"ttl_s":3600}}`)
 	h.goes("charging", "local/fake-model", "local_first")
 	h.wish(`{"mem_available_mb":{"value":200,"ttl_s":3600}}`)
+	out, err := h.command("status").Output()
+	if err != nil || !strings.Contains(string(out), "rules in force: memory_short\n") || !strings.Contains(string(out), "mem_available_mb 200 MB (host, for 3") {
+		t.Errorf("status: %s, %v", out, err)
+	}
 	h.goes("short of memory", "cloud/first", "rule_memory_short")
 	h.wish(wellPushed)
 	h.goes("well again", "local/fake-model", "local_first")
@@ -132,6 +136,9 @@ func TestNeedsOffline(t *testing.T) {
 	h := needyHouse(t, faraway)
 	h.wish(`{"network":{"value":"offline","ttl_s":3600},"temperature_c":{"value":90,"ttl_s":3600}}`)
 	h.goes("hot and offline", "local/fake-model", "offline")
+	if c := h.status().Connectivity; c.State != "offline" || c.Source != "host" {
+		t.Errorf("connectivity %+v", c)
+	}
 	h.wish(`{"temperature_c":{"value":96,"ttl_s":3600}}`)
 	if r := h.goes("what it last knew", "local/fake-model", "rule_hot_critical"); r.route() != "stale" {
 		t.Errorf("got %v", r)
@@ -156,6 +163,32 @@ func TestCritical(t *testing.T) {
 	h.goes("critical", "cloud/first", "rule_battery_critical")
 	h.wish(`{"battery_pct":{"value":9,"ttl_s":3600}}`)
 	h.goes("low", "cloud/first", "rule_low_battery")
+}
+
+// TestPushedPrice: whether bytes cost money is for the host app to say.
+func TestPushedPrice(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, noLocal, faraway)
+	price := func(want string, value any) {
+		t.Helper()
+		var e agent.Explanation
+		out, err := h.command("explain", "--json", "hello").Output()
+		if err != nil || json.Unmarshal(out, &e) != nil {
+			t.Fatalf("explain: %s, %v", out, err)
+		}
+		if m := e.Signals.Device.Metered; (m == nil) != (value == nil) || m != nil && *m != value {
+			t.Errorf("%s: metered is %v", want, m)
+		}
+		if s := h.signal("metered"); s.Value != value {
+			t.Errorf("%s: signal %+v", want, s)
+		}
+	}
+	h.wish(`{"metered":{"value":true,"ttl_s":3600}}`)
+	price("pushed", true)
+	h.wish(`{"metered":{"value":false,"ttl_s":3600}}`)
+	price("corrected", false)
+	h.wish(`{"network":{"value":"metered","ttl_s":3600},"metered":null}`)
+	price("by the network", true)
 }
 
 // TestPushExpires: what the host app said counts as long as it said.

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -43,7 +46,12 @@ func printStatus(out io.Writer, s *server.Status) error {
 		ready = "not ready: nothing can answer"
 	}
 	fmt.Fprintf(out, "nearside %s, up %v, %s\n", s.Version, time.Duration(s.UptimeS)*time.Second, ready)
-	fmt.Fprintf(out, "network %s (by %s), policy %d (%s), engine %s\n\n", s.Connectivity.State, s.Connectivity.Source, s.Policy.Version, s.Policy.Source, s.Engine.State)
+	fmt.Fprintf(out, "network %s (by %s), policy %d (%s), engine %s\n", s.Connectivity.State, s.Connectivity.Source, s.Policy.Version, s.Policy.Source, s.Engine.State)
+	fmt.Fprintf(out, "device: %s\n", known(s.Signals))
+	if len(s.Policy.Held) > 0 {
+		fmt.Fprintf(out, "rules in force: %s\n", strings.Join(s.Policy.Held, ", "))
+	}
+	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TARGET\tUSABLE\tBREAKER\tP50\tERRORS\tCALLS\tWHY")
 	for _, t := range s.Targets {
@@ -65,6 +73,26 @@ func printStatus(out io.Writer, s *server.Status) error {
 		fmt.Fprintln(out)
 	}
 	return nil
+}
+
+// known lists what is known of the device.
+func known(signals map[string]server.Signal) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(signals)) {
+		s := signals[name]
+		if s.Value == nil || name == "network" { // the line above has it
+			continue
+		}
+		text := strings.TrimSpace(fmt.Sprintf("%s %v %s", name, s.Value, s.Unit))
+		if s.TTLS != nil {
+			text += fmt.Sprintf(" (host, for %d s)", *s.TTLS)
+		}
+		all = append(all, text)
+	}
+	if len(all) == 0 {
+		return "nothing is known"
+	}
+	return strings.Join(all, ", ")
 }
 
 func orDash(s *string) string {

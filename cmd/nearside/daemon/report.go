@@ -20,7 +20,7 @@ func (d *daemon) status() server.Status {
 	s := server.Status{
 		Version: d.Release, Commit: d.Commit, UptimeS: int64(time.Since(d.started).Seconds()), Ready: d.ready() == nil,
 		Connectivity: server.Connectivity{State: way.State, SinceS: int64(time.Since(way.Since).Seconds()), Source: way.Source},
-		Policy:       server.PolicyStatus{Version: p.Doc.Version, Digest: p.Digest, Source: p.Source, State: state},
+		Policy:       server.PolicyStatus{Version: p.Doc.Version, Digest: p.Digest, Source: p.Source, State: state, Held: d.held()},
 		Targets:      []server.TargetStatus{}, Engine: server.EngineStatus{State: "none"}, Signals: d.Signals(),
 	}
 	locals := d.local.Status()

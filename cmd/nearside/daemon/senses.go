@@ -134,6 +134,11 @@ func (d *daemon) Signals() map[string]server.Signal {
 	return docs
 }
 
+// held are the rules with an until that are in force.
+func (d *daemon) held() []string {
+	return append([]string{}, d.situation(time.Now()).signals.Held...)
+}
+
 func seconds(d time.Duration) *int64 {
 	s := int64(math.Floor(d.Seconds()))
 	return &s
