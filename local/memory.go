@@ -22,8 +22,8 @@ var errShort = errors.New("memory")
 
 // bound is the memory an engine may have beside the files it maps: the
 // operator's, else what a context at its largest takes, the weights twice (in
-// the form the processor likes, and in passing) and a margin; and never more
-// than there was when it started.
+// the form the processor likes, and in passing) and a margin. Beside the
+// margin it is never more than there was when it started.
 func (e *engine) bound(size uint64) (uint64, error) {
 	available, known := uint64(0), false
 	if e.opts.Memory != nil {
@@ -33,12 +33,12 @@ func (e *engine) bound(size uint64) (uint64, error) {
 	if known && available < least {
 		return 0, fmt.Errorf("%w: %d MiB are available and the model takes at least %d MiB; end other programs, or use a smaller model or context", errShort, available>>20, least>>20)
 	}
-	bound := margin + uint64(runtime.NumCPU())*perCore + 2*size + uint64(e.model.tokens())*size/mostPerToken
-	switch {
-	case e.opts.Bound > 0:
+	if e.opts.Bound > 0 {
 		return e.opts.Bound, nil
-	case known:
-		return min(bound, available), nil
 	}
-	return bound, nil
+	bound := 2*size + uint64(e.model.tokens())*size/mostPerToken
+	if known {
+		bound = min(bound, available)
+	}
+	return bound + margin + uint64(runtime.NumCPU())*perCore, nil
 }

@@ -98,14 +98,9 @@ func TestMemoryShort(t *testing.T) {
 			t.Fatalf("got %+v", s)
 		}
 	}
-	free.Store(520 << 20)
-	l = run(t, o)
-	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
-		t.Fatal(err)
-	}
-	limits, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(l.Status()[0].PID), "limits"))
-	if err != nil || !bytes.Contains(limits, []byte(strconv.Itoa(520<<20))) {
-		t.Errorf("its bound is not what was available: %s, %v", limits, err)
+	free.Store(100 << 20)
+	if _, _, err := ask(t, run(t, o), question, 20*time.Second); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -69,3 +69,18 @@ func TestEngineLeftOpen(t *testing.T) {
 		t.Errorf("got %s and %q, %v", theirs, h.missing(), err)
 	}
 }
+
+// TestEngineThatDoesNotFit has the host app say that memory is short before
+// the engine has started.
+func TestEngineThatDoesNotFit(t *testing.T) {
+	h := newHouse(t)
+	h.wish(`{"mem_available_mb":{"value":100,"ttl_s":3600}}`)
+	r := h.ask(near("What is the capital of France?"))
+	s := h.status()
+	if r.status == http.StatusOK || s.Engine.State != "short" || s.Engine.Why == nil || !strings.HasPrefix(*s.Engine.Why, "memory: 100 MiB are available") || s.Engine.Crashes != 0 || s.Engine.Starts != 0 {
+		t.Errorf("got %v and engine %+v", r, s.Engine)
+	}
+	if text := string(h.get("/v1/status")); !strings.Contains(text, `"name":"engine","severity":"warn"`) {
+		t.Errorf("health says nothing of it: %s", text)
+	}
+}

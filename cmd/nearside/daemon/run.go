@@ -79,7 +79,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer cleanup()
 
-	d.local = local.New(localOptions(cfg, sockets, d.store, log))
+	near := localOptions(cfg, sockets, d.store, log)
+	near.Memory = d.freeMemory
+	d.local = local.New(near)
 	d.cloud = cloud.New(cloudOptions(cfg, log))
 	link := sense.ReadLink()
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)

@@ -1,9 +1,19 @@
 package daemon
 
 import (
+	"time"
+
 	"nearside/local"
 	"nearside/local/sandbox"
+	"nearside/local/sense"
 )
+
+// freeMemory is what the device has left, in bytes, as far as it is known.
+func (d *daemon) freeMemory() (bytes uint64, known bool) {
+	now, _ := d.senses.latest.At(time.Now())
+	mb, known := now[sense.Memory].Value.(float64)
+	return uint64(max(0, mb)) << 20, known
+}
 
 // unprotected is what it means, and what can be done, when an engine runs
 // without a protection.
