@@ -45,7 +45,7 @@ finish for at most the config's drain time (10 s).`,
 				return err
 			}
 			return daemon.Run(c.Context(), daemon.Options{
-				Config: cfg, Policy: p, Load: load, Log: newLog(cfg.Log), Release: release, Commit: revision(),
+				Config: cfg, Policy: p, Load: load, Log: newLog(cfg.Log), Release: release, Commit: revision(), Built: built(),
 				Listens: func() { welcome(cfg) },
 			})
 		},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"nearside/agent/server"
 	"nearside/local"
@@ -37,7 +38,7 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 	for _, t := range d.cloud.Status() {
 		far = far || !t.Near
 		if !t.Usable {
-			list.add("target", "warn", t.Name+": "+t.Why, "")
+			list.add("target", "warn", t.Name+": "+t.Why, "others are asked meanwhile; it is tried again by itself. See: nearside doctor")
 		}
 	}
 	if far {
@@ -48,7 +49,10 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 		list.add("not_ready", "fail", errNothingAnswers.Error(), "see why beside each target in: nearside status")
 	}
 	list.addConfig(now)
-	return list
+	if at := time.Now(); at.Before(d.Built) {
+		list.add("clock", "fail", "the clock says "+at.UTC().Format(time.DateOnly)+", which is before this program was built: certificates are refused", "set the clock (timedatectl set-ntp true)")
+	}
+	return d.lasting.shown(list, time.Now())
 }
 
 func (c *conditions) addConfig(now *inForce) {

@@ -46,6 +46,8 @@ func (d *daemon) heed(ctx context.Context, hangup <-chan os.Signal) error {
 func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	d.herald.reloading()
+	defer d.herald.ready()
 	was := d.inForce.Load()
 	fresh, p, err := d.Load()
 	if err != nil {

@@ -38,6 +38,8 @@ type daemon struct {
 	meter   *metrics.Meter
 	senses  senses
 
+	herald    herald
+	lasting   lasting
 	reloading sync.Mutex // one reload at a time
 	inForce   atomic.Pointer[inForce]
 }
@@ -49,8 +51,9 @@ type Options struct {
 	Load    Load // reads both again
 	Log     *slog.Logger
 	Release string
-	Commit  string // "" when not known
-	Listens func() // called once it does
+	Commit  string    // "" when not known
+	Built   time.Time // the clock cannot be right before it
+	Listens func()    // called once it does
 }
 
 // Run wires the daemon and runs it until ctx ends. It is one function on
@@ -59,7 +62,7 @@ type Options struct {
 // may take a while on a large or damaged file.
 func Run(ctx context.Context, o Options) error {
 	cfg, log := o.Config, o.Log
-	d := &daemon{Options: o, started: time.Now(), store: newLateStore()}
+	d := &daemon{Options: o, started: time.Now(), store: newLateStore(), herald: newHerald(os.Getenv, log)}
 	d.inForce.Store(&inForce{config: cfg})
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -106,11 +109,15 @@ func Run(ctx context.Context, o Options) error {
 	floor.Go(func() error { return d.watchLink(base) })
 	floor.Go(func() error { return d.sample(base, cfg) })
 	floor.Go(func() error { return d.heed(base, hangup) })
+	floor.Go(func() error { return d.feel(base) })
+	floor.Go(func() error { return d.herald.pulse(base, func() { d.status() }) })
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 	context.AfterFunc(base, stopServing) // a part that fails takes the daemon down
+	context.AfterFunc(serving, d.herald.stopping)
 	o.Listens()
+	d.herald.ready()
 	log.Info("listening", "socket", cfg.Listen.Socket, "http", cfg.Listen.HTTP, "policy", o.Policy.String())
 	err = d.face.Serve(serving, cfg.Drain, listeners...)
 	stopBase()
