@@ -115,6 +115,7 @@ func (m *Machine) turn(at time.Time, state, source string) {
 	}
 	if lost(m.reach) && !lost(state) {
 		m.found = at
+		m.meter.forget() // calls that met no network say nothing of how well it answers
 	}
 	if state == Degraded || m.reach == Degraded {
 		m.turned = at

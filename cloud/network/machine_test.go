@@ -151,6 +151,26 @@ func TestSettles(t *testing.T) {
 	s.is(t, "again later", network.Offline)
 }
 
+// TestFoundIsWell does not hold against a network what calls met while it was
+// lost.
+func TestFoundIsWell(t *testing.T) {
+	s := newStory()
+	for range 2 {
+		for range 4 {
+			s.miss("a", network.Intercepted, "b")
+			s.miss("b", network.Intercepted, "a")
+		}
+		s.is(t, "lost", network.Portal)
+		s.pass(time.Minute)
+		for range 5 {
+			s.answer("a", time.Second)
+			s.answer("b", time.Second)
+		}
+		s.is(t, "found", network.Online)
+		s.pass(time.Minute)
+	}
+}
+
 // TestHostOutranks shows what the host app says, for as long as it holds, and
 // what was found out meanwhile after it.
 func TestHostOutranks(t *testing.T) {
