@@ -34,6 +34,7 @@ type Price struct{ Input, Output float64 }
 type Options struct {
 	Targets []Target
 	Log     *slog.Logger
+	Via     http.RoundTripper // how targets are reached; nil is over the network
 }
 
 // Pool asks cloud targets. Its methods may be called from any goroutine.
@@ -41,16 +42,20 @@ type Pool struct {
 	roster    atomic.Pointer[roster]
 	reloading sync.Mutex // one Reload at a time
 	http      *http.Transport
+	via       http.RoundTripper // http, or what the options said
 	net       *connectivity
 	turn      int // of the far target that is probed next; Run's alone
 }
 
 // New makes a pool. Nothing is sent before the first call.
 func New(o Options) *Pool {
-	p := &Pool{http: newTransport(), net: newConnectivity(o.Log)}
+	p := &Pool{http: newTransport(), via: o.Via, net: newConnectivity(o.Log)}
+	if p.via == nil {
+		p.via = p.http
+	}
 	order := make([]*member, 0, len(o.Targets))
 	for _, t := range o.Targets {
-		order = append(order, newMember(t, p.http))
+		order = append(order, newMember(t, p.via))
 	}
 	p.roster.Store((&roster{}).next(order, time.Now()))
 	return p
