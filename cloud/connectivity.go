@@ -18,6 +18,7 @@ import (
 // what waits for a way that is lost.
 type connectivity struct {
 	log     *slog.Logger
+	moved   func()        // called when the state is another; never waits
 	changed chan struct{} // has one when a probe may be due at another time
 
 	mu      sync.Mutex // guards all below
@@ -39,10 +40,10 @@ func newWay() way {
 	return way{ctx, lose}
 }
 
-func newConnectivity(log *slog.Logger) *connectivity {
+func newConnectivity(log *slog.Logger, moved func()) *connectivity {
 	now := time.Now()
 	c := &connectivity{
-		log: log, changed: make(chan struct{}, 1), far: newWay(), links: map[netip.Prefix]way{},
+		log: log, moved: moved, changed: make(chan struct{}, 1), far: newWay(), links: map[netip.Prefix]way{},
 		machine: network.New(now, rand.Float64()),
 	}
 	c.view = c.machine.Look(now)
@@ -82,6 +83,7 @@ func (c *connectivity) settleLocked(now time.Time) {
 		c.far = newWay()
 	}
 	c.wake()
+	c.moved()
 }
 
 // wake has the time of the next probe looked at again.

@@ -41,6 +41,7 @@ type member struct {
 	host    string     // of the base URL
 	secure  bool       // the base URL is https
 	http    http.RoundTripper
+	changed func() // told of the breaker and of being set aside; never waits
 	figures openai.Figures
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	silent  unanswered
@@ -53,8 +54,8 @@ type member struct {
 	why   string
 }
 
-func newMember(t Target, transport http.RoundTripper) *member {
-	m := &member{Target: t, http: transport}
+func newMember(t Target, transport http.RoundTripper, changed func()) *member {
+	m := &member{Target: t, http: transport, changed: changed}
 	if base, err := url.Parse(t.Base); err == nil {
 		m.host, m.secure = base.Hostname(), base.Scheme == "https"
 		m.self, m.ip = whereIs(base)
@@ -73,7 +74,8 @@ func newMember(t Target, transport http.RoundTripper) *member {
 			m.slow.Store(errors.Is(err, openai.ErrTimeout) || errors.Is(err, openai.ErrStalled))
 			return err == nil
 		},
-		IsExcluded: func(err error) bool { return err != nil && !ownFault(err) },
+		IsExcluded:    func(err error) bool { return err != nil && !ownFault(err) },
+		OnStateChange: func(string, gobreaker.State, gobreaker.State) { changed() }, // under the breaker's own lock
 	})
 	return m
 }
@@ -139,7 +141,10 @@ func (m *member) setAside(err error, now time.Time) {
 			wait = min(e.RetryAfter, maxRetryAfter)
 		}
 		m.until, m.why = now.Add(wait), askedForLess
+	default:
+		return
 	}
+	m.changed()
 }
 
 // aside tells how long the target is still set aside, and why.

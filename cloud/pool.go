@@ -33,6 +33,7 @@ type Price struct{ Input, Output float64 }
 // Options say which targets there are.
 type Options struct {
 	Targets []Target
+	Changed func() // called when a breaker or the network changed; must not wait; nil is none
 	Log     *slog.Logger
 	Via     http.RoundTripper // how targets are reached; nil is over the network
 }
@@ -43,19 +44,24 @@ type Pool struct {
 	reloading sync.Mutex // one Reload at a time
 	http      *http.Transport
 	via       http.RoundTripper // http, or what the options said
+	changed   func()
 	net       *connectivity
 	turn      int // of the far target that is probed next; Run's alone
 }
 
 // New makes a pool. Nothing is sent before the first call.
 func New(o Options) *Pool {
-	p := &Pool{http: newTransport(), via: o.Via, net: newConnectivity(o.Log)}
+	p := &Pool{http: newTransport(), via: o.Via, changed: o.Changed}
 	if p.via == nil {
 		p.via = p.http
 	}
+	if p.changed == nil {
+		p.changed = func() {}
+	}
+	p.net = newConnectivity(o.Log, p.changed)
 	order := make([]*member, 0, len(o.Targets))
 	for _, t := range o.Targets {
-		order = append(order, newMember(t, p.via))
+		order = append(order, newMember(t, p.via, p.changed))
 	}
 	p.roster.Store((&roster{}).next(order, time.Now()))
 	return p

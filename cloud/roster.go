@@ -60,7 +60,7 @@ func (p *Pool) Reload(targets []Target, keys map[string]Key) (changed []string) 
 		m := now.named[t.Name]
 		fresh := m == nil || !reflect.DeepEqual(m.Target, t)
 		if fresh {
-			m = newMember(t, p.via)
+			m = newMember(t, p.via, p.changed)
 		}
 		k := keys[t.Name]
 		if other := m.setKey(k.Secret, k.Err); fresh || other {

@@ -130,7 +130,10 @@ func (e *engine) show() {
 	if e.proc != nil {
 		v.PID = e.proc.pid
 	}
-	e.view.Store(v)
+	was := e.view.Swap(v)
+	if e.opts.Changed != nil && was != nil && (was.State != v.State || was.PID != v.PID || was.Why != v.Why) {
+		e.opts.Changed()
+	}
 }
 
 // acquire waits until the engine can take a request, starting it when needed.

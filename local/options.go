@@ -47,6 +47,7 @@ type Options struct {
 	Reads   []string                              // files and folders the engine may read beside what it is seen to need
 	Open    bool                                  // the engine is not closed in
 	Ledger  func() Ledger                         // nil while there is none
+	Changed func()                                // called when an engine's state changed; must not wait; nil is none
 	Log     *slog.Logger
 }
 

@@ -127,7 +127,7 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// methodOf is the one method a path takes.
+// methodOf is the methods a path takes.
 func methodOf(path string) (string, bool) {
 	for _, list := range []string{"/v1/models/", "/v1/decisions/"} {
 		if strings.HasPrefix(path, list) {

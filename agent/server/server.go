@@ -16,6 +16,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/openai/embed"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/feed"
 	"nearside/agent/server/listen"
 )
 
@@ -62,6 +63,7 @@ type Options struct {
 	Metrics http.Handler   // for GET /metrics; nil is 501
 	Callers *callers.Book  // who may call; nil is everybody
 	Limits  Limits
+	Watch   Watch         // for GET /v1/events and /v1/logs
 	Pending time.Duration // a stream that waits this long gets its headers; 0 is 10 s
 	Log     *slog.Logger
 }
@@ -104,6 +106,7 @@ func New(o Options) *Server {
 		ReadHeaderTimeout: o.Limits.Header, IdleTimeout: o.Limits.Idle, MaxHeaderBytes: maxHeader, ConnState: listen.Watch,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
+	s.http.RegisterOnShutdown(s.opts.Watch.end)
 	return s
 }
 
@@ -156,6 +159,10 @@ func (s *Server) routes() http.Handler {
 		control("GET "+signalsPath, callers.Control, s.signals)
 		control("PUT "+signalsPath, callers.Control, s.push)
 	}
+	control("GET /v1/events", callers.Control, s.events)
+	control("GET /v1/logs", callers.Control, s.logs)
+	control("GET /v1/logs/level", callers.Control, s.logLevel)
+	control("PUT /v1/logs/level", callers.Control, s.setLogLevel)
 	control("GET /metrics", callers.Control, s.opts.Metrics.ServeHTTP)
 	control("GET /healthz", callers.Public, func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	control("GET /readyz", callers.Public, s.ready)
@@ -168,13 +175,14 @@ func (s *Server) routes() http.Handler {
 
 // Counts are what the server itself counts.
 type Counts struct {
-	InFlight int64            // requests that are being answered
-	Refused  map[string]int64 // requests that were not looked at, by reason
+	InFlight int64                 // requests that are being answered
+	Refused  map[string]int64      // requests that were not looked at, by reason
+	Feeds    map[string]feed.Stats // by name: events, logs
 }
 
 // Counts may be called at any time.
 func (s *Server) Counts() Counts {
-	return Counts{InFlight: s.asking.Load(), Refused: s.refused.counts()}
+	return Counts{s.asking.Load(), s.refused.counts(), s.opts.Watch.stats()}
 }
 
 // counted counts a request as being answered.
@@ -189,11 +197,11 @@ func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {
 // unbuilt are routes whose names are settled and whose code is not there yet.
 var unbuilt = []string{
 	"/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
-	"/v1/messages", "/v1/call/", "/v1/flows/", "/v1/feedback", "/v1/events",
+	"/v1/messages", "/v1/call/", "/v1/flows/", "/v1/feedback",
 }
 
 // known are the paths with the methods each takes, to answer 405 rightly.
 var known = map[string]string{
 	"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
-	signalsPath: "GET, PUT", "/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/healthz": "GET", "/readyz": "GET",
+	signalsPath: "GET, PUT", "/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/v1/events": "GET", "/v1/logs": "GET", "/v1/logs/level": "GET, PUT", "/healthz": "GET", "/readyz": "GET",
 }

@@ -11,6 +11,8 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/server"
+	"nearside/agent/server/feed"
 	"nearside/cmd/nearside/daemon"
 )
 
@@ -44,8 +46,9 @@ finish for at most the config's drain time (10 s).`,
 			if err != nil {
 				return err
 			}
+			log, watch := newLog(cfg.Log)
 			return daemon.Run(c.Context(), daemon.Options{
-				Config: cfg, Policy: p, Load: load, Log: newLog(cfg.Log), Release: release, Commit: revision(), Built: built(),
+				Config: cfg, Policy: p, Load: load, Log: log, Watch: watch, Release: release, Commit: revision(), Built: built(),
 				Listens: func() { welcome(cfg) },
 			})
 		},
@@ -113,14 +116,17 @@ func (f *serveFlags) apply(c *cobra.Command, cfg *config.Config, socket string) 
 	}
 }
 
-func newLog(l config.Log) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(l.Level)) // checked with the config
-	o := &slog.HandlerOptions{Level: level}
+// newLog writes to standard error, and keeps the latest records for those who
+// ask the daemon.
+func newLog(l config.Log) (*slog.Logger, server.Watch) {
+	watch := server.Watch{Logs: feed.New(feed.Options{Entries: 1000}), Level: new(slog.LevelVar), Config: l.Level}
+	_ = watch.Level.UnmarshalText([]byte(l.Level)) // checked with the config
+	o := &slog.HandlerOptions{Level: watch.Level}
+	var out slog.Handler = slog.NewTextHandler(os.Stderr, o)
 	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+		out = slog.NewJSONHandler(os.Stderr, o)
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(slog.NewMultiHandler(out, watch.Logs.Handler(watch.Level))), watch
 }
 
 // welcome is what a person who started the daemon wants to see first.

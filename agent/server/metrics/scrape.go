@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"nearside/agent/server"
+	"nearside/agent/server/feed"
 )
 
 // scrape reads the daemon's status when somebody asks.
@@ -34,6 +35,7 @@ func (s *scrape) Collect(ch chan<- prometheus.Metric) {
 	p.file("queue", &st.Store.Queue)
 	p.file("cache", &st.Store.Cache)
 	p.health(st.Health)
+	p.feeds(counts.Feeds)
 }
 
 var (
@@ -115,5 +117,14 @@ func (p page) health(list []server.Condition) {
 			}
 		}
 		p.gauge("nearside_health_conditions", "Conditions of the daemon's health, by severity.", float64(n), "severity", severity)
+	}
+}
+
+func (p page) feeds(all map[string]feed.Stats) {
+	const let = "Listeners that were turned away (full) or let go (slow)."
+	for name, f := range all {
+		p.gauge("nearside_listeners", "Those who listen to events or logs.", float64(f.Listeners), "feed", name)
+		p.counter("nearside_listeners_refused_total", let, float64(f.Full), "feed", name, "reason", "full")
+		p.counter("nearside_listeners_refused_total", let, float64(f.Slow), "feed", name, "reason", "slow")
 	}
 }

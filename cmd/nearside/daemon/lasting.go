@@ -1,16 +1,12 @@
 package daemon
 
 import (
-	"context"
 	"strings"
 	"sync"
 	"time"
 
 	"nearside/agent/server"
 )
-
-// feelEvery is how often conditions are looked for when nobody asks.
-const feelEvery = 2 * time.Second
 
 // patience is how long a condition must last before it is shown. What comes and
 // goes by itself within it needs nobody's attention.
@@ -48,19 +44,4 @@ func (l *lasting) shown(all []server.Condition, now time.Time) []server.Conditio
 	}
 	l.since = since
 	return show
-}
-
-// feel looks for conditions every now and then, so that one who asks once is
-// told of those that have lasted.
-func (d *daemon) feel(ctx context.Context) error {
-	tick := time.NewTicker(feelEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			d.status()
-		}
-	}
 }

@@ -48,6 +48,7 @@ func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	defer d.reloading.Unlock()
 	d.herald.reloading()
 	defer d.herald.ready()
+	defer d.touch()
 	was := d.inForce.Load()
 	fresh, p, err := d.Load()
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config"
 	"nearside/agent/server"
+	"nearside/agent/server/feed"
 	"nearside/agent/server/metrics"
 	"nearside/cloud"
 	"nearside/local"
@@ -28,15 +29,17 @@ import (
 // daemon is everything that runs.
 type daemon struct {
 	Options
-	started time.Time
-	agent   *agent.Agent
-	local   *local.Local
-	cloud   *cloud.Pool
-	store   *lateStore
-	face    *server.Server
-	access  *access
-	meter   *metrics.Meter
-	senses  senses
+	started  time.Time
+	agent    *agent.Agent
+	local    *local.Local
+	cloud    *cloud.Pool
+	store    *lateStore
+	face     *server.Server
+	access   *access
+	meter    *metrics.Meter
+	senses   senses
+	observer *observer
+	touched  chan struct{} // something has changed; room for one
 
 	herald    herald
 	lasting   lasting
@@ -50,6 +53,7 @@ type Options struct {
 	Policy  *agent.Policy
 	Load    Load // reads both again
 	Log     *slog.Logger
+	Watch   server.Watch // of logs; events are the daemon's own
 	Release string
 	Commit  string    // "" when not known
 	Built   time.Time // the clock cannot be right before it
@@ -62,7 +66,8 @@ type Options struct {
 // may take a while on a large or damaged file.
 func Run(ctx context.Context, o Options) error {
 	cfg, log := o.Config, o.Log
-	d := &daemon{Options: o, started: time.Now(), store: newLateStore(), herald: newHerald(os.Getenv, log)}
+	d := &daemon{Options: o, started: time.Now(), store: newLateStore(), touched: make(chan struct{}, 1), herald: newHerald(os.Getenv, log)}
+	d.Watch.Events = feed.New(feed.Options{})
 	d.inForce.Store(&inForce{config: cfg})
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -82,21 +87,20 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer cleanup()
 
-	near := localOptions(cfg, sockets, d.store, log)
-	near.Memory = d.freeMemory
-	d.local = local.New(near)
-	d.cloud = cloud.New(cloudOptions(cfg, log))
+	d.local = local.New(d.localOptions(cfg, sockets))
+	d.cloud = cloud.New(cloud.Options{Targets: cloudTargets(cfg), Log: log, Changed: d.touch})
 	link := sense.ReadLink()
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
 	d.meter = metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
 	d.meter.SetCallers(names(cfg))
+	d.observer = &observer{next: d.meter, log: log, touch: d.touch}
 	d.agent = agent.New(agent.Parts{
-		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.meter,
+		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.observer,
 		Signals: d.signals,
 	}, d.settings(cfg, o.Policy))
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
-		Reload: d.reload, Device: d, Metrics: d.meter, Doors: doors(cfg), Callers: door.book, Log: log,
+		Reload: d.reload, Device: d, Metrics: d.meter, Watch: d.Watch, Doors: doors(cfg), Callers: door.book, Log: log,
 	})
 
 	// What serves stops first; what it stands on stops when it is done.
@@ -109,8 +113,8 @@ func Run(ctx context.Context, o Options) error {
 	floor.Go(func() error { return d.watchLink(base) })
 	floor.Go(func() error { return d.sample(base, cfg) })
 	floor.Go(func() error { return d.heed(base, hangup) })
-	floor.Go(func() error { return d.feel(base) })
 	floor.Go(func() error { return d.herald.pulse(base, func() { d.status() }) })
+	floor.Go(func() error { return d.watch(base) })
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
@@ -142,9 +146,9 @@ func (d *daemon) watchLink(ctx context.Context) error {
 	return nil
 }
 
-func localOptions(cfg *config.Config, sockets string, store *lateStore, log *slog.Logger) local.Options {
+func (d *daemon) localOptions(cfg *config.Config, sockets string) local.Options {
 	o := local.Options{
-		Dir: sockets, Ledger: store.ledger, Log: log,
+		Dir: sockets, Ledger: d.store.ledger, Log: d.Log, Changed: d.touch, Memory: d.freeMemory,
 		Command: cfg.Local.Engine.Command, URL: cfg.Local.Engine.URL,
 		Idle: cfg.Local.Engine.Idle, Boot: cfg.Local.Engine.Start == "boot", Threads: cfg.Local.Engine.Threads,
 		Bound: uint64(cfg.Local.Engine.Memory), Reads: cfg.Local.Engine.Reads, Open: !cfg.Local.Engine.Sandbox,
@@ -159,10 +163,6 @@ func localOptions(cfg *config.Config, sockets string, store *lateStore, log *slo
 		})
 	}
 	return o
-}
-
-func cloudOptions(cfg *config.Config, log *slog.Logger) cloud.Options {
-	return cloud.Options{Targets: cloudTargets(cfg), Log: log}
 }
 
 func cloudTargets(cfg *config.Config) []cloud.Target {
