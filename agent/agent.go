@@ -2,7 +2,7 @@ package agent
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -44,7 +44,9 @@ type Policy struct {
 }
 
 // String is VERSION@first 8 hex of the digest.
-func (p *Policy) String() string { return fmt.Sprintf("%d@%.8s", p.Doc.Version, p.Digest) }
+func (p *Policy) String() string {
+	return strconv.Itoa(p.Doc.Version) + "@" + p.Digest[:min(8, len(p.Digest))]
+}
 
 // Parts are what an agent is made of. Local, Cloud, Cache, Recorder, Observer
 // and Scorer may be nil: then there is none.

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"strings"
 	"time"
 
@@ -209,7 +209,10 @@ const (
 
 // newDecision is a decision id: time ordered, unguessable enough to be unique.
 func newDecision(now time.Time) string {
-	var b [5]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return fmt.Sprintf("d%012x%s", now.UnixMilli(), hex.EncodeToString(b[:]))
+	var raw [11]byte // six of time, five of chance
+	binary.BigEndian.PutUint64(raw[:8], uint64(now.UnixMilli())<<16)
+	_, _ = rand.Read(raw[6:]) // never fails
+	out := make([]byte, 1, 1+2*len(raw))
+	out[0] = 'd'
+	return string(hex.AppendEncode(out, raw[:]))
 }

@@ -5,8 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
-	"fmt"
+	"hash"
 	"io"
 	"net/http"
 	"slices"
@@ -57,17 +58,25 @@ func (w *walk) key() string {
 	}
 	h := sha256.New()
 	for _, part := range []string{w.Salt, w.ask.Service, w.ask.Mode, w.ask.Target} {
-		fmt.Fprintf(h, "%d %s", len(part), part)
+		identify(h, part)
 	}
 	for _, name := range w.in.Request.Names() {
 		if slices.Contains(unkeyed, name) {
 			continue
 		}
-		fmt.Fprintf(h, "%d %s", len(name), name)
+		identify(h, name)
 		compact(h, w.in.Request.Field(name))
 	}
 	w.hash = base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16]) // short, since an index of them is kept
 	return w.hash
+}
+
+// identify writes a text so that no other list of texts reads the same.
+func identify(to hash.Hash, text string) {
+	var length [8]byte
+	binary.LittleEndian.PutUint64(length[:], uint64(len(text)))
+	to.Write(length[:])
+	io.WriteString(to, text)
 }
 
 // compact writes a JSON value that was found valid before, without the white

@@ -92,11 +92,12 @@ func (a *attempts) records(start time.Time) []Attempt {
 // plainError says what went wrong in words of our own: what a target wrote may
 // quote the prompt.
 func plainError(err error) string {
+	if err == nil {
+		return "" // before anything is made to look closer
+	}
 	var e *openai.Error
 	var op *net.OpError
 	switch {
-	case err == nil:
-		return ""
 	case errors.Is(err, ErrCallerOff):
 		return "cancelled"
 	case errors.As(err, &e):

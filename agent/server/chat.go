@@ -19,7 +19,7 @@ import (
 // read takes a request in: its body into memory first, since a stream's body
 // that is still being read cuts replies short (golang/go#40747).
 func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (agent.Input, error) {
-	in := agent.Input{RequestID: w.Header().Get("x-request-id"), Caller: callers.LineOf(r).Name()}
+	in := agent.Input{RequestID: w.Header().Get("X-Request-Id"), Caller: callers.LineOf(r).Name()}
 	if err := readInput(r.Header, &in); err != nil {
 		return in, err
 	}
@@ -34,13 +34,13 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (a
 }
 
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("x-nearside-route", "none") // until it is known better
+	w.Header().Set("X-Nearside-Route", "none") // until it is known better
 	in, err := s.read(w, r, openai.Decode)
 	if err != nil {
 		writeError(w, wireError(err))
 		return
 	}
-	if strings.EqualFold(single(r.Header, "x-nearside-defer"), "only") {
+	if strings.EqualFold(single(r.Header, "X-Nearside-Defer"), "only") {
 		writeError(w, unbuiltError("x-nearside-defer: only"))
 		return
 	}
@@ -136,7 +136,7 @@ func (o *sse) begin() {
 // pend tells a waiting caller that work goes on.
 func (o *sse) pend() {
 	if !o.begun {
-		o.w.Header().Set("x-nearside-route", "pending")
+		o.w.Header().Set("X-Nearside-Route", "pending")
 		o.begin()
 		o.late = true
 	}

@@ -94,7 +94,7 @@ func writeError(w http.ResponseWriter, e *openai.Error) {
 		h.Set("retry-after-ms", strconv.FormatInt(wait.Milliseconds(), 10))
 	}
 	if !slices.Contains(later, e.Code) {
-		h.Set("x-should-retry", "false")
+		h.Set("X-Should-Retry", "false")
 	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(e.Body())

@@ -25,13 +25,13 @@ func decoderOf(service string) (decoder, error) {
 // exchange answers what has no streams: one body in, one body out.
 func (s *Server) exchange(decode decoder) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("x-nearside-route", "none") // until it is known better
+		w.Header().Set("X-Nearside-Route", "none") // until it is known better
 		in, err := s.read(w, r, decode)
 		if err != nil {
 			writeError(w, wireError(err))
 			return
 		}
-		if strings.EqualFold(single(r.Header, "x-nearside-defer"), "only") {
+		if strings.EqualFold(single(r.Header, "X-Nearside-Defer"), "only") {
 			writeError(w, unbuiltError("x-nearside-defer: only"))
 			return
 		}

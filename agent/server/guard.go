@@ -18,7 +18,7 @@ import (
 func (s *Server) guard(pages bool, need string, h http.HandlerFunc) http.Handler {
 	wild := strings.Trim(need, "{}")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("x-request-id", requestID(r))
+		w.Header().Set("X-Request-Id", requestID(r))
 		ctl := http.NewResponseController(w)
 		_ = ctl.SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread)) // of a refusal, or of a reply made at once
 		if reason, e := s.strange(r, pages); e != nil {

@@ -21,7 +21,7 @@ const maxDeadline = time.Hour
 
 // requestID is the caller's own id where it is one, else a new one.
 func requestID(r *http.Request) string {
-	id := r.Header.Get("x-request-id")
+	id := r.Header.Get("X-Request-Id")
 	plain := func(c rune) bool { return c > ' ' && c < 0x7f }
 	if id != "" && len(id) <= 128 && strings.IndexFunc(id, func(c rune) bool { return !plain(c) }) < 0 {
 		return id
@@ -34,10 +34,10 @@ func requestID(r *http.Request) string {
 // readInput takes what the headers say into the input.
 func readInput(h http.Header, in *agent.Input) error {
 	var err error
-	if in.Mode, err = oneOf(h, "x-nearside-mode", policy.Auto, policy.Local, policy.Cloud); err != nil {
+	if in.Mode, err = oneOf(h, "X-Nearside-Mode", policy.Auto, policy.Local, policy.Cloud); err != nil {
 		return err
 	}
-	if in.Privacy, err = oneOf(h, "x-nearside-privacy", policy.Normal, policy.Private); err != nil {
+	if in.Privacy, err = oneOf(h, "X-Nearside-Privacy", policy.Normal, policy.Private); err != nil {
 		return err
 	}
 	if in.Deadline, err = deadline(h); err != nil {
@@ -46,7 +46,7 @@ func readInput(h http.Header, in *agent.Input) error {
 	if in.MaxCost, err = maxCost(h); err != nil {
 		return err
 	}
-	if _, err = oneOf(h, "x-nearside-defer", "auto", "never", "only"); err != nil {
+	if _, err = oneOf(h, "X-Nearside-Defer", "auto", "never", "only"); err != nil {
 		return err
 	}
 	in.Cache, err = caching(h)
@@ -58,36 +58,42 @@ func single(h http.Header, name string) string {
 	return strings.TrimSpace(strings.Join(h.Values(name), ","))
 }
 
+// refuse says what a header must be, by its name as the documents write it.
+func refuse(name, value, want string) error {
+	name = strings.ToLower(name)
+	return openai.Invalid(name, "%s is %.40q; it must be %s.", name, value, want)
+}
+
 func oneOf(h http.Header, name string, values ...string) (string, error) {
 	v := strings.ToLower(single(h, name))
 	if v == "" || slices.Contains(values, v) {
 		return v, nil
 	}
-	return "", openai.Invalid(name, "%s is %.40q; it must be one of %s.", name, v, strings.Join(values, ", "))
+	return "", refuse(name, v, "one of "+strings.Join(values, ", "))
 }
 
 func deadline(h http.Header) (time.Duration, error) {
-	const name = "x-nearside-deadline-ms"
+	const name = "X-Nearside-Deadline-Ms"
 	v := single(h, name)
 	if v == "" {
 		return 0, nil
 	}
 	ms, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || ms < 1 || ms > maxDeadline.Milliseconds() {
-		return 0, openai.Invalid(name, "%s is %.40q; it must be a whole number of milliseconds from 1 to %d.", name, v, maxDeadline.Milliseconds())
+		return 0, refuse(name, v, fmt.Sprintf("a whole number of milliseconds from 1 to %d", maxDeadline.Milliseconds()))
 	}
 	return time.Duration(ms) * time.Millisecond, nil
 }
 
 func maxCost(h http.Header) (*float64, error) {
-	const name = "x-nearside-max-cost"
+	const name = "X-Nearside-Max-Cost"
 	v := single(h, name)
 	if v == "" {
 		return nil, nil
 	}
 	usd, err := strconv.ParseFloat(v, 64)
 	if err != nil || math.IsNaN(usd) || math.IsInf(usd, 0) || usd < 0 {
-		return nil, openai.Invalid(name, "%s is %.40q; it must be an amount of USD, such as 0.01.", name, v)
+		return nil, refuse(name, v, "an amount of USD, such as 0.01")
 	}
 	return &usd, nil
 }
@@ -96,7 +102,7 @@ func maxCost(h http.Header) (*float64, error) {
 // here are passed over, as the RFC wants.
 func caching(h http.Header) (policy.Caching, error) {
 	var c policy.Caching
-	for part := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
+	for part := range strings.SplitSeq(strings.Join(h["Cache-Control"], ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(part)), "=")
 		switch name {
 		case "no-store":
@@ -124,31 +130,33 @@ func caching(h http.Header) (policy.Caching, error) {
 	return c, nil
 }
 
-// writeHead says in headers who answered and why.
+// headline is a header that tells of the reply. Names are written as net/http
+// keeps them, so that setting and reading one makes no copy.
+type headline struct{ name, value string }
+
+// writeHead says in headers who answered and why; what is empty is left out.
 func writeHead(h http.Header, head *agent.Head) {
-	set := func(name, value string) {
-		if value != "" {
-			h.Set(name, value)
+	lines := [...]headline{
+		{"X-Nearside-Decision", head.Decision}, {"X-Nearside-Route", head.Route}, {"X-Nearside-Target", head.Target},
+		{"X-Nearside-Model", clean(head.Model)}, {"X-Nearside-Reason", head.Reason}, {"X-Nearside-Attempts", strconv.Itoa(head.Attempts)},
+		{"X-Nearside-Policy", head.Policy}, {"X-Nearside-Cache", head.Cache}, {"X-Nearside-Warnings", clean(strings.Join(head.Warnings, ","))},
+		{"Server-Timing", timing(head.Timing)},
+	}
+	values := make([]string, len(lines)) // one piece of memory for all
+	for i, l := range lines {
+		if l.value != "" {
+			values[i] = l.value
+			h[l.name] = values[i : i+1 : i+1]
 		}
 	}
-	set("x-nearside-decision", head.Decision)
-	set("x-nearside-route", head.Route)
-	set("x-nearside-target", head.Target)
-	set("x-nearside-model", clean(head.Model))
-	set("x-nearside-reason", head.Reason)
-	set("x-nearside-attempts", strconv.Itoa(head.Attempts))
-	set("x-nearside-policy", head.Policy)
-	set("x-nearside-cache", head.Cache)
-	set("x-nearside-warnings", clean(strings.Join(head.Warnings, ",")))
 	if head.Kept {
 		age := strconv.FormatInt(int64(head.Age/time.Second), 10)
-		h.Set("x-nearside-age", age)
+		h.Set("X-Nearside-Age", age)
 		h.Set("Age", age)
 	}
 	if head.Degraded {
-		h.Set("x-nearside-degraded", "1")
+		h.Set("X-Nearside-Degraded", "1")
 	}
-	h.Set("Server-Timing", timing(head.Timing))
 }
 
 // clean keeps a name a target sent fit for a header.
@@ -161,15 +169,21 @@ func clean(s string) string {
 	}, s)
 }
 
+// timing is a Server-Timing value, in milliseconds (W3C Server Timing).
 func timing(t agent.Timing) string {
-	var parts []string
-	for _, p := range []struct {
+	b := make([]byte, 0, 96)
+	for _, p := range [...]struct {
 		name string
 		d    time.Duration
 	}{{"policy", t.Policy}, {"local", t.Local}, {"cloud", t.Cloud}, {"total", t.Total}} {
-		if p.d > 0 {
-			parts = append(parts, fmt.Sprintf("%s;dur=%.3f", p.name, float64(p.d)/float64(time.Millisecond)))
+		if p.d <= 0 {
+			continue
 		}
+		if len(b) > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(b, p.name...), ";dur="...)
+		b = strconv.AppendFloat(b, float64(p.d)/float64(time.Millisecond), 'f', 3, 64)
 	}
-	return strings.Join(parts, ", ")
+	return string(b)
 }

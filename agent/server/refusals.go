@@ -56,7 +56,7 @@ func (s *Server) refuse(w http.ResponseWriter, reason string, e *openai.Error) {
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	w.Header().Set("x-nearside-route", "none")
+	w.Header().Set("X-Nearside-Route", "none")
 	writeError(w, e)
 }
 
