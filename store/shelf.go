@@ -16,6 +16,7 @@ import (
 const (
 	expirePiece = 64             // rows removed at a time for their age
 	evictPiece  = 4              // rows removed at a time for room
+	insertPiece = 16             // rows written at a time
 	slackPages  = 8              // for indexes and inner pages
 	maxAhead    = 24 * time.Hour // an answer dated later comes from a wrong clock, and would be young for ever
 )
@@ -39,21 +40,22 @@ const sqlPages = "SELECT (SELECT page_count FROM pragma_page_count), (SELECT fre
 
 // statements are the SQL texts for one table.
 type statements struct {
-	get, insert, remove, expire, evict, count, keys, newest, older string
+	get, insert, insertMany, remove, expire, evict, count, keys, newest, older string
 }
 
 func statementsFor(table string) statements {
 	name := strings.NewReplacer("TABLE", table)
 	return statements{
-		get:    name.Replace("SELECT value, at FROM TABLE WHERE key = ?"),
-		insert: name.Replace("INSERT INTO TABLE (key, at, value) VALUES (?, ?, ?)"),
-		remove: name.Replace("DELETE FROM TABLE WHERE key IN (SELECT value FROM json_each(?))"),
-		expire: name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? OR at > ? LIMIT ?)"),
-		evict:  name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ?)"),
-		count:  name.Replace("SELECT count(*) FROM TABLE"),
-		keys:   name.Replace("SELECT key FROM TABLE"),
-		newest: name.Replace("SELECT key, value FROM TABLE ORDER BY seq DESC LIMIT ?"),
-		older:  name.Replace("SELECT key, value FROM TABLE WHERE seq < (SELECT seq FROM TABLE WHERE key = ?) ORDER BY seq DESC LIMIT ?"),
+		get:        name.Replace("SELECT value, at FROM TABLE WHERE key = ?"),
+		insert:     name.Replace("INSERT INTO TABLE (key, at, value) VALUES (?, ?, ?)"),
+		insertMany: name.Replace("INSERT INTO TABLE (key, at, value) VALUES " + strings.Repeat("(?, ?, ?), ", insertPiece-1) + "(?, ?, ?)"),
+		remove:     name.Replace("DELETE FROM TABLE WHERE key IN (SELECT value FROM json_each(?))"),
+		expire:     name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? OR at > ? LIMIT ?)"),
+		evict:      name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ?)"),
+		count:      name.Replace("SELECT count(*) FROM TABLE"),
+		keys:       name.Replace("SELECT key FROM TABLE"),
+		newest:     name.Replace("SELECT key, value FROM TABLE ORDER BY seq DESC LIMIT ?"),
+		older:      name.Replace("SELECT key, value FROM TABLE WHERE seq < (SELECT seq FROM TABLE WHERE key = ?) ORDER BY seq DESC LIMIT ?"),
 	}
 }
 
@@ -246,12 +248,30 @@ func (h *shelf) write(ctx context.Context, tx *sql.Tx, c *change, batch []*entry
 	if err != nil {
 		return err
 	}
-	for _, e := range batch {
-		if _, err := tx.ExecContext(ctx, h.sql.insert, e.key, e.at, e.bytes()); err != nil {
+	for some := range slices.Chunk(batch, insertPiece) {
+		if err := h.insert(ctx, tx, some); err != nil {
 			return err
 		}
 	}
 	c.rows += int64(len(batch)) - gone
+	return nil
+}
+
+// insert writes rows by one statement, where there are as many as it takes.
+func (h *shelf) insert(ctx context.Context, tx *sql.Tx, batch []*entry) error {
+	args := make([]any, 0, 3*insertPiece)
+	for _, e := range batch {
+		args = append(args, e.key, e.at, e.bytes())
+	}
+	if len(batch) == insertPiece {
+		_, err := tx.ExecContext(ctx, h.sql.insertMany, args...)
+		return err
+	}
+	for row := range slices.Chunk(args, 3) {
+		if _, err := tx.ExecContext(ctx, h.sql.insert, row...); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
