@@ -69,7 +69,7 @@ func New(o Options) *Pool {
 
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 32
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 128
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second} // finds a connection that lost its way
 	t.TLSHandshakeTimeout = 10 * time.Second
 	t.MaxResponseHeaderBytes = 64 << 10
@@ -82,20 +82,30 @@ func newTransport() *http.Transport {
 // full jitter, or after what a Retry-After said.
 func (p *Pool) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 	end := time.Now().Add(call.Budget)
+	reply, err := p.round(ctx, call, end)
+	if err != nil {
+		return p.retry(ctx, call, end, err)
+	}
+	return reply, nil
+}
+
+// retry is what follows a round that failed.
+func (p *Pool) retry(ctx context.Context, call openai.Call, end time.Time, failed error) (*openai.Reply, error) {
 	pause := &backoff.ExponentialBackOff{
 		InitialInterval: 250 * time.Millisecond, RandomizationFactor: 1, Multiplier: 2, MaxInterval: 2 * time.Second,
 	}
-	var last error
+	last, first := failed, true
 	reply, err := backoff.Retry(ctx, func() (*openai.Reply, error) {
-		reply, err := p.round(ctx, call, end)
-		if err == nil {
-			return reply, nil
+		if first { // it was run before
+			first = false
+			return nil, p.again(call, failed, end)
 		}
-		if last == nil || !errors.Is(err, openai.ErrDown) {
+		reply, err := p.round(ctx, call, end)
+		if err != nil && !errors.Is(err, openai.ErrDown) {
 			last = err
 		}
-		return nil, p.again(call, err, end)
-	}, backoff.WithBackOff(pause), backoff.WithMaxTries(2), backoff.WithMaxElapsedTime(call.Budget))
+		return reply, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxTries(2), backoff.WithMaxElapsedTime(time.Until(end)))
 	if err != nil {
 		return nil, last
 	}

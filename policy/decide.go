@@ -76,7 +76,7 @@ func (c *chooser) applyRules() {
 
 // plan puts the steps in order.
 func (c *chooser) plan() Plan {
-	p := Plan{NotChosen: c.not, Reason: c.reason()}
+	p := Plan{NotChosen: c.not, Reason: c.reason(), Steps: make([]Step, 0, len(c.locals)+len(c.service.Ladder))}
 	if c.cacheFirst() {
 		p.Steps = append(p.Steps, Step{Kind: StepCache, Reason: ReasonCacheFresh, Why: "an identical ask may have been answered lately"})
 	}
@@ -133,7 +133,7 @@ func (c *chooser) defaultAllowed() bool {
 
 // answering are the steps that ask a target, best first, with their budgets.
 func (c *chooser) answering() []Step {
-	var steps []Step
+	steps := make([]Step, 0, len(c.locals)+1)
 	for _, m := range c.locals {
 		steps = append(steps, Step{Kind: StepLocal, Target: m.Target, Utility: m.Utility, Terms: m.Terms})
 	}
