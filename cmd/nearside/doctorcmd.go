@@ -12,6 +12,7 @@ import (
 
 	"nearside/agent/config"
 	"nearside/agent/server"
+	"nearside/cmd/nearside/daemon"
 	"nearside/cmd/nearside/doctor"
 )
 
@@ -49,6 +50,9 @@ func (g *globals) patient(c *cobra.Command, f *serveFlags) *doctor.Patient {
 		p.File = path
 	}
 	p.Config, _, p.Fault = f.load(c, g)
+	if p.Config != nil {
+		p.Engine = daemon.LocalOptions(p.Config)
+	}
 	d := socketClient(defaultSocket())
 	if found, err := g.daemon(); err == nil {
 		d = found

@@ -93,7 +93,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer cleanup()
 
-	d.local = local.New(d.localOptions(cfg, sockets))
+	near := LocalOptions(cfg)
+	near.Dir, near.Ledger, near.Memory, near.Changed, near.Log = sockets, d.store.ledger, d.freeMemory, d.touch, log
+	d.local = local.New(near)
 	d.cloud = cloud.New(cloud.Options{Targets: cloudTargets(cfg), Log: log, Changed: d.touch})
 	link := sense.ReadLink()
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
@@ -152,9 +154,10 @@ func (d *daemon) watchLink(ctx context.Context) error {
 	return nil
 }
 
-func (d *daemon) localOptions(cfg *config.Config, sockets string) local.Options {
+// LocalOptions are how the config has engines run. Where their sockets are, what
+// remembers checksums, what is known of memory and the log are to be added.
+func LocalOptions(cfg *config.Config) local.Options {
 	o := local.Options{
-		Dir: sockets, Ledger: d.store.ledger, Log: d.Log, Changed: d.touch, Memory: d.freeMemory,
 		Command: cfg.Local.Engine.Command, URL: cfg.Local.Engine.URL,
 		Idle: cfg.Local.Engine.Idle, Boot: cfg.Local.Engine.Start == "boot", Threads: cfg.Local.Engine.Threads,
 		Bound: uint64(cfg.Local.Engine.Memory), Reads: cfg.Local.Engine.Reads, Open: !cfg.Local.Engine.Sandbox,

@@ -6,6 +6,7 @@ import (
 
 	"nearside/agent/config"
 	"nearside/agent/server"
+	"nearside/local"
 )
 
 // Verdicts of a finding.
@@ -36,6 +37,7 @@ type Patient struct {
 	Built   time.Time      // when this program was, at the earliest
 	Now     time.Time
 	Environ []string       // NAME=value
+	Engine  local.Options  // as the daemon would run engines
 	Daemon  *server.Status // nil when none answers
 	Silence error          // why none does
 	Offline bool           // nothing is looked up or called beyond this device

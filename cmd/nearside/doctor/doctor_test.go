@@ -22,8 +22,16 @@ import (
 
 	"nearside/agent/config"
 	"nearside/agent/server"
+	"nearside/cmd/nearside/daemon"
 	"nearside/cmd/nearside/doctor"
+	"nearside/local/sandbox"
 )
+
+// TestMain lets the test binary close in the engines of its own.
+func TestMain(m *testing.M) {
+	sandbox.Enter()
+	os.Exit(m.Run())
+}
 
 var today = time.Date(2026, time.November, 20, 12, 0, 0, 0, time.UTC)
 
@@ -229,6 +237,7 @@ func TestLocal(t *testing.T) {
 				Engine: config.Engine{Command: []string{filepath.Join(w.dir, c.engine)}},
 				Models: []config.Model{{Name: "m", File: w.write("model", "", 0o600), SHA256: c.sum, Services: []string{"chat"}}},
 			}
+			w.Engine = daemon.LocalOptions(w.Config)
 			w.finds(c.check, doctor.Fail, c.says...)
 		})
 	}

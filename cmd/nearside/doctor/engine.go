@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/openai"
 	"nearside/local"
+	"nearside/local/sense"
 )
 
 // How long the engine may take.
@@ -62,7 +62,7 @@ func ownModels(c *config.Config) bool {
 }
 
 // checkMemory compares what is free with what the largest model needs.
-func checkMemory(_ context.Context, p *Patient) []Finding {
+func checkMemory(ctx context.Context, p *Patient) []Finding {
 	if !ownModels(p.Config) || p.Daemon != nil && p.Daemon.Engine.PID != nil {
 		return nil // none is needed, or the model is in it already
 	}
@@ -72,7 +72,7 @@ func checkMemory(_ context.Context, p *Patient) []Finding {
 			largest = max(largest, info.Size())
 		}
 	}
-	free, known := availableMemory()
+	free, known := availableMemory(ctx)
 	if !known {
 		return []Finding{warn("free memory is not known", "make sure that /proc is mounted")}
 	}
@@ -90,20 +90,10 @@ func memory(free, model int64) Finding {
 	return ok(fmt.Sprintf("%d MiB are free; the largest model needs about %d", free>>20, need>>20))
 }
 
-// availableMemory is the kernel's own estimate, in bytes.
-func availableMemory() (int64, bool) {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0, false
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var kib int64
-		if n, _ := fmt.Sscanf(lines.Text(), "MemAvailable: %d kB", &kib); n == 1 {
-			return kib << 10, true
-		}
-	}
-	return 0, false
+// availableMemory is what is left within the limits of this process, in bytes.
+func availableMemory(ctx context.Context) (int64, bool) {
+	mb, known := sense.New(sense.Options{}).Sample(ctx, time.Now())[sense.Memory].Value.(float64)
+	return int64(mb) << 20, known
 }
 
 // checkEngine tells whether there is an engine that starts with the model. Of
@@ -124,7 +114,7 @@ func checkEngine(ctx context.Context, p *Patient) []Finding {
 	case p.Daemon != nil:
 		all = append(all, ok("the daemon's is "+p.Daemon.Engine.State))
 	default:
-		all = append(all, load(ctx, p.Config))
+		all = append(all, load(ctx, p.Engine)...)
 	}
 	return all
 }
@@ -153,32 +143,34 @@ func engineAt(ctx context.Context, url string) Finding {
 }
 
 // load starts the engine with the first model, as a daemon would, and ends it.
-func load(ctx context.Context, c *config.Config) Finding {
+func load(ctx context.Context, o local.Options) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, loadLimit)
 	defer cancel()
 	dir, cleanup, err := local.SocketFolder("")
 	if err != nil {
-		return fail(err.Error(), "set TMPDIR")
+		return []Finding{fail(err.Error(), "set TMPDIR")}
 	}
 	defer cleanup()
-	m := c.Local.Models[0]
-	l := local.New(local.Options{
-		Command: c.Local.Engine.Command, Dir: dir, Boot: true, Threads: c.Local.Engine.Threads,
-		Models: []local.Model{{Name: m.Name, File: m.File, SHA256: m.SHA256, Services: m.Services, Context: m.Context}},
-		Ledger: func() local.Ledger { return nil }, Log: slog.New(slog.DiscardHandler),
-	})
+	o.Dir, o.Boot, o.Models = dir, true, o.Models[:1]
+	o.Ledger, o.Log = func() local.Ledger { return nil }, slog.New(slog.DiscardHandler)
+	l := local.New(o)
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { _ = l.Run(running); close(ended) }()
 	start := time.Now()
 	why := settled(ctx, l)
+	gaps := l.Status()[0].Gaps
 	took := time.Since(start)
 	stop()
 	<-ended
 	if why != "" {
-		return fail("the engine does not start with "+m.Name+": "+why, "check the model with: nearside model verify, or run make setup")
+		return []Finding{fail("the engine does not start with "+o.Models[0].Name+": "+why, "check the model with: nearside model verify, or run make setup")}
 	}
-	return ok(fmt.Sprintf("starts with %s within %d ms", m.Name, took.Milliseconds()))
+	all := []Finding{ok(fmt.Sprintf("starts with %s within %d ms", o.Models[0].Name, took.Milliseconds()))}
+	for _, g := range gaps {
+		all = append(all, ok("it is not closed in as it might be ("+g.What+"): "+g.Why))
+	}
+	return all
 }
 
 // settled waits until the engine is ready or will not be, and says why not.
