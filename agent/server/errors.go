@@ -11,13 +11,14 @@ import (
 	"nearside/agent"
 	"nearside/agent/openai"
 	"nearside/agent/server/callers"
+	"nearside/policy"
 )
 
 // queueFull is an error that the same request may not meet a second later.
 const queueFull = "queue_full"
 
 // later are the codes of errors that are gone after a while.
-var later = []string{queueFull, string(callers.ReasonRate), string(callers.ReasonShare), string(callers.ReasonFull)}
+var later = []string{queueFull, policy.ReasonRateLimited, string(callers.ReasonRate), string(callers.ReasonShare), string(callers.ReasonFull)}
 
 // outcomes are how the agent's errors look to a caller. It is the one place
 // where an error becomes a status.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +84,25 @@ func TestFirstComesBack(t *testing.T) {
 		t.Errorf("while the first is limited: got %v, want cloud/second", r)
 	}
 	until(t, "the first answers again", patience, func() bool { return h.ask(inCloud("again")).target() == "cloud/first" })
+}
+
+// TestAllWantFewerCalls asks when both clouds have asked for fewer calls: the
+// caller reads when to come back, and nobody is called.
+func TestAllWantFewerCalls(t *testing.T) {
+	t.Parallel()
+	first, second := newCloud(t, fake.Options{}), newCloud(t, fake.Options{})
+	h := newHouse(t, noLocal, clouds(first, second))
+	set(t, first, fake.Fault{Kind: fake.Status, Status: 429, RetryAfterS: 600})
+	set(t, second, fake.Fault{Kind: fake.Status, Status: 429, RetryAfterS: 60})
+	if r := h.ask(ask{text: "Where to?"}); r.status != 429 || r.header.Get("x-nearside-attempts") != "2" {
+		t.Errorf("the first: %v", r)
+	}
+	r := h.ask(ask{text: "And now?"})
+	wait, err := strconv.Atoi(r.header.Get("Retry-After"))
+	if err != nil || wait < 1 || wait > 60 || r.status != 429 || r.header.Get("x-nearside-reason") != "rate_limited" ||
+		r.header.Get("x-nearside-attempts") != "0" || r.header.Get("x-should-retry") != "" {
+		t.Errorf("later: %v, Retry-After %d, %v", r, wait, r.header)
+	}
 }
 
 // TestAllDown asks when no cloud can answer: an error at once, not silence.
