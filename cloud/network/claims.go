@@ -4,7 +4,13 @@ import "time"
 
 // Host takes in the state that the host app says. It outranks all else until
 // that time.
-func (m *Machine) Host(state string, until time.Time) { m.host = claim{state: state, until: until} }
+func (m *Machine) Host(state string, until time.Time) {
+	m.host = claim{state: state, until: until}
+	if state == Metered {
+		yes := true
+		m.host.is = &yes
+	}
+}
 
 // HostMetered takes in whether the host app says that bytes cost money.
 func (m *Machine) HostMetered(is bool, until time.Time) { m.metered = claim{is: &is, until: until} }

@@ -102,9 +102,8 @@ func (m *Machine) costs(at time.Time) *bool {
 	switch {
 	case m.metered.holds(at):
 		return m.metered.is
-	case m.host.holds(at) && m.host.state == Metered:
-		yes := true
-		return &yes
+	case m.host.holds(at) && m.host.is != nil:
+		return m.host.is
 	}
 	return m.bill.is
 }
