@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -21,8 +22,10 @@ import (
 	"testing"
 	"time"
 
+	"nearside/agent"
 	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
+	"nearside/policy"
 )
 
 // authority signs certificates.
@@ -88,6 +91,39 @@ func (f *far) everywhere(t *testing.T, cert tls.Certificate, h http.Handler) (ca
 	return came, func() { _ = s.Close(); <-ended }
 }
 
+// roadside is a daemon whose targets are beyond the cable.
+type roadside struct {
+	*house
+	far   *far
+	certs tls.Certificate // that the daemon trusts
+	cloud *fake.Server
+}
+
+func newRoadside(t *testing.T) *roadside {
+	t.Helper()
+	f, known := newFar(t), newAuthority(t)
+	cable(t, f)
+	f.do(func() {
+		ip(t, "link", "set", "lo", "up")
+		ip(t, "route", "add", "local", firstIP+"/32", "dev", "lo")
+		ip(t, "route", "add", "local", secondIP+"/32", "dev", "lo")
+	})
+	r := &roadside{far: f, certs: known.sign(t, firstIP, secondIP), cloud: fake.New(fake.Options{Name: "faraway"})}
+	t.Cleanup(r.cloud.Close)
+	r.house = unstarted(t, noLocal, "cloud:\n  targets:\n"+beyond("first", firstIP)+beyond("second", secondIP))
+	r.write("trusted.pem", string(known.pem()))
+	t.Setenv("SSL_CERT_FILE", filepath.Join(r.dir, "trusted.pem"))
+	r.start()
+	return r
+}
+
+// well has the cloud answer beyond the cable until stop.
+func (r *roadside) well(t *testing.T) (stop func()) {
+	t.Helper()
+	_, stop = r.far.everywhere(t, r.certs, r.cloud)
+	return stop
+}
+
 // TestPortal drives up to a charging stop whose network wants to be signed in
 // to: whatever is asked, a server with a certificate of its own answers with a
 // page. Nothing is sent to it once that is known.
@@ -95,24 +131,9 @@ func TestPortal(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	f := newFar(t)
-	cable(t, f)
-	f.do(func() {
-		ip(t, "link", "set", "lo", "up")
-		ip(t, "route", "add", "local", firstIP+"/32", "dev", "lo")
-		ip(t, "route", "add", "local", secondIP+"/32", "dev", "lo")
-	})
-	known, foreign := newAuthority(t), newAuthority(t)
-	fakes := fake.New(fake.Options{Name: "faraway"})
-	t.Cleanup(fakes.Close)
-	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>sign in</html>") })
-
-	h := unstarted(t, noLocal, "cloud:\n  targets:\n"+beyond("first", firstIP)+beyond("second", secondIP))
-	h.write("trusted.pem", string(known.pem()))
-	t.Setenv("SSL_CERT_FILE", filepath.Join(h.dir, "trusted.pem"))
-	h.start()
+	h := newRoadside(t)
 	asked := cloudAsk("What do you know of tides?")
-	_, drive := f.everywhere(t, known.sign(t, firstIP, secondIP), fakes)
+	drive := h.well(t)
 	first := h.ask(asked)
 	if first.route() != "cloud" || h.status().Connectivity.State != "online" {
 		t.Fatalf("on the road: %v, %+v", first, h.status().Connectivity)
@@ -120,21 +141,77 @@ func TestPortal(t *testing.T) {
 	until(t, "the answer is kept", patience, func() bool { return h.status().Store.Cache.Rows > 0 })
 	drive()
 
-	came, signIn := f.everywhere(t, foreign.sign(t, "10.0.0.1"), page)
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>sign in</html>") })
+	came, signIn := h.far.everywhere(t, newAuthority(t).sign(t, "10.0.0.1"), page)
 	if r := h.ask(cloudAsk("Where is the exit?")); r.route() != "none" {
 		t.Errorf("signed out: %v", r)
 	}
 	h.behindPortal(t, first, asked, came)
 	signIn()
-	_, stop := f.everywhere(t, known.sign(t, firstIP, secondIP), fakes)
-	defer stop()
-	f.plug(t, "down")
+	defer h.well(t)()
+	h.far.plug(t, "down")
 	until(t, "the daemon knows that the cable is out", patience, func() bool { return h.status().Connectivity.State == "offline" })
-	f.plug(t, "up")
+	h.far.plug(t, "up")
 	h.online(t)
-	if c := h.status().Connectivity; c.State != "online" || c.Source != "calls" {
-		t.Errorf("signed in: %+v", c)
+	h.knows("signed in", "online", "calls")
+}
+
+// knows checks what the daemon knows of the network, and from what.
+func (h *house) knows(when, state, source string) {
+	h.t.Helper()
+	s := h.status()
+	if c := s.Connectivity; c.State != state || c.Source != source || s.Signals["network"].Value != state {
+		h.t.Errorf("%s: connectivity %+v, signal %v, want %s by %s", when, c, s.Signals["network"].Value, state, source)
 	}
+}
+
+// TestPushedNetwork has the host app say what it knows of the network.
+func TestPushedNetwork(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	h := newRoadside(t)
+	defer h.well(t)()
+	large := cloudAsk("What is this? " + strings.Repeat("word ", 4000))
+	if term := h.metered(large); term != 0 {
+		t.Errorf("online: got a term of %v, want none", term)
+	}
+	h.knows("asked", "online", "calls")
+
+	h.wish(`{"metered":{"value":true,"ttl_s":3600}}`)
+	h.knows("bytes cost money", "metered", "calls")
+	if term := h.metered(large); term > -0.06 || term < -0.3 {
+		t.Errorf("20 kB where they cost money: got a term of %v", term)
+	}
+	h.wish(`{"network":{"value":"offline","ttl_s":3600}}`)
+	h.knows("about to suspend", "offline", "host")
+	h.far.silent(t, func() { h.refusesAtOnce("") })
+	h.wish(`{"network":null,"metered":null}`)
+	h.knows("nothing is said", "online", "calls")
+	h.far.plug(t, "down")
+	until(t, "the daemon knows that the cable is out", patience, func() bool { return h.status().Connectivity.State == "offline" })
+	h.wish(`{"network":{"value":"online","ttl_s":3600}}`)
+	h.knows("the host app knows another way", "online", "host")
+}
+
+// metered asks what the cloud answers, and is the term of its bytes in the plan.
+func (h *house) metered(a ask) float64 {
+	h.t.Helper()
+	r := h.ask(a)
+	if r.route() != "cloud" {
+		h.t.Errorf("got %v, want an answer of the cloud", r)
+	}
+	var rec agent.Record
+	if err := json.Unmarshal(h.get("/v1/decisions/"+r.header.Get("x-nearside-decision")), &rec); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, s := range rec.Steps {
+		if s.Kind == policy.StepCloud {
+			return s.Terms.Metered
+		}
+	}
+	h.t.Fatalf("no cloud step in %+v", rec.Plan)
+	return 0
 }
 
 // beyond is the config of a target beyond the cable.
@@ -145,10 +222,8 @@ func beyond(name, ip string) string {
 // behindPortal asks a daemon that has met a portal.
 func (h *house) behindPortal(t *testing.T, first *reply, asked ask, came *atomic.Int64) {
 	t.Helper()
+	h.knows("signed out", "portal", "calls")
 	s := h.status()
-	if s.Connectivity.State != "portal" || s.Connectivity.Source != "calls" || s.Signals["network"].Value != "portal" {
-		t.Fatalf("connectivity %+v, signal %v", s.Connectivity, s.Signals["network"])
-	}
 	hint := func(c server.Condition) bool { return c.Name == "network" && strings.Contains(c.Hint, "sign in") }
 	if !slices.ContainsFunc(s.Health, hint) {
 		t.Errorf("health says nothing of a portal: %+v", s.Health)
