@@ -1,0 +1,97 @@
+package schema
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// A check may take so many steps, one for every schema that meets a value.
+const (
+	leastFuel   = 20_000
+	fuelPerByte = 16
+)
+
+// meter has every part of the schema that can call for more work count its
+// steps. The format of a part is looked at before all that is below it, so the
+// count is taken there.
+func (s *Schema) meter() {
+	seen := map[*jsonschema.Schema]bool{}
+	var visit func(part *jsonschema.Schema)
+	visit = func(part *jsonschema.Schema) {
+		if part == nil || seen[part] || part.Bool != nil {
+			return
+		}
+		seen[part] = true
+		own := part.Format
+		part.Format = &jsonschema.Format{Name: "metered", Validate: func(v any) error {
+			if s.fuel--; s.fuel < 0 {
+				panic(errCostly)
+			}
+			if own == nil {
+				return nil
+			}
+			return own.Validate(v)
+		}}
+		for _, below := range parts(part) {
+			visit(below)
+		}
+	}
+	visit(s.graph)
+}
+
+// parts are the schemas that a schema applies.
+func parts(s *jsonschema.Schema) []*jsonschema.Schema {
+	all := []*jsonschema.Schema{
+		s.Ref, s.RecursiveRef, s.Not, s.If, s.Then, s.Else, s.PropertyNames, s.UnevaluatedProperties,
+		s.Contains, s.Items2020, s.UnevaluatedItems, s.ContentSchema,
+	}
+	if s.DynamicRef != nil {
+		all = append(all, s.DynamicRef.Ref)
+	}
+	all = slices.Concat(all, s.AllOf, s.AnyOf, s.OneOf, s.PrefixItems,
+		slices.Collect(maps.Values(s.Properties)), slices.Collect(maps.Values(s.PatternProperties)), slices.Collect(maps.Values(s.DependentSchemas)))
+	for _, v := range append(slices.Collect(maps.Values(s.Dependencies)), s.AdditionalProperties, s.Items, s.AdditionalItems) {
+		switch v := v.(type) {
+		case *jsonschema.Schema:
+			all = append(all, v)
+		case []*jsonschema.Schema:
+			all = append(all, v...)
+		}
+	}
+	return all
+}
+
+// maxPatterns bounds the size of all patterns of a schema together, repeats
+// multiplied out.
+const maxPatterns = 20_000
+
+// patterns compiles regular expressions. Those of Go take time linear in the
+// text; only their size has to be bounded.
+type patterns struct{ left int }
+
+func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	if p.left -= weight(tree); p.left < 0 {
+		return nil, fmt.Errorf("its patterns are too large")
+	}
+	return regexp.Compile(text)
+}
+
+func weight(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += weight(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(1, re.Min, re.Max)
+	}
+	return n
+}
