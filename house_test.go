@@ -17,9 +17,7 @@ import (
 // is a decision: make it here first.
 var arrows = map[string][]string{
 	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "local/sandbox", "policy"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "local", "local/sandbox", "local/sense", "policy", "store"},
-	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "local/sandbox", "policy"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "local", "local/sandbox", "local/sense", "policy", "store"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "local", "local/sandbox", "local/sense", "policy", "store"},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/listen", "local", "local/sense", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
@@ -30,7 +28,6 @@ var arrows = map[string][]string{
 	"agent/config":            {"agent/config/strict", "agent/schema", "policy"},
 	"agent/config/strict":     {},
 	"agent/openai":            {},
-	"agent/server/metrics":    {"agent", "agent/server"},
 	"agent/schema":            {},
 	"agent/openai/embed":      {"agent/openai"},
 	"agent/server":            {"agent", "agent/openai", "agent/openai/embed", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/signals", "policy"},

@@ -145,7 +145,7 @@ func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step)
 	end := stepEnd(w.started, w.ask.DeadlineMS, later)
 	limits := w.Policy.Doc.Limits
 	call := openai.Call{
-		Request: w.in.Request, Targets: step.Targets(), Hold: step.CommitTokens, Budget: time.Until(end),
+		Request: w.in.Request, ID: w.result.Decision, Targets: step.Targets(), Hold: step.CommitTokens, Budget: time.Until(end),
 		Attempt: time.Duration(limits.AttemptMS) * time.Millisecond,
 		Silence: time.Duration(limits.SilenceMS) * time.Millisecond,
 		Check:   w.Services[w.ask.Service].Reply,

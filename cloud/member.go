@@ -84,7 +84,11 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 func (m *member) client() *openai.Client {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &openai.Client{Base: m.Base, Key: m.key, HTTP: m.http}
+	c := &openai.Client{Base: m.Base, Key: m.key, HTTP: m.http}
+	if m.KeyIn != "" {
+		c.Key = ""
+	}
+	return c
 }
 
 // forever sets a target aside until something else changes.
@@ -125,7 +129,7 @@ func ownFault(err error) bool {
 // model is wrong, or it wants fewer calls.
 func (m *member) setAside(err error, now time.Time) {
 	var e *openai.Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e.OfRequest() {
 		return
 	}
 	m.mu.Lock()

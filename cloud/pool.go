@@ -21,11 +21,17 @@ type Target struct {
 	Name     string            // cloud/NAME
 	Base     string            // base URL, such as https://api.example/v1
 	Models   map[string]string // the target's model by service
+	APIs     map[string]API    // where a service is, for a target that is no model; nil for others
 	Services []string
-	Context  int  // tokens; 0 is not known
-	Keyed    bool // it needs a key, see SetKey; until then it is left alone
+	Header   map[string]string // sent with every call to an API
+	KeyIn    string            // the header an API wants its key in; "" is a bearer token
+	Context  int               // tokens; 0 is not known
+	Keyed    bool              // it needs a key, see SetKey; until then it is left alone
 	Price    *Price
 }
+
+// API is where a service is, and how it is asked.
+type API struct{ Method, Path string }
 
 // Price is in USD per million tokens.
 type Price struct{ Input, Output float64 }
@@ -125,7 +131,7 @@ func (p *Pool) again(call openai.Call, err error, end time.Time) error {
 	if errors.As(err, &e) {
 		return retriable(e, left)
 	}
-	if errors.Is(err, openai.ErrTimeout) || !ownFault(err) || len(p.callable(call.Targets)) == 0 {
+	if errors.Is(err, openai.ErrTimeout) || errors.Is(err, openai.ErrUnfit) || !ownFault(err) || len(p.callable(call.Targets)) == 0 {
 		return backoff.Permanent(err)
 	}
 	return err

@@ -5,11 +5,12 @@ import "time"
 // Config is what an operator can set, see [Load] and [Default]; paths are
 // absolute. Call [Config.Validate] after flags have been put over it.
 type Config struct {
-	Listen  Listen   `json:"listen"`
-	State   string   `json:"state"` // folder of the daemon's files, 0700; "" when there is no home: nothing outlasts a run
-	Local   Local    `json:"local"`
-	Cloud   Cloud    `json:"cloud"`
-	Callers []Caller `json:"callers,omitempty"` // who may ask; none: every local user
+	Listen   Listen              `json:"listen"`
+	State    string              `json:"state"` // folder of the daemon's files, 0700; "" when there is no home: nothing outlasts a run
+	Local    Local               `json:"local"`
+	Cloud    Cloud               `json:"cloud"`
+	Services map[string]*Service `json:"services,omitempty"` // what is set for JSON APIs, by service
+	Callers  []Caller            `json:"callers,omitempty"`  // who may ask; none: every local user
 	// Strangers says what those not listed may do: allow or refuse; "" is allow
 	// where nobody is listed, else refuse.
 	Strangers string        `json:"strangers,omitempty"`
@@ -83,13 +84,18 @@ type Cloud struct {
 // Target is one cloud API.
 type Target struct {
 	Name     string            `json:"name"`
-	Kind     string            `json:"kind"` // openai
+	Kind     string            `json:"kind"` // openai, http
 	BaseURL  string            `json:"base_url"`
 	Key      Key               `json:"key,omitzero"`
-	Models   map[string]string `json:"models"`   // by service
-	Services []string          `json:"services"` // those of Models that are offered
+	Models   map[string]string `json:"models,omitempty"` // by service; of kind openai
+	Services Offer             `json:"services"`
 	Price    *Price            `json:"price,omitempty"`
 	Context  int               `json:"context,omitempty"` // tokens; 0 is not known
+
+	// Of kind http: the header the key goes into, as a bearer token when that is
+	// absent, and headers that go with every call.
+	KeyHeader string            `json:"key_header,omitempty"`
+	Headers   map[string]string `json:"headers,omitempty"`
 }
 
 // Price is in USD per million tokens.

@@ -32,7 +32,7 @@ func TestFaults(t *testing.T) {
 	f("cache: {lifetime: 1h}", "1:9: cache.lifetime: unknown key; known are fresh, stale, max_bytes")
 	f("drain: 1s\nstate: /a\ndrain: 2s\n", "3:1: drain: is there twice, first in line 1")
 	f("state:\nlocal: ~\n", "1:1: state: has no value; give it one or remove it", "2:1: local: has no value; give it one or remove it")
-	f("\"a\\eb\": 1", `1:1: "a\x1bb": unknown key; known are listen, state, local, cloud, callers, strangers, cache, policy, remote, drain, log`)
+	f("\"a\\eb\": 1", `1:1: "a\x1bb": unknown key; known are listen, state, local, cloud, services, callers, strangers, cache, policy, remote, drain, log`)
 	// types
 	f("state: 3", "1:1: state: must be text, not a number; put it in quotes")
 	f("state: [a]", "1:1: state: must be text, not a list")
@@ -81,7 +81,7 @@ func TestFaults(t *testing.T) {
 	f("cloud:\n  targets:\n  - name: a\n    kind: gpt\n    services: [chat]\n    context: -1\n    price: {input: -1, output: 1}",
 		"3:5: cloud.targets[0].base_url: is missing",
 		"3:5: cloud.targets[0].models: is missing or empty; such as {chat: some-model}",
-		`4:5: cloud.targets[0].kind: "gpt" must be one of openai`,
+		`4:5: cloud.targets[0].kind: "gpt" must be one of openai, http`,
 		`5:16: cloud.targets[0].services[0]: "chat" has no model in models`,
 		"6:5: cloud.targets[0].context: must be 0 or more",
 		"7:13: cloud.targets[0].price.input: must be a number of USD, 0 or more")

@@ -26,7 +26,7 @@ func fuzz(f *testing.F, load func(path string) error) {
 
 func FuzzLoad(f *testing.F) {
 	f.Setenv("XDG_CACHE_HOME", f.TempDir())
-	for _, seed := range []string{full, private, target, "a: &a [*a]", "? a", "- - -\n -", "a: |\n b\n c: >-\n", "{a: [}", "<<: x", "!!a b: c"} {
+	for _, seed := range []string{full, private, target, shop, "a: &a [*a]", "? a", "- - -\n -", "a: |\n b\n c: >-\n", "{a: [}", "<<: x", "!!a b: c"} {
 		f.Add([]byte(seed))
 	}
 	fuzz(f, func(path string) error {

@@ -2,9 +2,7 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"nearside/agent/config/strict"
@@ -63,10 +61,9 @@ func (c *Config) complete(path string) error {
 		}
 	}
 	for i := range c.Cloud.Targets {
-		if t := &c.Cloud.Targets[i]; t.Services == nil {
-			t.Services = slices.Sorted(maps.Keys(t.Models))
-		}
+		c.Cloud.Targets[i].complete()
 	}
+	c.readDocs()
 	for i, host := range c.Listen.Hosts {
 		c.Listen.Hosts[i] = strings.ToLower(host)
 	}
@@ -92,6 +89,9 @@ func (c *Config) files() []*string {
 	files = append(files, program(c.Local.Engine.Command)...)
 	for i := range c.Local.Engine.Reads {
 		files = append(files, &c.Local.Engine.Reads[i])
+	}
+	for _, d := range c.docs() {
+		files = append(files, &d.File)
 	}
 	for _, k := range c.keys() {
 		files = append(files, &k.File)

@@ -91,11 +91,11 @@ func TestFull(t *testing.T) {
 		},
 		Cloud: config.Cloud{Targets: []config.Target{{
 			Name: "first", Kind: "openai", BaseURL: "https://api.example/v1", Key: config.Key{Env: "FIRST_KEY"},
-			Models: map[string]string{"chat": "some-model", "embed": "e"}, Services: []string{"chat", "embed"},
+			Models: map[string]string{"chat": "some-model", "embed": "e"}, Services: config.Offer{Names: []string{"chat", "embed"}},
 			Price: &config.Price{Input: 0.4, Output: 1.6},
 		}, {
 			Name: "second", Kind: "openai", BaseURL: "http://127.0.0.1:8080", Key: config.Key{File: filepath.Join(dir, "second.key")},
-			Models: map[string]string{"chat": "other", "embed": "e"}, Services: []string{"chat"}, Context: 128000,
+			Models: map[string]string{"chat": "other", "embed": "e"}, Services: config.Offer{Names: []string{"chat"}}, Context: 128000,
 		}}},
 		Cache:  config.Cache{Fresh: 30 * time.Minute, Stale: 168 * time.Hour, MaxBytes: 2 << 20},
 		Policy: filepath.Join(dir, "policy.yaml"),

@@ -19,15 +19,21 @@ func (v *validator) cloud(targets []Target) {
 }
 
 func (v *validator) target(path string, t *Target) {
-	v.oneOf(path+".kind", t.Kind, "openai")
+	v.oneOf(path+".kind", t.Kind, "openai", "http")
 	v.url(path+".base_url", t.BaseURL, "http", "https")
 	v.key(path+".key", t.Key)
+	if t.Kind == "http" {
+		v.api(path, t)
+		return
+	}
+	v.check(t.Services.APIs == nil, path+".services", "must be a list of names; only kind: http has paths")
+	v.check(t.Headers == nil && t.KeyHeader == "", path, "has headers or key_header, which only kind: http takes")
 	v.check(len(t.Models) > 0, path+".models", "is missing or empty; such as {chat: some-model}")
 	v.services(path+".models", slices.Sorted(maps.Keys(t.Models)))
 	for _, service := range slices.Sorted(maps.Keys(t.Models)) {
 		v.check(t.Models[service] != "", path+".models."+service, "is empty")
 	}
-	for i, service := range t.Services {
+	for i, service := range t.Services.Names {
 		_, ok := t.Models[service]
 		v.check(ok, fmt.Sprintf("%s.services[%d]", path, i), "%q has no model in models", service)
 	}

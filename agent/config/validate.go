@@ -30,6 +30,7 @@ func (c *Config) Validate() []policy.Problem {
 	v.check(c.State == "" || filepath.IsAbs(c.State), "state", "must be a path")
 	v.local(&c.Local)
 	v.cloud(c.Cloud.Targets)
+	v.apis(c)
 	v.callers(c)
 	v.cache(c.Cache)
 	v.check(c.Drain >= 0 && c.Drain <= maxDrain, "drain", "must be from 0s to 10m")
@@ -61,6 +62,7 @@ func (c *Config) Warnings() []Warning {
 	if c.InstalledFault != "" {
 		list = append(list, Warning{"what is installed is not used: " + c.InstalledFault, "run make setup again, or remove it"})
 	}
+	list = append(list, c.unoffered()...)
 	for i, t := range c.Cloud.Targets {
 		u, err := url.Parse(t.BaseURL)
 		if err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {

@@ -21,6 +21,7 @@ const maxReply = 32 << 20
 // order, and how long they have.
 type Call struct {
 	Request *Request
+	ID      string                  // of what is asked, the same for every attempt
 	Targets []string                // local/NAME or cloud/NAME, best first
 	Hold    int                     // tokens of a stream to read before it is given out; -1 is all
 	Budget  time.Duration           // until the last byte of a plain reply or the held tokens of a stream

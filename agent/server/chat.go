@@ -221,12 +221,7 @@ func (o *sse) copy(stream *openai.Stream) error {
 }
 
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
-	decode, err := decoderOf(r.URL.Query().Get("service"))
-	if err != nil {
-		writeError(w, wireError(err))
-		return
-	}
-	in, err := s.read(w, r, decode)
+	in, err := s.read(w, r, decoderOf(r.URL.Query().Get("service")))
 	if err != nil {
 		writeError(w, wireError(err))
 		return

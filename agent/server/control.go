@@ -134,6 +134,9 @@ func methodOf(path string) (string, bool) {
 			return http.MethodGet, true
 		}
 	}
+	if strings.HasPrefix(path, "/v1/call/") {
+		return http.MethodPost, true
+	}
 	method, ok := known[path]
 	return method, ok
 }

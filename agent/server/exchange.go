@@ -1,9 +1,12 @@
 package server
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
+	"nearside/agent"
 	"nearside/agent/openai"
 	"nearside/agent/openai/embed"
 )
@@ -12,30 +15,53 @@ import (
 type decoder func(body []byte) (*openai.Request, error)
 
 // decoderOf is the decoder of a service; "" is chat.
-func decoderOf(service string) (decoder, error) {
+func decoderOf(service string) decoder {
 	switch service {
 	case "", openai.Chat:
-		return openai.Decode, nil
+		return openai.Decode
 	case embed.Service:
-		return embed.Decode, nil
+		return embed.Decode
 	}
-	return nil, openai.Invalid("service", "service is %.40q; it must be chat or embed.", service)
+	return func(body []byte) (*openai.Request, error) { return decodeAPI(service, body) }
+}
+
+// decodeAPI takes any JSON; what the service wants of it, its schema says.
+func decodeAPI(service string, body []byte) (*openai.Request, error) {
+	if !json.Valid(body) || !utf8.Valid(body) {
+		return nil, openai.Invalid("body", "The body must be JSON in UTF-8.")
+	}
+	return agent.API(service, body), nil
 }
 
 // exchange answers what has no streams: one body in, one body out.
-func (s *Server) exchange(decode decoder) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Nearside-Route", "none") // until it is known better
-		in, err := s.read(w, r, decode)
-		if err != nil {
-			writeError(w, wireError(err))
-			return
-		}
-		if strings.EqualFold(single(r.Header, "X-Nearside-Defer"), "only") {
-			writeError(w, unbuiltError("x-nearside-defer: only"))
-			return
-		}
-		result, err := s.handle(r, in)
-		s.plain(w, result, err)
+func (s *Server) exchange(w http.ResponseWriter, r *http.Request, decode decoder) {
+	w.Header().Set("X-Nearside-Route", "none") // until it is known better
+	in, err := s.read(w, r, decode)
+	if err != nil {
+		writeError(w, wireError(err))
+		return
 	}
+	if strings.EqualFold(single(r.Header, "X-Nearside-Defer"), "only") {
+		writeError(w, unbuiltError("x-nearside-defer: only"))
+		return
+	}
+	result, err := s.handle(r, in)
+	s.plain(w, result, err)
+}
+
+// ownRoutes are of services that are no JSON APIs.
+var ownRoutes = map[string]string{openai.Chat: "/v1/chat/completions", embed.Service: "/v1/embeddings"}
+
+func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) { s.exchange(w, r, embed.Decode) }
+
+func (s *Server) call(w http.ResponseWriter, r *http.Request) {
+	service := r.PathValue("service")
+	if own, ok := ownRoutes[service]; ok {
+		writeError(w, &openai.Error{
+			Status: http.StatusNotFound, Type: "invalid_request_error", Code: "service_not_found", Param: "service",
+			Message: service + " has a route of its own: POST " + own + ".",
+		})
+		return
+	}
+	s.exchange(w, r, func(body []byte) (*openai.Request, error) { return decodeAPI(service, body) })
 }

@@ -31,7 +31,13 @@ func (f *askFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.mode, "mode", "", "who may answer: auto, local or cloud")
 	c.Flags().StringVar(&f.model, "model", "auto", "model name: auto, local, cloud, private, local/NAME or cloud/NAME")
 	c.Flags().StringVar(&f.system, "system", "", "system prompt")
-	c.Flags().BoolVar(&f.private, "private", false, "the question never leaves the device and is kept nowhere")
+	f.addBounds(c)
+	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"auto", "local", "cloud"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// addBounds adds the flags that every service has.
+func (f *askFlags) addBounds(c *cobra.Command) {
+	c.Flags().BoolVar(&f.private, "private", false, "what is sent never leaves the device and is kept nowhere")
 	c.Flags().DurationVar(&f.deadline, "deadline", 0, "how long the answer may take, such as 5s")
 	c.Flags().StringVar(&f.maxCost, "max-cost", "", "most it may cost, in USD")
 	c.PreRunE = func(c *cobra.Command, _ []string) error {
@@ -40,7 +46,6 @@ func (f *askFlags) add(c *cobra.Command) {
 		}
 		return nil
 	}
-	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"auto", "local", "cloud"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (f *askFlags) header() http.Header {
@@ -153,13 +158,9 @@ func printAnswer(w io.Writer, resp *http.Response, took time.Duration) error {
 	if err != nil {
 		return err
 	}
-	h := resp.Header
-	attempts, _ := strconv.Atoi(h.Get("x-nearside-attempts"))
-	return json.NewEncoder(w).Encode(map[string]any{
-		"answer": answer.Text(), "route": h.Get("x-nearside-route"), "target": h.Get("x-nearside-target"),
-		"model": h.Get("x-nearside-model"), "reason": h.Get("x-nearside-reason"), "attempts": attempts,
-		"degraded": h.Get("x-nearside-degraded") == "1", "decision": h.Get("x-nearside-decision"), "ms": took.Milliseconds(),
-	})
+	head := headOf(resp.Header, took)
+	head["answer"] = answer.Text()
+	return json.NewEncoder(w).Encode(head)
 }
 
 // printStream prints the text of a stream as it comes, and ends its last line

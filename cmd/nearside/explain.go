@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -48,21 +47,7 @@ func (f *askFlags) explain(c *cobra.Command, g *globals, assumed, args []string)
 	if len(assumed) > 0 {
 		h.Set("x-nearside-signals", strings.Join(assumed, ","))
 	}
-	resp, err := g.post(c.Context(), "/v1/explain", f.body(text, false), h)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if g.json {
-		_, err := io.Copy(c.OutOrStdout(), resp.Body)
-		return err
-	}
-	var e agent.Explanation
-	if err := json.NewDecoder(resp.Body).Decode(&e); err != nil {
-		return fmt.Errorf("read the plan: %w", err)
-	}
-	printPlan(c.OutOrStdout(), &e)
-	return nil
+	return explainCall(c, g, "/v1/explain", f.body(text, false), h)
 }
 
 // printPlan tells a plan to a person.

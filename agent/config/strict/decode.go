@@ -16,6 +16,10 @@ import (
 // unknown names in it are not repeated in errors.
 type Secret interface{ IsSecret() }
 
+// Forms is a value that may be written as a list or as keys with values. Form
+// gives where to read it into, a pointer.
+type Forms interface{ Form(keyed bool) any }
+
 // Decoder is the outcome of [Decode]: what was wrong with a text so far, and
 // where everything in it stands.
 type Decoder struct {
@@ -74,6 +78,10 @@ func (d *Decoder) value(path string, node ast.Node, out reflect.Value) {
 	if d.special(path, node, out) {
 		return
 	}
+	if f, ok := out.Addr().Interface().(Forms); ok {
+		_, keyed := node.(ast.MapNode)
+		out = reflect.ValueOf(f.Form(keyed)).Elem()
+	}
 	switch out.Kind() {
 	case reflect.Struct:
 		d.record(path, node, out)
@@ -95,9 +103,9 @@ func (d *Decoder) special(path string, node ast.Node, out reflect.Value) bool {
 	var err error
 	switch x := out.Addr().Interface().(type) {
 	case *time.Duration:
-		*x, err = parseDuration(plain.GetToken().Value)
+		*x, err = parseDuration(textOf(plain))
 	case encoding.TextUnmarshaler:
-		err = x.UnmarshalText([]byte(plain.GetToken().Value))
+		err = x.UnmarshalText([]byte(textOf(plain)))
 	default:
 		return false
 	}
@@ -105,6 +113,14 @@ func (d *Decoder) special(path string, node ast.Node, out reflect.Value) bool {
 		d.fault(path, "%s", err)
 	}
 	return true
+}
+
+// textOf is a plain value as it was written, without quotes.
+func textOf(node ast.ScalarNode) string {
+	if block, ok := node.(*ast.LiteralNode); ok {
+		return block.Value.Value
+	}
+	return node.GetToken().Value
 }
 
 func parseDuration(text string) (time.Duration, error) {

@@ -7,6 +7,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/schema"
 	"nearside/agent/server"
 	"nearside/cloud"
 )
@@ -102,7 +103,7 @@ func swapped(old, fresh *config.Config) *config.Config {
 	next.Listen.Token, next.Listen.Asks = fresh.Listen.Token, fresh.Listen.Asks
 	next.Callers, next.Strangers = fresh.Callers, fresh.Strangers
 	next.Cache.Fresh, next.Cache.Stale = fresh.Cache.Fresh, fresh.Cache.Stale
-	next.Cloud, next.Policy = fresh.Cloud, fresh.Policy
+	next.Cloud, next.Services, next.Policy = fresh.Cloud, fresh.Services, fresh.Policy
 	return &next
 }
 
@@ -120,8 +121,34 @@ func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]clou
 func (d *daemon) settings(cfg *config.Config, p *agent.Policy) agent.Settings {
 	return agent.Settings{
 		Policy: p, Keep: agent.Keep{Fresh: cfg.Cache.Fresh, Stale: cfg.Cache.Stale},
-		Salt: d.local.Salt() + cloudSalt(cfg.Cloud.Targets),
+		Salt: d.local.Salt() + cloudSalt(cfg.Cloud.Targets), Services: services(cfg),
 	}
+}
+
+// services is what is set for JSON APIs. The config is valid, and so are its
+// schemas.
+func services(cfg *config.Config) map[string]agent.Service {
+	all := map[string]agent.Service{}
+	for name, c := range cfg.Services {
+		s := agent.Service{Keep: &agent.Keep{Fresh: c.Fresh, Stale: cfg.Cache.Stale}}
+		if c.Stale != nil {
+			s.Keep.Stale = *c.Stale
+		}
+		if !c.Default.IsZero() {
+			s.Default = []byte(c.Default.Text)
+		}
+		s.Request, s.Reply = check(c.RequestSchema), check(c.ReplySchema)
+		all[name] = s
+	}
+	return all
+}
+
+// check is what a schema holds bodies to, nil when there is none.
+func check(d config.Doc) func([]byte) error {
+	if s, err := schema.Compile([]byte(d.Text)); err == nil && !d.IsZero() {
+		return s.Check
+	}
+	return nil
 }
 
 func doors(cfg *config.Config) server.Doors {

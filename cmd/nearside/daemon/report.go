@@ -5,6 +5,7 @@ import (
 
 	"nearside/agent/openai"
 	"nearside/agent/server"
+	"nearside/cloud"
 	"nearside/local"
 	"nearside/store"
 )
@@ -34,7 +35,7 @@ func (d *daemon) status() server.Status {
 			t.Usable, t.Why = false, why
 		}
 		s.Targets = append(s.Targets, measured(server.TargetStatus{
-			Name: t.Name, Kind: "openai", Services: t.Services, Usable: t.Usable, Why: filled(t.Why), Breaker: &t.Breaker,
+			Name: t.Name, Kind: kind(t.Target), Services: t.Services, Usable: t.Usable, Why: filled(t.Why), Breaker: &t.Breaker,
 		}, t.Summary))
 	}
 	if len(locals) > 0 {
@@ -43,6 +44,13 @@ func (d *daemon) status() server.Status {
 	s.Store = d.storeStatus()
 	s.Health = d.health(locals, &s)
 	return s
+}
+
+func kind(t cloud.Target) string {
+	if t.APIs != nil {
+		return "http"
+	}
+	return "openai"
 }
 
 // measured is the target with the figures of its latest calls.

@@ -178,8 +178,14 @@ func cloudTargets(cfg *config.Config) []cloud.Target {
 	var all []cloud.Target
 	for _, t := range cfg.Cloud.Targets {
 		c := cloud.Target{
-			Name: "cloud/" + t.Name, Base: t.BaseURL, Models: t.Models, Services: t.Services,
-			Context: t.Context, Keyed: !t.Key.IsZero(),
+			Name: "cloud/" + t.Name, Base: t.BaseURL, Models: t.Models, Services: t.Services.Names,
+			Context: t.Context, Keyed: !t.Key.IsZero(), Header: t.Headers, KeyIn: t.KeyHeader,
+		}
+		for name, api := range t.Services.APIs {
+			if c.APIs == nil {
+				c.APIs = map[string]cloud.API{}
+			}
+			c.APIs[name] = cloud.API{Method: api.Method, Path: api.Path}
 		}
 		if t.Price != nil {
 			c.Price = &cloud.Price{Input: t.Price.Input, Output: t.Price.Output}
@@ -193,7 +199,7 @@ func cloudTargets(cfg *config.Config) []cloud.Target {
 func cloudSalt(targets []config.Target) string {
 	var b strings.Builder
 	for _, t := range targets {
-		fmt.Fprintf(&b, "%s %v\n", t.Name, t.Models) // maps print in the order of their keys
+		fmt.Fprintf(&b, "%s %v %v\n", t.Name, t.Models, t.Services.APIs) // maps print in the order of their keys
 	}
 	return b.String()
 }
