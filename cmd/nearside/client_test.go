@@ -65,7 +65,10 @@ func checks(t *testing.T, n int, command ...string) {
 
 // startOnTCP starts the daemon with a port of its own and waits until it
 // answers there.
-func (h *house) startOnTCP() (addr string) {
+func (h *house) startOnTCP() (addr string) { return h.startAt("http", http.DefaultClient) }
+
+// startAt does so for the client of another scheme.
+func (h *house) startAt(scheme string, client *http.Client) (addr string) {
 	h.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -81,7 +84,7 @@ func (h *house) startOnTCP() (addr string) {
 	}
 	go func(cmd *exec.Cmd) { h.ended <- cmd.Wait() }(h.cmd)
 	until(h.t, "the daemon answers over TCP", patience, func() bool {
-		resp, err := http.Get("http://" + addr + "/healthz")
+		resp, err := client.Get(scheme + "://" + addr + "/healthz")
 		if err != nil {
 			return false
 		}
