@@ -19,6 +19,13 @@ const (
 // bound keeps the body of the request to its size, and all large ones together
 // to theirs, until the function it returns is called.
 func (s *Server) bound(w http.ResponseWriter, r *http.Request) (release func()) {
+	if len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close") // it may have had a length, too: what follows is not to be trusted
+	}
+	if r.ContentLength > maxBody {
+		r.Body = tooLarge{}
+		return func() {}
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if r.ContentLength >= 0 && r.ContentLength <= small {
 		return func() {}
@@ -27,6 +34,12 @@ func (s *Server) bound(w http.ResponseWriter, r *http.Request) (release func()) 
 	r.Body = b
 	return func() { s.bodies.Add(-b.held) }
 }
+
+// tooLarge is a body whose length says that it is: it is not waited for.
+type tooLarge struct{}
+
+func (tooLarge) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: maxBody} }
+func (tooLarge) Close() error             { return nil }
 
 // body takes leave for what it reads from what all may hold.
 type body struct {

@@ -24,11 +24,11 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (a
 		return in, err
 	}
 	body, err := io.ReadAll(r.Body)
-	// From here on a read only waits for the caller to go away, as long as the answer takes.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if err != nil {
 		return in, bodyError(err)
 	}
+	// From here on a read only waits for the caller to go away, as long as the answer takes.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	in.Request, err = decode(body)
 	return in, err
 }
@@ -57,6 +57,7 @@ func (s *Server) plain(w http.ResponseWriter, result *agent.Result, err error) {
 	writeHead(w.Header(), &result.Head)
 	if errors.Is(err, agent.ErrCallerOff) {
 		result.Close(agent.Finish{Err: err})
+		writeError(w, errLeft)
 		return
 	}
 	if err != nil {
@@ -184,12 +185,13 @@ func (o *sse) finish(result *agent.Result) {
 // refuse says why there is no answer: as a plain error while that is possible,
 // else as an error event.
 func (o *sse) refuse(result *agent.Result, err error) {
-	if errors.Is(err, agent.ErrCallerOff) {
-		result.Close(agent.Finish{Err: err})
-		return
+	e, status := errLeft, 0
+	if !errors.Is(err, agent.ErrCallerOff) {
+		e = wireError(err)
+		status = e.Status
+		err = nil
 	}
-	e := wireError(err)
-	result.Close(agent.Finish{Status: e.Status})
+	result.Close(agent.Finish{Status: status, Err: err})
 	if o.begun {
 		o.trailer(&result.Head)
 		_ = o.line("data: " + string(e.Body()))

@@ -43,6 +43,13 @@ var outcomes = []struct {
 	{agent.ErrUpstream, http.StatusBadGateway, "upstream_error", "upstream_error", " See /v1/decisions/{id} for what each target did."},
 }
 
+// errLeft is for a caller that closed its half of the connection and still
+// reads; one that is gone hears nothing.
+var errLeft = &openai.Error{
+	Status: http.StatusBadRequest, Type: "invalid_request_error", Code: "caller_gone",
+	Message: "The connection was closed for writing, which is taken for leaving; keep it open until the answer is there.",
+}
+
 // wireError turns any error into what the caller reads.
 func wireError(err error) *openai.Error {
 	var e *openai.Error
@@ -86,7 +93,7 @@ func sentence(err error) string {
 // writeError answers with an error in the OpenAI shape. Only what is [later]
 // gone may be tried again: everything else was tried here already, or cannot help.
 func writeError(w http.ResponseWriter, e *openai.Error) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(unread))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(rest))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	if e.Status == http.StatusTooManyRequests {

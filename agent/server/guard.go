@@ -10,19 +10,29 @@ import (
 	"nearside/agent/server/callers"
 )
 
-// guard refuses what a browser was talked into: over TCP the Host must be one
-// of ours, and an Origin or Referer only comes through where pages are taken
-// and it is listed. It refuses callers that may not have what the route needs,
-// see [callers.Book.Admit]; "{NAME}" is the service the path has there. Then it
+// home refuses, before anything else, what names a host that is not ours: over
+// TCP a page may have had its own name lead here.
+func (s *Server) home(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", requestID(r))
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread)) // of what is answered at once
+		if !callers.LineOf(r).Unix() && !slices.Contains(s.doors.Load().Hosts, hostOnly(r.Host)) {
+			s.refuse(w, hostRefused, forbidden("The Host header is not one this server answers to; use localhost, or add it to listen.hosts."))
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// guard refuses what a page talked a browser into, unless pages are taken and
+// this one is listed, and callers that may not have what the route needs, see
+// [callers.Book.Admit]; "{NAME}" is the service the path has there. Then it
 // bounds the body, and passes on.
 func (s *Server) guard(pages bool, need string, h http.HandlerFunc) http.Handler {
 	wild := strings.Trim(need, "{}")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Request-Id", requestID(r))
-		ctl := http.NewResponseController(w)
-		_ = ctl.SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread)) // of a refusal, or of a reply made at once
-		if reason, e := s.strange(r, pages); e != nil {
-			s.refuse(w, reason, e)
+		if s.fromPage(r, pages) {
+			s.refuse(w, originRefused, forbidden("Calls from web pages are not taken here; an origin of yours goes into listen.origins, for the OpenAI routes only."))
 			return
 		}
 		allow(w, r)
@@ -37,13 +47,23 @@ func (s *Server) guard(pages bool, need string, h http.HandlerFunc) http.Handler
 			return
 		}
 		defer pass.Leave()
-		if pass.Asks() {
-			_ = ctl.SetWriteDeadline(time.Time{}) // it is set when there is an answer
-		}
-		_ = ctl.SetReadDeadline(time.Now().Add(s.opts.Limits.Body))
 		defer s.bound(w, r)()
-		h(w, r)
+		s.serve(w, r, pass.Asks(), h)
 	})
+}
+
+// serve gives the body its time. An ask takes as long as its answer takes; what
+// is left of the answer then has the time of other replies.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, asks bool, h http.HandlerFunc) {
+	ctl := http.NewResponseController(w)
+	_ = ctl.SetReadDeadline(time.Now().Add(s.opts.Limits.Body))
+	if !asks {
+		h(w, r)
+		return
+	}
+	_ = ctl.SetWriteDeadline(time.Time{})
+	h(w, r)
+	_ = ctl.SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread))
 }
 
 // allow lets a page of a listed origin read the reply.
@@ -55,25 +75,20 @@ func allow(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) strange(r *http.Request, pages bool) (reason string, e *openai.Error) {
-	doors := s.doors.Load()
-	if !callers.LineOf(r).Unix() && !slices.Contains(doors.Hosts, hostOnly(r.Host)) {
-		return hostRefused, forbidden("The Host header is not one this server answers to; use localhost, or add it to listen.hosts.")
+// fromPage tells whether a page sent the request that may not. Browsers name it
+// in one of two headers.
+func (s *Server) fromPage(r *http.Request, pages bool) bool {
+	origin, referer := r.Header.Get("Origin"), r.Header.Get("Referer")
+	if origin == "" && referer == "" {
+		return false
 	}
 	var origins []string
 	if pages {
-		origins = doors.Origins
+		origins = s.doors.Load().Origins
 	}
-	for _, name := range []string{"Origin", "Referer"} {
-		v := r.Header.Get(name)
-		if v == "" {
-			continue
-		}
-		if !slices.ContainsFunc(origins, func(o string) bool { return v == o || name == "Referer" && strings.HasPrefix(v, o+"/") }) {
-			return originRefused, forbidden("Calls from web pages are not taken here; an origin of yours goes into listen.origins, for the OpenAI routes only.")
-		}
-	}
-	return "", nil
+	listed := func(o string) bool { return origin == "" || origin == o }
+	links := func(o string) bool { return referer == "" || referer == o || strings.HasPrefix(referer, o+"/") }
+	return !slices.ContainsFunc(origins, listed) || !slices.ContainsFunc(origins, links)
 }
 
 // preflight tells a browser what a page of a listed origin may send.

@@ -138,11 +138,12 @@ func (w *world) agent() *agent.Agent {
 
 // face is a server that listens, and the two ways to it.
 type face struct {
-	t    *testing.T
-	addr string // of TCP
-	unix *http.Client
-	tcp  *http.Client
-	stop func() // as a signal does
+	t      *testing.T
+	addr   string // of TCP
+	socket string
+	unix   *http.Client
+	tcp    *http.Client
+	stop   func() // as a signal does
 }
 
 func (w world) server() *server.Server {
@@ -171,7 +172,7 @@ func (w world) open(t *testing.T) *face {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
 	unix, tcp := listener(t, "unix", socket), listener(t, "tcp", "127.0.0.1:0")
-	f := &face{t: t, addr: tcp.Addr().String(), tcp: &http.Client{Transport: &http.Transport{}}}
+	f := &face{t: t, addr: tcp.Addr().String(), socket: socket, tcp: &http.Client{Transport: &http.Transport{}}}
 	f.unix = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}}

@@ -23,7 +23,7 @@ import (
 const (
 	maxHeader = 64 << 10
 	maxBody   = 16 << 20
-	unread    = 30 * time.Second
+	rest      = time.Second // that what is left of a refused body is waited for
 )
 
 // Limits are how slow a client may be, and how much memory bodies may take; of
@@ -38,7 +38,7 @@ type Limits struct {
 
 func (l Limits) filled() Limits {
 	return Limits{
-		Header: cmp.Or(l.Header, 2*time.Second), Body: cmp.Or(l.Body, time.Minute), Unread: cmp.Or(l.Unread, unread),
+		Header: cmp.Or(l.Header, 2*time.Second), Body: cmp.Or(l.Body, time.Minute), Unread: cmp.Or(l.Unread, 30*time.Second),
 		Idle: cmp.Or(l.Idle, 2*time.Minute), Bodies: cmp.Or(l.Bodies, 64<<20),
 	}
 }
@@ -101,9 +101,10 @@ func New(o Options) *Server {
 	s := &Server{opts: o, cut: cut, refused: newRefusals()}
 	s.Open(o.Doors)
 	s.http = http.Server{
-		Handler: s.routes(), ConnContext: callers.Connect, BaseContext: func(net.Listener) context.Context { return base },
+		Handler: s.home(s.routes()), ConnContext: callers.Connect, BaseContext: func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: o.Limits.Header, IdleTimeout: o.Limits.Idle, MaxHeaderBytes: maxHeader, ConnState: listen.Watch,
-		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true, // OPTIONS * is guarded like the rest
+		ErrorLog:                     slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	s.http.RegisterOnShutdown(s.opts.Watch.end)
 	return s
