@@ -229,6 +229,51 @@ func TestNoFlapping(t *testing.T) {
 	})
 }
 
+// TestAlways has random events of all kinds never make the machine say what
+// cannot be, nor send probes more often than every 30 s, or where no link is up.
+func TestAlways(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, down, host, until := newStory(), false, "", time.Time{}
+		var probed time.Time
+		for range rapid.IntRange(1, 300).Draw(t, "events") {
+			s.pass(time.Duration(rapid.IntRange(0, 90).Draw(t, "passes")) * time.Second)
+			switch x := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "target"); rapid.IntRange(0, 7).Draw(t, "event") {
+			case 0:
+				down = rapid.Bool().Draw(t, "down")
+				s.Link(s.at, down, rapid.Bool().Draw(t, "other"))
+			case 1:
+				host, until = rapid.SampledFrom(network.States()).Draw(t, "host"), s.at.Add(time.Minute)
+				s.Host(host, until)
+			case 2:
+				is := rapid.Bool().Draw(t, "metered")
+				s.LinkMetered(&is)
+			case 3:
+				s.Battery(rapid.Bool().Draw(t, "battery"))
+			case 4, 5:
+				s.miss(x, network.Evidence(rapid.IntRange(0, 2).Draw(t, "met")))
+			case 6:
+				s.Contact(s.at, network.ByCalls)
+			default:
+				s.answer(x, time.Second)
+			}
+			v := s.Look(s.at)
+			if said := s.at.Before(until); said && v.State != host || !said && down && v.State != network.Offline {
+				t.Fatalf("got %+v, link down: %t, the host says %s: %t", v, down, host, said)
+			}
+			if v.State == network.Metered && (v.Metered == nil || !*v.Metered) && v.Source != network.ByHost {
+				t.Fatalf("metered, and bytes cost nothing: %+v", v)
+			}
+			if due, ok := s.ProbeDue(s.at); ok && !s.at.Before(due) {
+				if down || s.at.Before(until) || !probed.IsZero() && s.at.Sub(probed) < 30*time.Second {
+					t.Fatalf("a probe %v after the one before, link down: %t", s.at.Sub(probed), down)
+				}
+				probed = s.at
+				s.Probed(s.at, rapid.Float64Range(0, 1).Draw(t, "jitter"))
+			}
+		}
+	})
+}
+
 // bounds checks one change of state against the times of those before.
 func bounds(t *rapid.T, at time.Time, was, now network.View, lost, found, eased *time.Time, story string) {
 	near := func(last *time.Time, least time.Duration, what string) {
