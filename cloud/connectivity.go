@@ -47,7 +47,7 @@ func newConnectivity(log *slog.Logger, moved func()) *connectivity {
 		machine: network.New(now, rand.Float64()),
 	}
 	c.view = c.machine.Look(now)
-	c.lapse = time.AfterFunc(time.Hour, func() { c.tell(func(*network.Machine, time.Time) {}) })
+	c.lapse = time.AfterFunc(time.Hour, func() { c.host(func(*network.Machine) {}) })
 	c.lapse.Stop()
 	return c
 }
@@ -105,13 +105,13 @@ func (c *connectivity) host(says func(m *network.Machine)) {
 	c.wake()
 }
 
-// setLinks takes in the networks that are directly on a link that is up.
-func (c *connectivity) setLinks(down bool, onLink []netip.Prefix) {
+// setLinks takes in the networks that are directly on a link that is up, and
+// tells whether they are others than before.
+func (c *connectivity) setLinks(down bool, onLink []netip.Prefix) (other bool) {
 	if down {
 		onLink = nil
 	}
 	c.tell(func(m *network.Machine, now time.Time) {
-		other := false
 		for p, w := range c.links {
 			if !slices.Contains(onLink, p) {
 				other = true
@@ -128,6 +128,7 @@ func (c *connectivity) setLinks(down bool, onLink []netip.Prefix) {
 		m.Link(now, down, other)
 	})
 	c.wake()
+	return other
 }
 
 // probeDue is when a probe may be sent, if one is wanted.

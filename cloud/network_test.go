@@ -295,6 +295,16 @@ func TestProbesAreRare(t *testing.T) {
 		c.probed("the host app knows", time.Hour-time.Second, 0, 0)
 		c.SetLink(true, false, nil)
 		c.probed("no link", time.Hour, 0, 0)
+		c.SetLink(true, true, nil)
+		c.SetBattery(false)
+		pass(11 * time.Second)
+		_, _ = c.ask(t.Context(), "")
+		c.is("a link, and no way", network.Offline, network.ByCalls)
+		c.SetHost(network.Offline, time.Now().Add(time.Minute))
+		c.SetHostMetered(true, time.Now().Add(2*time.Minute))
+		c.probed("the host app knows", time.Minute-time.Second, 0, 0)
+		c.probed("it does not any more", time.Minute, 1, 1)
+		c.probed("nor what bytes cost", 5*time.Minute, 7, 11)
 	})
 }
 

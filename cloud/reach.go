@@ -17,8 +17,7 @@ func (p *Pool) Network() network.View { return p.net.look() }
 
 // SetLink tells what the kernel says of the links.
 func (p *Pool) SetLink(known, up bool, onLink []netip.Prefix) {
-	p.net.setLinks(known && !up, onLink)
-	if known && !up {
+	if p.net.setLinks(known && !up, onLink) {
 		p.http.CloseIdleConnections() // they lead nowhere now
 	}
 }
