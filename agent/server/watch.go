@@ -18,7 +18,7 @@ type Watch struct {
 	Events *feed.Feed
 	Logs   *feed.Feed     // of log records, see [feed.Feed.Handler]
 	Level  *slog.LevelVar // of what is logged, here and elsewhere
-	Config string         // the level at the start
+	Config func() string  // the config's level
 }
 
 // end lets those who watch go, so that they do not hold up the end.
@@ -135,7 +135,7 @@ func (s *Server) logLevel(w http.ResponseWriter, r *http.Request) {
 		notBuilt(w, r)
 		return
 	}
-	writeJSON(w, http.StatusOK, LogLevel{strings.ToLower(s.opts.Watch.Level.Level().String()), s.opts.Watch.Config})
+	writeJSON(w, http.StatusOK, LogLevel{strings.ToLower(s.opts.Watch.Level.Level().String()), s.opts.Watch.Config()})
 }
 
 // setLogLevel changes what is logged until the daemon ends.

@@ -80,9 +80,9 @@ func TestReload(t *testing.T) {
 
 	h.write("key", "right")
 	keyed := strings.Replace(target("second", second), "{name", fmt.Sprintf("{key: {file: %q}, name", filepath.Join(h.dir, "key")), 1)
-	h.configure(7, noLocal, "cache: {fresh: 2h}", "cloud:\n  targets:\n"+target("first", first)+keyed)
+	h.configure(7, noLocal, "cache: {fresh: 2h}", "log: {level: debug}", "cloud:\n  targets:\n"+target("first", first)+keyed)
 	r := h.reload()
-	if want := []string{"cloud.targets", "cache.fresh", "policy"}; !slices.Equal(r.Changed, want) {
+	if want := []string{"cloud.targets", "cache.fresh", "policy", "log.level"}; !slices.Equal(r.Changed, want) {
 		t.Errorf("changed: got %v, want %v", r.Changed, want)
 	}
 	if want := []string{"cloud/second"}; !slices.Equal(r.Targets, want) || len(r.Restart) != 0 {
@@ -90,6 +90,9 @@ func TestReload(t *testing.T) {
 	}
 	if !strings.HasPrefix(r.Before, "0@") || !strings.HasPrefix(r.After, "7@") || h.status().Policy.Version != 7 {
 		t.Errorf("policy: got %s after %s, and %d in the status, want version 7 after 0", r.After, r.Before, h.status().Policy.Version)
+	}
+	if got := string(h.get("/v1/logs/level")); !strings.Contains(got, `"level":"debug","config":"debug"`) {
+		t.Errorf("log level: got %s, want debug", got)
 	}
 	if got := h.target("cloud/first").Calls; got != 1 {
 		t.Errorf("cloud/first, which stayed, has %d calls, want the 1 from before", got)

@@ -119,7 +119,7 @@ func (f *serveFlags) apply(c *cobra.Command, cfg *config.Config, socket string) 
 // newLog writes to standard error, and keeps the latest records for those who
 // ask the daemon.
 func newLog(l config.Log) (*slog.Logger, server.Watch) {
-	watch := server.Watch{Logs: feed.New(feed.Options{Entries: 1000}), Level: new(slog.LevelVar), Config: l.Level}
+	watch := server.Watch{Logs: feed.New(feed.Options{Entries: 1000}), Level: new(slog.LevelVar)}
 	_ = watch.Level.UnmarshalText([]byte(l.Level)) // checked with the config
 	o := &slog.HandlerOptions{Level: watch.Level}
 	var out slog.Handler = slog.NewTextHandler(os.Stderr, o)

@@ -68,6 +68,9 @@ func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	if r.Before != r.After && was.config.Policy == next.Policy {
 		r.Changed = append(r.Changed, "policy")
 	}
+	if next.Log.Level != was.config.Log.Level { // else the one that was set by hand stays
+		_ = d.Watch.Level.UnmarshalText([]byte(next.Log.Level)) // checked with the config
+	}
 	r.Targets = append([]string{}, d.apply(next, p, keys)...)
 	d.inForce.Store(&inForce{config: next, restart: r.Restart})
 	d.Log.Info("config reloaded", "changed", r.Changed, "targets", r.Targets, "needs_restart", r.Restart, "policy", r.After, "was", r.Before)
@@ -104,6 +107,7 @@ func swapped(old, fresh *config.Config) *config.Config {
 	next.Callers, next.Strangers = fresh.Callers, fresh.Strangers
 	next.Cache.Fresh, next.Cache.Stale = fresh.Cache.Fresh, fresh.Cache.Stale
 	next.Cloud, next.Services, next.Policy = fresh.Cloud, fresh.Services, fresh.Policy
+	next.Log.Level = fresh.Log.Level
 	return &next
 }
 

@@ -74,6 +74,7 @@ func Run(ctx context.Context, o Options) error {
 	cfg, log := o.Config, o.Log
 	d := &daemon{Options: o, started: time.Now(), store: newLateStore(), touched: make(chan struct{}, 1), herald: newHerald(os.Getenv, log)}
 	d.Watch.Events = feed.New(feed.Options{})
+	d.Watch.Config = func() string { return d.inForce.Load().config.Log.Level }
 	d.inForce.Store(&inForce{config: cfg})
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
