@@ -129,33 +129,46 @@ func (c *child) opened(ctx context.Context) error {
 	return fmt.Errorf("the store does not open")
 }
 
-// idleFor is how long the daemon does nothing before its memory is measured.
-const idleFor = 3 * time.Second
+// The daemon does nothing for settle before its memory is measured, and for
+// idleFor before its processor time is.
+const (
+	settle  = 3 * time.Second
+	idleFor = 20 * time.Second
+)
 
-// idle measures the memory of a daemon that has just been started.
+// idle measures the memory and the processor time of a daemon that has just
+// been started and does nothing but sense the device.
 func idle(ctx context.Context, l *lab) error {
 	c, _, err := l.daemon(ctx, "state")
 	if err != nil {
 		return err
 	}
 	defer c.stop()
-	note("idle for %v", idleFor)
+	note("idle for %v", settle+idleFor)
+	if err := wait(ctx, settle); err != nil {
+		return err
+	}
+	anon, err1 := c.memory("smaps_rollup", "Anonymous:")
+	rss, err2 := c.memory("status", "VmRSS:")
+	before, err3 := c.cpu()
+	if err := first(err1, err2, err3, wait(ctx, idleFor)); err != nil {
+		return err
+	}
+	after, err := c.cpu()
+	l.sheet.add("anon_idle_mb", anon, "MB")
+	l.sheet.add("rss_idle_mb", rss, "MB")
+	l.sheet.add("cpu_idle_pct", (after-before)/float64(idleFor.Microseconds())*100, "%")
+	return err
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
 	select {
-	case <-time.After(idleFor):
+	case <-time.After(d):
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	anon, err := c.memory("smaps_rollup", "Anonymous:")
-	if err != nil {
-		return err
-	}
-	rss, err := c.memory("status", "VmRSS:")
-	if err != nil {
-		return err
-	}
-	l.sheet.add("anon_idle_mb", anon, "MB")
-	l.sheet.add("rss_idle_mb", rss, "MB")
-	return nil
 }
 
 // memory reads a figure in kB from a file in the process's folder of /proc, in MB.
@@ -173,23 +186,26 @@ func (c *child) memory(file, name string) (float64, error) {
 	return 0, fmt.Errorf("/proc/PID/%s has no %s", file, name)
 }
 
-// cpu is the processor time the process has used, in ticks.
+// cpu is the processor time that the threads of the process have used so far,
+// in microseconds.
 func (c *child) cpu() (float64, error) {
-	text, err := c.proc("stat")
-	if err != nil {
-		return 0, err
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", c.cmd.Process.Pid))
+	if err != nil || len(tasks) == 0 {
+		return 0, fmt.Errorf("measure the process: no threads: %w", err)
 	}
-	_, rest, _ := strings.Cut(text, ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return 0, fmt.Errorf("/proc/PID/stat is too short")
+	sum := 0.0
+	for _, task := range tasks {
+		text, err := os.ReadFile(task)
+		if err != nil {
+			continue // the thread ended
+		}
+		var ns float64
+		if _, err := fmt.Sscan(string(text), &ns); err != nil {
+			return 0, fmt.Errorf("read %s: %w", task, err)
+		}
+		sum += ns / 1000
 	}
-	user, err1 := strconv.ParseFloat(f[11], 64)
-	system, err2 := strconv.ParseFloat(f[12], 64)
-	if err1 != nil || err2 != nil {
-		return 0, fmt.Errorf("/proc/PID/stat has no times")
-	}
-	return user + system, nil
+	return sum, nil
 }
 
 func (c *child) proc(file string) (string, error) {

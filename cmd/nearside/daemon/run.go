@@ -61,9 +61,9 @@ type Options struct {
 	Listens func()    // called once it does
 }
 
-// gcPercent lets a small heap grow to five times what is alive before it is
+// gcPercent lets a small heap grow to three times what is alive before it is
 // collected: a few MB, for a tenth of the processor time of an ask.
-const gcPercent = 400
+const gcPercent = 200
 
 // Run wires the daemon and runs it until ctx ends. It is one function on
 // purpose: the order of things is all it says. Listening comes first, so that
