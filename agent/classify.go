@@ -115,6 +115,19 @@ var tells = classes(map[string]string{
 	"square root": "math", "sum of": "math", "average of": "math",
 })
 
+// beginsPair are the words with which a pair of them begins.
+var beginsPair = beginnings(tells)
+
+func beginnings(tells map[string]string) map[string]bool {
+	out := map[string]bool{}
+	for text := range tells {
+		if word, _, ok := strings.Cut(text, " "); ok {
+			out[word] = true
+		}
+	}
+	return out
+}
+
 // openings are first words that ask for more than a fact.
 var openings = map[string]bool{
 	"explain": true, "compare": true, "analyze": true, "analyse": true, "discuss": true, "summarize": true, "summarise": true,
@@ -165,7 +178,11 @@ func wording(text string) string {
 	}
 	before, first := "", ""
 	for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-		if class := cmp.Or(tells[w], tells[before+" "+w]); class != "" {
+		class := tells[w]
+		if class == "" && beginsPair[before] {
+			class = tells[before+" "+w]
+		}
+		if class != "" {
 			return class
 		}
 		before, first = w, cmp.Or(first, w)

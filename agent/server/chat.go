@@ -23,7 +23,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (a
 	if err := readInput(r.Header, &in); err != nil {
 		return in, err
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
 		return in, bodyError(err)
 	}
