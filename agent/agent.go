@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/trace"
 	"nearside/policy"
 )
 
@@ -108,6 +109,7 @@ func (a *Agent) Policy() *Policy { return a.settings.Load().Policy }
 type Input struct {
 	Request   *openai.Request
 	RequestID string
+	Trace     trace.Parent
 	Caller    string
 	Mode      string // auto, local, cloud; "" is auto
 	Privacy   string // normal, private; "" is normal

@@ -24,7 +24,7 @@ func (a *Agent) Handle(ctx context.Context, in Input) (*Result, error) {
 	w.result = &Result{walk: w, Head: Head{Route: "none", Policy: w.Policy.String(), Cache: "bypass"}}
 	w.result.Decision = newDecision(w.started)
 	if err := w.decide(); err != nil {
-		return w.result, err
+		return w.end(err)
 	}
 	for i := range w.plan.Steps {
 		if done, err := w.take(ctx, i); done {
@@ -150,6 +150,9 @@ func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step)
 		Silence: time.Duration(limits.SilenceMS) * time.Millisecond,
 		Check:   w.Services[w.ask.Service].Reply,
 		Tried:   w.tried,
+	}
+	if step.Kind == policy.StepCloud {
+		call.Trace = w.in.Trace.Child
 	}
 	if w.ask.MaxCost != nil && w.ask.Service == openai.Chat && call.Request.MaxTokens == 0 {
 		call.Request = call.Request.WithMaxTokens(w.ask.Size.TokensOut) // what the cap was reckoned with

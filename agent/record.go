@@ -19,6 +19,7 @@ type Record struct {
 	ID        string    `json:"id"`
 	Time      time.Time `json:"time"`
 	RequestID string    `json:"request_id"`
+	TraceID   string    `json:"trace_id"`
 	Caller    string    `json:"caller"`
 	policy.Ask
 	Signals policy.Signals `json:"signals"`
@@ -120,7 +121,7 @@ func plainError(err error) string {
 // request, so that it can wait to be encoded.
 func (w *walk) record(end Finish) *Record {
 	return &Record{
-		ID: w.result.Decision, Time: w.started, RequestID: w.in.RequestID, Caller: w.in.Caller,
+		ID: w.result.Decision, Time: w.started, RequestID: w.in.RequestID, TraceID: w.in.Trace.ID(), Caller: w.in.Caller,
 		Ask: w.ask, Signals: w.signals, Policy: w.result.Policy, Plan: w.plan,
 		Attempts: w.attempts.records(w.started), Outcome: w.outcome(end),
 	}

@@ -162,12 +162,12 @@ func (m *member) send(ctx context.Context, call openai.Call) (*openai.Reply, err
 	reply := &openai.Reply{Target: m.Name}
 	var err error
 	if !r.Stream {
-		if reply.Answer, reply.Body, err = m.client().Chat(ctx, body, shape); err != nil {
+		if reply.Answer, reply.Body, err = m.client(call.Trace).Chat(ctx, body, shape); err != nil {
 			return nil, err
 		}
 		return reply, nil
 	}
-	if reply.Stream, err = m.client().ChatStream(ctx, body, shape); err != nil {
+	if reply.Stream, err = m.client(call.Trace).ChatStream(ctx, body, shape); err != nil {
 		return nil, err
 	}
 	reply.Answer = reply.Stream.Answer

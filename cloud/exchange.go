@@ -44,7 +44,7 @@ func (m *member) post(ctx context.Context, call openai.Call) ([]byte, error) {
 	if !ok {
 		return nil, openai.ErrDown // a service it does not have is not planned for it
 	}
-	return m.client().Send(ctx, http.MethodPost, path, r.Body(m.Models[r.Service]))
+	return m.client(call.Trace).Send(ctx, http.MethodPost, path, r.Body(m.Models[r.Service]))
 }
 
 // callAPI sends the body on as it came; for GET its fields are the query. The
@@ -55,7 +55,7 @@ func (m *member) callAPI(ctx context.Context, call openai.Call) ([]byte, error) 
 	if !ok {
 		return nil, openai.ErrDown
 	}
-	client, body, path := m.client(), []byte(call.Request.Field("body")), api.Path
+	client, body, path := m.client(call.Trace), []byte(call.Request.Field("body")), api.Path
 	client.Header = m.headers(call.ID)
 	if api.Method == http.MethodGet {
 		query, err := queryOf(body)

@@ -80,13 +80,17 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 	return m
 }
 
-// client asks the target with the key it has now.
-func (m *member) client() *openai.Client {
+// client asks the target with the key it has now. Trace gives the traceparent
+// of one call; nil is none.
+func (m *member) client(trace func() string) *openai.Client {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := &openai.Client{Base: m.Base, Key: m.key, HTTP: m.http}
 	if m.KeyIn != "" {
 		c.Key = ""
+	}
+	if trace != nil {
+		c.Trace = trace()
 	}
 	return c
 }

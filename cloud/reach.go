@@ -82,7 +82,7 @@ func (p *Pool) probe(ctx context.Context) {
 	defer cancel()
 	p.http.CloseIdleConnections() // what stood before the network was lost leads nowhere
 	met := &contact{start: time.Now()}
-	err := m.client().Ping(met.trace(ctx))
+	err := m.client(nil).Ping(met.trace(ctx))
 	if !errors.Is(err, context.Canceled) {
 		p.saw(m, network.ByProbe, err, met, 0)
 	}

@@ -28,6 +28,7 @@ type Call struct {
 	Attempt time.Duration           // for one attempt while another target is left
 	Silence time.Duration           // longest pause inside a stream
 	Check   func(body []byte) error // judges the body of a reply that is not chat; nil: any will do
+	Trace   func() string           // makes the traceparent of one attempt in the cloud; nil is none
 	Tried   func(Attempt)           // told of every attempt when it ends; from any goroutine
 }
 
@@ -69,9 +70,10 @@ func (r *Reply) OnClose(f func()) {
 // Client asks one server that speaks the OpenAI wire. It follows no redirects
 // and never retries.
 type Client struct {
-	Base string // such as https://api.example/v1, without a slash at the end
-	Key  string // sent as a bearer token when not empty
-	HTTP http.RoundTripper
+	Base  string // such as https://api.example/v1, without a slash at the end
+	Key   string // sent as a bearer token when not empty
+	Trace string // sent as traceparent when not empty
+	HTTP  http.RoundTripper
 
 	Header http.Header // sent with every call of [Client.Send]
 }
@@ -211,6 +213,9 @@ func (c *Client) request(ctx context.Context, method, path string, body []byte) 
 	}
 	if c.Key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Key)
+	}
+	if c.Trace != "" {
+		req.Header.Set("Traceparent", c.Trace)
 	}
 	return req, nil
 }

@@ -14,12 +14,16 @@ import (
 	"nearside/agent/openai"
 	"nearside/agent/server/callers"
 	"nearside/agent/server/signals"
+	"nearside/agent/trace"
 )
 
 // read takes a request in: its body into memory first, since a stream's body
 // that is still being read cuts replies short (golang/go#40747).
 func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (agent.Input, error) {
-	in := agent.Input{RequestID: w.Header().Get("X-Request-Id"), Caller: callers.LineOf(r).Name()}
+	in := agent.Input{
+		RequestID: w.Header().Get("X-Request-Id"), Caller: callers.LineOf(r).Name(), Trace: trace.From(r.Header.Values("Traceparent")),
+	}
+	w.Header().Set("Traceparent", in.Trace.String())
 	if err := readInput(r.Header, &in); err != nil {
 		return in, err
 	}
