@@ -26,6 +26,9 @@ const (
 	rest      = time.Second // that what is left of a refused body is waited for
 )
 
+// MostBodies is the default of Limits.Bodies.
+const MostBodies = 64 << 20
+
 // Limits are how slow a client may be, and how much memory bodies may take; of
 // what is 0, the default counts.
 type Limits struct {
@@ -39,7 +42,7 @@ type Limits struct {
 func (l Limits) filled() Limits {
 	return Limits{
 		Header: cmp.Or(l.Header, 2*time.Second), Body: cmp.Or(l.Body, time.Minute), Unread: cmp.Or(l.Unread, 30*time.Second),
-		Idle: cmp.Or(l.Idle, 2*time.Minute), Bodies: cmp.Or(l.Bodies, 64<<20),
+		Idle: cmp.Or(l.Idle, 2*time.Minute), Bodies: cmp.Or(l.Bodies, MostBodies),
 	}
 }
 

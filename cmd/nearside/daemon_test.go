@@ -44,6 +44,7 @@ type house struct {
 	dir    string // all it writes is in here
 	socket string
 	http   http.Client
+	under  func(*exec.Cmd) // puts each life under a limit; nil is none
 	cmd    *exec.Cmd
 	log    transcript // what all its lives printed
 	ended  chan error // how this life ended
@@ -118,6 +119,9 @@ func (h *house) command(args ...string) *exec.Cmd {
 func (h *house) start() {
 	h.t.Helper()
 	cmd := h.command("serve", "--state", filepath.Join(h.dir, "state"), "--http", "")
+	if h.under != nil {
+		h.under(cmd)
+	}
 	cmd.Stderr = &h.log
 	out, in := io.Pipe()
 	cmd.Stdout = in

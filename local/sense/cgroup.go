@@ -43,6 +43,20 @@ func (s *Sampler) group(controller string) (base tree, own string, v2 bool) {
 	return mount, unified, true
 }
 
+// MemoryLimit is the tightest bound that control groups put on the memory of
+// this process and what it starts; ok is false when they put none.
+func (s *Sampler) MemoryLimit() (bytes int64, ok bool) {
+	const unlimited = 1 << 50 // what v1 says instead of "max" is above
+	groups, v2 := s.groups("memory")
+	for _, g := range groups {
+		limit, known := g.memoryLimit(v2)
+		if known && limit > 0 && limit < unlimited && (!ok || int64(limit) < bytes) {
+			bytes, ok = int64(limit), true
+		}
+	}
+	return bytes, ok
+}
+
 // room is how many bytes the control groups leave this process, and whether
 // they limit it at all.
 func (s *Sampler) room() (left float64, limited bool) {

@@ -110,6 +110,22 @@ func TestContainers(t *testing.T) {
 	same(t, "processor", values["cpu_pct"], 50.0)
 }
 
+// The tightest bound of all control groups counts; no bound is none.
+func TestMemoryLimit(t *testing.T) {
+	f := func(device string, want int64) {
+		t.Helper()
+		d := newDevice(t, device)
+		got, ok := sense.New(sense.Options{Proc: filepath.Join(d.dir, "proc"), Sys: filepath.Join(d.dir, "sys")}).MemoryLimit()
+		if got != want || ok != (want > 0) {
+			t.Errorf("%s: got %d, %t, want %d", device, got, ok, want)
+		}
+	}
+	f("container-v1", 256<<20)
+	f("container-v2", 384<<20)
+	f("car", 0)
+	f("laptop", 0)
+}
+
 // Where there is nothing to read, nothing is known; where it goes away, too.
 func TestNothing(t *testing.T) {
 	d := newDevice(t, "car")

@@ -72,6 +72,7 @@ const gcPercent = 200
 func Run(ctx context.Context, o Options) error {
 	debug.SetGCPercent(gcPercent)
 	cfg, log := o.Config, o.Log
+	heap := boundMemory(log)
 	d := &daemon{Options: o, started: time.Now(), store: newLateStore(), touched: make(chan struct{}, 1), herald: newHerald(os.Getenv, log)}
 	d.Watch.Events = feed.New(feed.Options{})
 	d.Watch.Config = func() string { return d.inForce.Load().config.Log.Level }
@@ -110,6 +111,7 @@ func Run(ctx context.Context, o Options) error {
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
 		Reload: d.reload, Device: d, Metrics: d.meter, Watch: d.Watch, Doors: doors(cfg), Callers: door.book, Log: log,
+		Limits: server.Limits{Bodies: bodies(heap)},
 	})
 
 	// What serves stops first; what it stands on stops when it is done.

@@ -1,0 +1,56 @@
+package daemon
+
+import (
+	"log/slog"
+	"math"
+	"os"
+	"runtime/debug"
+
+	"nearside/agent/server"
+	"nearside/local/sense"
+)
+
+// Of a bound on memory, what the garbage collector must not count on: stacks,
+// SQLite and what the kernel holds for the process.
+const (
+	besidesHeap = 4 // one part in so many
+	leastBeside = 16 << 20
+)
+
+// boundMemory has the garbage collector work harder before the control groups'
+// bound is reached, where there is one and $GOMEMLIMIT does not say another. It
+// returns what the heap may be, 0 for no bound.
+func boundMemory(log *slog.Logger) (heap int64) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return heapLimit()
+	}
+	limit, ok := sense.New(sense.Options{}).MemoryLimit()
+	if !ok {
+		return 0
+	}
+	debug.SetMemoryLimit(softLimit(limit))
+	log.Info("memory is bound by the control group", "bytes", limit, "heap", softLimit(limit))
+	return heapLimit()
+}
+
+// heapLimit is what the garbage collector keeps to, 0 for no bound.
+func heapLimit() int64 {
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		return limit
+	}
+	return 0
+}
+
+// softLimit is what of the bound is for the heap: most of it, half at least.
+func softLimit(limit int64) int64 {
+	return limit - min(max(limit/besidesHeap, leastBeside), limit/2)
+}
+
+// bodies is how many bytes of large bodies fit into the heap at a time, each
+// of which is held several times over; 0 is the server's default.
+func bodies(heap int64) int64 {
+	if heap == 0 || heap/8 > server.MostBodies {
+		return 0
+	}
+	return heap / 8
+}
