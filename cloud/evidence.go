@@ -29,12 +29,15 @@ const (
 // answer that makes sense is taken as the target's, since a portal answers
 // everything.
 func (m *member) evidence(err error, stood bool) evidence {
+	if err == nil {
+		return answered
+	}
 	var status *openai.Error
 	var elsewhere *openai.Redirect
 	stood = stood || errors.Is(err, openai.ErrBroken)
 	isStatus, isRedirect := errors.As(err, &status), errors.As(err, &elsewhere)
 	switch {
-	case err == nil, m.secure && (stood || isStatus || isRedirect):
+	case m.secure && (stood || isStatus || isRedirect):
 		return answered
 	case isRedirect && elsewhere.Host != "", isStatus && status.Status == http.StatusNetworkAuthenticationRequired:
 		return intercepted
