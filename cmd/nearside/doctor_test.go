@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,4 +109,23 @@ func TestDoctorOfTheNetwork(t *testing.T) {
 		t.Fatalf("got exit %d and %+v, want a warning of the network", code, ill)
 	}
 	tells(t, ill[0].Message+" / "+ill[0].Hint, "no link is up", "connect a network")
+}
+
+// TestDoctorOfAStranger runs doctor as one to whom the daemon tells nothing.
+func TestDoctorOfAStranger(t *testing.T) {
+	t.Parallel()
+	h := unstarted(t, noLocal)
+	l, err := net.Listen("unix", h.socket)
+	must(t, "listen in the daemon's place", err)
+	daemon := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"error":{"message":"app may not use control routes","type":"permission_error"}}`))
+	})}
+	go func() { _ = daemon.Serve(l) }()
+	t.Cleanup(func() { daemon.Close() })
+	out, bad, code := h.run("doctor", "--http", "", "--state", filepath.Join(h.dir, "state"))
+	if code != 0 {
+		t.Errorf("got exit %d: %s%s", code, out, bad)
+	}
+	tells(t, out, "warn  daemon", "does not tell how it is: app may not", "a user who may")
 }

@@ -76,7 +76,7 @@ func (d *client) health(ctx context.Context) (*server.Status, error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("something listens at %s and does not answer", d.socket)
 	}
-	return nil, fmt.Errorf("the daemon at %s: %w", d.socket, err)
+	return s, fmt.Errorf("the daemon at %s does not tell how it is: %w", d.socket, err)
 }
 
 // examine prints every finding as it comes, or all of them as JSON.

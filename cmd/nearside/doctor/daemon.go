@@ -18,6 +18,8 @@ func checkDaemon(_ context.Context, p *Patient) []Finding {
 	switch {
 	case errors.Is(p.Silence, ErrAbsent):
 		return []Finding{warn(p.Silence.Error(), "start one with: nearside serve")}
+	case p.Silence != nil && p.Daemon != nil:
+		return []Finding{warn(p.Silence.Error(), "run doctor as a user who may see the daemon's status, so that it is in this list")}
 	case p.Silence != nil:
 		return []Finding{fail(p.Silence.Error(), "look at its log, or stop it and start it again")}
 	}

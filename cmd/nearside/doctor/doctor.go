@@ -38,8 +38,8 @@ type Patient struct {
 	Now     time.Time
 	Environ []string       // NAME=value
 	Engine  local.Options  // as the daemon would run engines
-	Daemon  *server.Status // nil when none answers
-	Silence error          // why none does
+	Daemon  *server.Status // nil when none answers; empty when one does and does not tell
+	Silence error          // why there is no status
 	Offline bool           // nothing is looked up or called beyond this device
 }
 

@@ -305,6 +305,18 @@ func TestTargets(t *testing.T) {
 		w.Daemon, w.Silence = &server.Status{Version: "1"}, nil
 		w.finds("target", doctor.Warn, "an environment of its own")
 	})
+	t.Run("other kinds", func(t *testing.T) {
+		w := newWard(t)
+		w.cloud(w.api(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }), config.Key{})
+		w.Config.Cloud.Targets[0].Kind = "http"
+		for _, f := range w.examine() {
+			if f.Verdict == doctor.Fail {
+				t.Errorf("got %+v", f)
+			}
+		}
+		w.Config.Cloud.Targets[0].BaseURL = "https://127.0.0.1:1"
+		w.finds("target", doctor.Fail, "cannot be reached")
+	})
 	t.Run("refused", func(t *testing.T) {
 		w := newWard(t)
 		w.cloud("http://127.0.0.1:1/v1", config.Key{})
@@ -346,6 +358,8 @@ func TestDaemon(t *testing.T) {
 	w := newWard(t)
 	w.Silence = errors.New("something listens at s and does not answer")
 	w.finds("daemon", doctor.Fail, "does not answer", "start it again")
+	w.Daemon, w.Silence = &server.Status{}, errors.New("the daemon does not tell how it is: you may not")
+	w.finds("daemon", doctor.Warn, "you may not", "a user who may")
 	w.Silence, w.Daemon = nil, &server.Status{Version: "0"}
 	w.finds("daemon", doctor.Warn, "version 0 and this program 1", "restart the daemon")
 	w.Daemon = &server.Status{Version: "1", Health: []server.Condition{

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,7 +113,7 @@ func checkEngine(ctx context.Context, p *Patient) []Finding {
 	switch {
 	case all[0].Verdict == Fail || len(l.Models) == 0:
 	case p.Daemon != nil:
-		all = append(all, ok("the daemon's is "+p.Daemon.Engine.State))
+		all = append(all, ok("the daemon's is "+cmp.Or(p.Daemon.Engine.State, "not known")))
 	default:
 		all = append(all, load(ctx, p.Engine)...)
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,18 +54,47 @@ func target(ctx context.Context, p *Patient, t config.Target) []Finding {
 		return []Finding{warn("not asked: "+err.Error()+" here; the daemon has an environment of its own", "see its word above, or export it and run doctor again")}
 	case err != nil:
 		return []Finding{fail("its key cannot be had: "+err.Error(), "put the key there, for the daemon's user, or correct key")}
-	case held != "" && t.Key.IsZero():
-		return []Finding{ok("it needs no key; not asked: " + held)}
 	case held != "":
-		return []Finding{ok("its key is there; not asked: " + held)}
+		return []Finding{ok(keyed(t) + "; not asked: " + held)}
 	case t.Kind != "openai":
-		return []Finding{ok("its key is there; it has no list of models to be asked for")}
+		return []Finding{connect(ctx, t)}
 	}
 	answer, err := listModels(ctx, t.BaseURL, key)
 	if err != nil {
 		return []Finding{unreached(t, err)}
 	}
 	return append([]Finding{judge(t, answer)}, skew(p.Now, answer)...)
+}
+
+func keyed(t config.Target) string {
+	if t.Key.IsZero() {
+		return "it needs no key"
+	}
+	return "its key is there"
+}
+
+// connect tells whether a target can be reached, where there is nothing that it
+// could be asked for without consequence. Behind a proxy that is not known.
+func connect(ctx context.Context, t config.Target) Finding {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.BaseURL, nil)
+	if err != nil {
+		return unreached(t, err)
+	}
+	if proxy, _ := http.ProxyFromEnvironment(req); proxy != nil {
+		return ok(keyed(t) + "; whether it answers is not known behind the proxy")
+	}
+	dial, port := (&net.Dialer{}).DialContext, "80"
+	if req.URL.Scheme == "https" {
+		dial, port = (&tls.Dialer{}).DialContext, "443"
+	}
+	conn, err := dial(ctx, "tcp", net.JoinHostPort(req.URL.Hostname(), cmp.Or(req.URL.Port(), port)))
+	if err != nil {
+		return unreached(t, err)
+	}
+	conn.Close()
+	return ok(keyed(t) + ", and somebody listens; it is asked for nothing")
 }
 
 // answer is a reply to a call for the list of models.
@@ -122,12 +155,17 @@ func judge(t config.Target, a *answer) Finding {
 	case unread != nil:
 		return fail(portal+"200 and no JSON", portalHint)
 	}
+	known := map[string]bool{}
 	for _, m := range list.Data {
-		if m.ID == t.Models["chat"] {
-			return ok(fmt.Sprintf("answers after %d ms, takes the key and has the model", a.took.Milliseconds()))
+		known[m.ID] = true
+	}
+	after := fmt.Sprintf("answers after %d ms", a.took.Milliseconds())
+	for _, service := range slices.Sorted(maps.Keys(t.Models)) {
+		if m := t.Models[service]; !known[m] {
+			return warn(fmt.Sprintf("%s, and %q is not in its list of models", after, m), "correct models."+service+", unless it is known under several names")
 		}
 	}
-	return warn(fmt.Sprintf("answers after %d ms, and %q is not in its list of models", a.took.Milliseconds(), t.Models["chat"]), "correct models, unless it is known under several names")
+	return ok(after + ", takes the key and has the models")
 }
 
 // unreached judges why a target gave no answer at all.
