@@ -47,8 +47,8 @@ func (d *daemon) heed(ctx context.Context, hangup <-chan os.Signal) error {
 func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	d.herald.reloading()
-	defer d.herald.ready()
+	d.herald.Reloading()
+	defer d.herald.Ready()
 	defer d.touch()
 	was := d.inForce.Load()
 	fresh, p, err := d.Load()

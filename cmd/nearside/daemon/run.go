@@ -23,6 +23,7 @@ import (
 	"nearside/agent/server/feed"
 	"nearside/agent/server/metrics"
 	"nearside/cloud"
+	"nearside/cmd/nearside/herald"
 	"nearside/local"
 	"nearside/local/sense"
 )
@@ -42,7 +43,7 @@ type daemon struct {
 	observer *observer
 	touched  chan struct{} // something has changed; room for one
 
-	herald    herald
+	herald    herald.Herald
 	lasting   lasting
 	reloading sync.Mutex // one reload at a time
 	inForce   atomic.Pointer[inForce]
@@ -73,7 +74,7 @@ func Run(ctx context.Context, o Options) error {
 	debug.SetGCPercent(gcPercent)
 	cfg, log := o.Config, o.Log
 	heap := boundMemory(log)
-	d := &daemon{Options: o, started: time.Now(), store: newLateStore(), touched: make(chan struct{}, 1), herald: newHerald(os.Getenv, log)}
+	d := &daemon{Options: o, started: time.Now(), store: newLateStore(), touched: make(chan struct{}, 1), herald: herald.New(os.Getenv, log)}
 	d.Watch.Events = feed.New(feed.Options{})
 	d.Watch.Config = func() string { return d.inForce.Load().config.Log.Level }
 	d.inForce.Store(&inForce{config: cfg})
@@ -124,15 +125,15 @@ func Run(ctx context.Context, o Options) error {
 	floor.Go(func() error { return d.watchLink(base) })
 	floor.Go(func() error { return d.sample(base, cfg) })
 	floor.Go(func() error { return d.heed(base, hangup) })
-	floor.Go(func() error { return d.herald.pulse(base, func() { d.status() }) })
+	floor.Go(func() error { return d.herald.Pulse(base, func() { d.status() }) })
 	floor.Go(func() error { return d.watch(base) })
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 	context.AfterFunc(base, stopServing) // a part that fails takes the daemon down
-	context.AfterFunc(serving, d.herald.stopping)
+	context.AfterFunc(serving, d.herald.Stopping)
 	o.Listens()
-	d.herald.ready()
+	d.herald.Ready()
 	log.Info("listening", "socket", cfg.Listen.Socket, "http", cfg.Listen.HTTP, "policy", o.Policy.String())
 	err = d.face.Serve(serving, cfg.Drain, listeners...)
 	stopBase()
