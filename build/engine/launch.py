@@ -160,14 +160,14 @@ def load(given, path):
         raise Failure(f"{given['model']} could not be served") from None
 
 
-def wait_for_signal():
-    """Returns at SIGTERM or SIGINT, whichever thread the kernel gives it to."""
+def catch_signals():
+    """What can be read from after SIGTERM or SIGINT, whichever thread the kernel gives it to."""
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    os.read(woken, 1)
+    return woken
 
 
 def serve(given):
@@ -183,8 +183,9 @@ def serve(given):
         clear_socket(path)
     server = load(given, path)
     ours = path and identity(path)
+    woken = catch_signals()
     print(f"ready on {server.listening_address}", file=sys.stderr, flush=True)
-    wait_for_signal()
+    os.read(woken, 1)
     if ours and identity(path) == ours:
         os.unlink(path)
     os._exit(0)
