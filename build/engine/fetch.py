@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 Pin = collections.namedtuple("Pin", "name version arch sha256")
@@ -64,22 +65,23 @@ class Pip:
         self.pins, self.quiet = pins, quiet
 
     def download(self, pin, folder, instead):
-        """The path of the pinned wheel, verified. `instead` is what else the user can do."""
+        """The path of the pinned package, verified. `instead` is what else the user can do."""
         if importlib.util.find_spec("pip") is None:
             raise Failure(f"pip is missing: apt install python3-pip, or {instead}")
         status, said = self.run(self.command(pin, folder))
         if status != 0:
             raise Failure(why(pin, said, instead))
-        wheel = next(folder.glob("*.whl"))
-        check(wheel, pin.sha256)
-        return wheel
+        found = next(folder.glob("*.tar.gz" if pin.arch == "sdist" else "*.whl"))
+        check(found, pin.sha256)
+        return found
 
     def command(self, pin, folder):
         wanted = folder / "requirements.txt"
         hashes = "".join(f" --hash=sha256:{digest}" for digest in self.pins.hashes(pin))
         wanted.write_text(f"{pin.name}=={pin.version}{hashes}\n")
+        kind = ["--no-binary", pin.name] if pin.arch == "sdist" else ["--only-binary", ":all:"]
         return [
-            sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
+            sys.executable, "-m", "pip", "download", "--no-deps", *kind,
             "--require-hashes", "--disable-pip-version-check", "--no-input",
             *(["--quiet"] if self.quiet else []), "-r", str(wanted), "-d", str(folder),
         ]
@@ -137,6 +139,17 @@ def unpack(wheel, folder, only=None):
         for member in members:
             sync(archive.extract(member, folder))
     return folder
+
+
+def unpack_source(archive, folder, tree):
+    """Unpacks one folder of a verified source archive and returns its path."""
+    with tarfile.open(archive) as source:
+        members = [member for member in source.getmembers() if member.name.split("/")[1:2] == [tree]]
+        if not members:
+            raise Failure(f"{archive.name} has no {tree} in it")
+        careful = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        source.extractall(folder, members, **careful)
+        return folder / members[0].name.split("/")[0] / tree
 
 
 def sync(path):

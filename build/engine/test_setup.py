@@ -37,7 +37,7 @@ if (shelf / "hold").exists():
     (into / "half").write_bytes(b"half")
     print("held", flush=True)
     (shelf / "hold").read_bytes()
-found = list(shelf.glob(name + "-*.whl"))
+found = list(shelf.glob(name + "-*"))
 if not found:
     sys.exit("ERROR: no route to the index")
 shutil.copy(found[0], into)
