@@ -11,10 +11,10 @@ NODE    := $(CLIENTS)-node
 
 export CGO_ENABLED = 1
 
-.PHONY: help setup build run demo test check lint unit race clients node-clients system bench soak fuzz clean
+.PHONY: help setup build engine run demo test check arm64 lint unit race clients node-clients system bench soak fuzz clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: build ## engine, model and bin/, each verified and cached
 	@python3 build/engine/setup.py
@@ -22,6 +22,11 @@ setup: build ## engine, model and bin/, each verified and cached
 build: ## stripped bin/nearside and bin/fakecloud
 	@mkdir -p bin
 	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/nearside ./cmd/fakecloud
+
+engine: ## llama-server built from the pinned source (JOBS=N), which setup uses from then on
+	@command -v g++ >/dev/null && command -v cmake >/dev/null && command -v ninja >/dev/null || { \
+		echo "installing g++, cmake and ninja-build"; apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ cmake ninja-build; }
+	@python3 build/engine/setup.py --build $(if $(JOBS),--jobs $(JOBS))
 
 run: setup ## set everything up and start the daemon
 	@NEARSIDE_WELCOME=1 bin/nearside serve
@@ -31,7 +36,18 @@ demo: setup ## a tour of the road, with a fake cloud that fails on demand
 
 test: lint system unit race ## set everything up and pass all tests
 
-check: lint race ## gofmt, vet, staticcheck and the Go tests with -race
+check: lint race arm64 ## gofmt, vet, staticcheck, the Go tests with -race, and both programs for arm64
+
+arm64: ## bin/arm64/nearside and fakecloud, built on another machine than they run on
+	@command -v aarch64-linux-gnu-gcc >/dev/null || { \
+		echo "installing the compiler for arm64"; apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross; }
+	@mkdir -p bin/arm64
+	CC=aarch64-linux-gnu-gcc GOOS=linux GOARCH=arm64 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/arm64/ ./cmd/nearside ./cmd/fakecloud
+	@for program in nearside fakecloud; do \
+		aarch64-linux-gnu-readelf -h bin/arm64/$$program | grep -q AArch64 && $(GO) version -m bin/arm64/$$program | grep -q GOARCH=arm64 || \
+			{ echo "bin/arm64/$$program is not for arm64"; exit 1; }; done
+	@! command -v qemu-aarch64-static >/dev/null || qemu-aarch64-static -L /usr/aarch64-linux-gnu bin/arm64/nearside version
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt:"; gofmt -l .; exit 1; }
