@@ -85,7 +85,7 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 func (m *member) client(trace func() string) *openai.Client {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := &openai.Client{Base: m.Base, Key: m.key, HTTP: m.http}
+	c := &openai.Client{Base: m.Base, Key: m.key, Hide: []byte(m.key), HTTP: m.http}
 	if m.KeyIn != "" {
 		c.Key = ""
 	}

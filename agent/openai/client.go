@@ -72,6 +72,7 @@ func (r *Reply) OnClose(f func()) {
 type Client struct {
 	Base  string // such as https://api.example/v1, without a slash at the end
 	Key   string // sent as a bearer token when not empty
+	Hide  []byte // taken out of what replies say, since an error may quote it; nothing when it is short
 	Trace string // sent as traceparent when not empty
 	HTTP  http.RoundTripper
 
@@ -97,7 +98,7 @@ func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, [
 	if err != nil {
 		return nil, nil, readFault(ctx, err)
 	}
-	text = valid(text)
+	text = valid(c.hide(text))
 	answer, e, err := parseCompletion(text)
 	if answer != nil {
 		text = answer.reshape(text, e, shape.Strip)
@@ -141,7 +142,7 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 		if err != nil && err != io.EOF {
 			return nil, readFault(ctx, err)
 		}
-		return data, err
+		return c.hide(data), err
 	}
 	s.OnClose(func() {
 		cancel(context.Canceled)
@@ -165,7 +166,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return refused(resp)
+		return c.refused(resp)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
@@ -191,16 +192,24 @@ func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) 
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	return nil, refused(resp)
+	return nil, c.refused(resp)
 }
 
 // refused reads the reply that is no 200.
-func refused(resp *http.Response) error {
+func (c *Client) refused(resp *http.Response) error {
 	if resp.StatusCode < 400 {
 		return redirected(resp)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	return readError(resp, text, time.Now())
+	return readError(resp, c.hide(text), time.Now())
+}
+
+// hide takes the key out of a text that its caller may see.
+func (c *Client) hide(text []byte) []byte {
+	if len(c.Hide) < 8 || !bytes.Contains(text, c.Hide) {
+		return text
+	}
+	return bytes.ReplaceAll(text, c.Hide, []byte("[redacted]"))
 }
 
 func (c *Client) request(ctx context.Context, method, path string, body []byte) (*http.Request, error) {

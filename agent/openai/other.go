@@ -69,7 +69,7 @@ func (c *Client) Send(ctx context.Context, method, path string, body []byte) ([]
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	switch {
 	case resp.StatusCode >= 400:
-		return nil, readError(resp, text[:min(len(text), 64<<10)], time.Now())
+		return nil, readError(resp, c.hide(text[:min(len(text), 64<<10)]), time.Now())
 	case resp.StatusCode >= 300 || resp.StatusCode < 200:
 		return nil, fmt.Errorf("%w: status %d, redirects are not followed", ErrBroken, resp.StatusCode)
 	case err != nil:
@@ -77,7 +77,7 @@ func (c *Client) Send(ctx context.Context, method, path string, body []byte) ([]
 	case len(text) > maxReply:
 		return nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
 	}
-	return valid(text), nil
+	return valid(c.hide(text)), nil
 }
 
 // Final marks an error of a target as the request's own, where its status
