@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"agent/openai":            {},
 	"agent/schema":            {},
 	"agent/openai/embed":      {"agent/openai"},
-	"agent/server":            {"agent", "agent/openai", "agent/openai/embed", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/signals", "agent/trace", "policy"},
+	"agent/server":            {"agent", "agent/openai", "agent/openai/embed", "agent/schema", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/signals", "agent/trace", "policy"},
 	"agent/server/signals":    {"agent/openai", "policy"},
 	"agent/server/callers":    {},
 	"agent/server/listen":     {},

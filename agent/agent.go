@@ -108,6 +108,7 @@ func (a *Agent) Policy() *Policy { return a.settings.Load().Policy }
 // Input is one request with all that its headers said.
 type Input struct {
 	Request   *openai.Request
+	Check     func(answer []byte) error // whether an answer is as response_format wants it; nil: any will do
 	RequestID string
 	Trace     trace.Parent
 	Caller    string

@@ -10,6 +10,9 @@ import (
 // good judges a reply. A poor one is kept aside while the next step runs. A
 // server that reports no probabilities is taken at its word.
 func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
+	if !w.fits(reply) {
+		return false
+	}
 	if step.Kind != policy.StepLocal || w.ask.Service != openai.Chat {
 		return true
 	}
@@ -24,6 +27,20 @@ func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
 		return false // it ran into its own limit, not the caller's
 	}
 	return sure == nil || *sure >= step.Threshold
+}
+
+// fits tells whether an answer has the form the caller asked for. One that
+// calls tools or refuses has none, and of a stream that goes on nothing is
+// known yet.
+func (w *walk) fits(reply *openai.Reply) bool {
+	if w.in.Check == nil || reply.Stream != nil && reply.Answer.Finish == "" {
+		return true
+	}
+	return w.formed(reply.Answer)
+}
+
+func (w *walk) formed(a *openai.Answer) bool {
+	return a.HasCalls() || a.Refused || w.in.Check([]byte(a.Text())) == nil
 }
 
 // sure is how sure the model was of its answer, nil when that is not known.

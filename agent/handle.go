@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,7 @@ type walk struct {
 	attempts attempts
 	faults   []error  // why answering steps gave nothing, in order
 	score    *float64 // confidence of the local answer
+	isFormed *bool    // its form is the one asked for; nil when none was or that is not known
 	seen     Observation
 }
 
@@ -99,33 +101,56 @@ func (w *walk) take(ctx context.Context, i int) (done bool, err error) {
 	return true, w.refuse(step)
 }
 
-// consult asks the step's targets and judges the reply.
+// consult asks the step's targets and judges the reply. After a poor one those
+// of the pool that come behind it are asked.
 func (w *walk) consult(ctx context.Context, step *policy.Step, later []policy.Step) (done bool, err error) {
-	start := time.Now()
-	reply, err := w.call(ctx, step, later)
-	w.spent(step, time.Since(start))
-	switch {
-	case ctx.Err() != nil:
-		if err == nil {
-			reply.Close()
+	for targets := step.Targets(); len(targets) > 0; {
+		start := time.Now()
+		reply, err := w.call(ctx, step, targets, later)
+		w.spent(step, time.Since(start))
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				reply.Close()
+			}
+			w.result.Reason = cmp.Or(w.result.Reason, ReasonCallerGone)
+			return true, ErrCallerOff
+		case err != nil && w.final(step, err):
+			w.result.Reason = cmp.Or(w.result.Reason, step.Reason)
+			return true, err
+		case err != nil:
+			w.faults = append(w.faults, err)
+			return false, nil
+		case w.good(step, reply):
+			w.deliver(step, reply, false)
+			return true, nil
 		}
-		w.result.Reason = cmp.Or(w.result.Reason, ReasonCallerGone)
-		return true, ErrCallerOff
-	case err != nil && w.final(step, err):
-		w.result.Reason = cmp.Or(w.result.Reason, step.Reason)
-		return true, err
-	case err != nil:
-		w.faults = append(w.faults, err)
-		return false, nil
-	case w.good(step, reply):
-		w.deliver(step, reply, false)
-		return true, nil
+		targets = behind(targets, reply.Target)
+		w.putAside(step, reply)
+	}
+	return false, nil
+}
+
+// behind are the targets that come after the one.
+func behind(targets []string, one string) []string {
+	i := slices.Index(targets, one)
+	if i < 0 {
+		return nil
+	}
+	return targets[i+1:]
+}
+
+// putAside keeps a poor reply for when nothing better comes: the latest, but
+// none that has the wrong form in the place of one that has the right one.
+func (w *walk) putAside(step *policy.Step, reply *openai.Reply) {
+	if w.poor != nil && w.fits(w.poor) && !w.fits(reply) {
+		reply.Close()
+		return
 	}
 	if w.poor != nil {
 		w.poor.Close()
 	}
 	w.poor, w.poorStep = reply, step
-	return false, nil
 }
 
 func (w *walk) spent(step *policy.Step, d time.Duration) {
@@ -136,8 +161,8 @@ func (w *walk) spent(step *policy.Step, d time.Duration) {
 	}
 }
 
-// call asks the step's targets inside its budget.
-func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step) (*openai.Reply, error) {
+// call asks targets of the step inside its budget.
+func (w *walk) call(ctx context.Context, step *policy.Step, targets []string, later []policy.Step) (*openai.Reply, error) {
 	answerer := w.agent.parts.Cloud
 	if step.Kind == policy.StepLocal {
 		answerer = w.agent.parts.Local
@@ -145,7 +170,7 @@ func (w *walk) call(ctx context.Context, step *policy.Step, later []policy.Step)
 	end := stepEnd(w.started, w.ask.DeadlineMS, later)
 	limits := w.Policy.Doc.Limits
 	call := openai.Call{
-		Request: w.in.Request, ID: w.result.Decision, Targets: step.Targets(), Hold: step.CommitTokens, Budget: time.Until(end),
+		Request: w.in.Request, ID: w.result.Decision, Targets: targets, Hold: step.CommitTokens, Budget: time.Until(end),
 		Attempt: time.Duration(limits.AttemptMS) * time.Millisecond,
 		Silence: time.Duration(limits.SilenceMS) * time.Millisecond,
 		Check:   w.Services[w.ask.Service].Reply,
@@ -181,6 +206,9 @@ func (w *walk) deliver(step *policy.Step, reply *openai.Reply, degraded bool) {
 	r.Route, r.Target, r.Model = step.Kind, reply.Target, reply.Answer.Model
 	r.Body, r.Stream, r.answer = reply.Body, reply.Stream, reply.Answer
 	r.Degraded = degraded
+	if degraded && !w.fits(reply) {
+		r.Warnings = append(r.Warnings, "schema_invalid")
+	}
 	if len(reply.Ignored) > 0 {
 		r.Warnings = append(r.Warnings, "ignored="+strings.Join(reply.Ignored, ","))
 	}
@@ -196,7 +224,7 @@ func (w *walk) why(step *policy.Step, reply *openai.Reply, degraded bool) string
 		return ReasonUnverified
 	case step.Kind == policy.StepCloud && w.poor == nil && len(w.faults) > 0:
 		return policy.ReasonLocalUnavailable
-	case step.Kind == policy.StepCloud && reply.Target != step.Target && w.poor == nil:
+	case step.Kind == policy.StepCloud && reply.Target != step.Target && (w.poor == nil || w.poorStep == step):
 		return ReasonFailover
 	}
 	return step.Reason

@@ -169,7 +169,7 @@ func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duratio
 func (w *walk) storable(status int) bool {
 	r := w.result
 	keep := w.keep()
-	return w.agent.parts.Cache != nil && max(keep.Fresh, keep.Stale) > 0 && status == http.StatusOK && r.answer != nil && !r.Kept && !r.Degraded &&
+	return w.agent.parts.Cache != nil && max(keep.Fresh, keep.Stale) > 0 && status == http.StatusOK && r.answer != nil && !r.Kept && !r.Degraded && (w.isFormed == nil || *w.isFormed) &&
 		w.ask.Privacy != policy.Private && !w.ask.Cache.NoStore && (r.Stream == nil || w.whole())
 }
 

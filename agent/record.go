@@ -52,6 +52,7 @@ type Outcome struct {
 	Confidence *float64 `json:"confidence"`
 	Cache      string   `json:"cache"`
 	Degraded   bool     `json:"degraded"`
+	Formed     *bool    `json:"schema_valid,omitempty"` // whether the answer is as response_format wanted it
 	Error      string   `json:"error,omitempty"`
 }
 
@@ -140,7 +141,7 @@ func (w *walk) outcome(end Finish) Outcome {
 	r := w.result
 	o := Outcome{
 		Route: r.Route, Target: r.Target, Status: end.Status, Reason: r.Reason, TotalMS: r.Timing.Total.Milliseconds(),
-		Confidence: w.score, Cache: r.Cache, Degraded: r.Degraded, Error: plainError(end.Err),
+		Confidence: w.score, Cache: r.Cache, Degraded: r.Degraded, Formed: w.isFormed, Error: plainError(end.Err),
 	}
 	if first := r.first; first > 0 {
 		ms := first.Milliseconds()
@@ -180,6 +181,10 @@ func (r *Result) Close(end Finish) {
 	}
 	w := r.walk
 	r.Timing.Total = time.Since(w.started)
+	if w.in.Check != nil && r.answer != nil && end.Err == nil && !r.Kept {
+		formed := w.formed(r.answer)
+		w.isFormed = &formed
+	}
 	if end.Err == nil && w.storable(end.Status) {
 		w.store()
 	}

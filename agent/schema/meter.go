@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -72,10 +73,16 @@ const maxPatterns = 20_000
 
 // patterns compiles regular expressions. Those of Go take time linear in the
 // text; only their size has to be bounded.
-type patterns struct{ left int }
+type patterns struct {
+	left  int
+	loose bool // what only other engines know fits everything
+}
 
 func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
 	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil && p.loose && foreign(err) {
+		return anything(text), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +91,19 @@ func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
 	}
 	return regexp.Compile(text)
 }
+
+// foreign tells whether a pattern may be right for another engine: it looks
+// around or back, or has escapes or counts that Go does not take.
+func foreign(err error) bool {
+	var e *syntax.Error
+	return errors.As(err, &e) && slices.Contains([]syntax.ErrorCode{syntax.ErrInvalidPerlOp, syntax.ErrInvalidEscape, syntax.ErrInvalidRepeatSize}, e.Code)
+}
+
+// anything is a pattern that is not checked.
+type anything string
+
+func (anything) MatchString(string) bool { return true }
+func (a anything) String() string        { return string(a) }
 
 func weight(re *syntax.Regexp) int {
 	n := 1 + len(re.Rune)

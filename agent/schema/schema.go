@@ -30,7 +30,13 @@ type Schema struct {
 
 // Compile reads a schema, of draft 2020-12 unless it names another. The error
 // says what is wrong with it.
-func Compile(text []byte) (*Schema, error) {
+func Compile(text []byte) (*Schema, error) { return read(text, false) }
+
+// CompileLoosely is like [Compile], but patterns that only other engines than
+// Go's know, such as those that look ahead, are not checked.
+func CompileLoosely(text []byte) (*Schema, error) { return read(text, true) }
+
+func read(text []byte, loose bool) (*Schema, error) {
 	if len(text) > maxBytes {
 		return nil, fmt.Errorf("is %d bytes long; at most %d are taken", len(text), maxBytes)
 	}
@@ -45,7 +51,7 @@ func Compile(text []byte) (*Schema, error) {
 	if _, ok := doc.(map[string]any); !ok {
 		return nil, errors.New("must be an object")
 	}
-	graph, err := compile(doc)
+	graph, err := compile(doc, loose)
 	if err != nil {
 		return nil, err
 	}
@@ -54,10 +60,10 @@ func Compile(text []byte) (*Schema, error) {
 	return s, nil
 }
 
-func compile(doc any) (*jsonschema.Schema, error) {
+func compile(doc any, loose bool) (*jsonschema.Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.UseLoader(nowhere{})
-	c.UseRegexpEngine((&patterns{left: maxPatterns}).compile)
+	c.UseRegexpEngine((&patterns{left: maxPatterns, loose: loose}).compile)
 	if err := c.AddResource(home, doc); err != nil {
 		return nil, plain(err)
 	}

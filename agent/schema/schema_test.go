@@ -65,6 +65,22 @@ func TestCompile(t *testing.T) {
 	f(`{"description":"`+strings.Repeat("a", 64<<10)+`"}`, "at most 65536")
 }
 
+func TestLoosely(t *testing.T) {
+	for _, pattern := range []string{`^(?!a).*$`, `(a)\\1`, `\\u0041`, `a{2000}`} {
+		text := []byte(`{"type":"string","pattern":"` + pattern + `"}`)
+		if _, err := schema.Compile(text); err == nil {
+			t.Errorf("%s: compiled, though Go does not know it", pattern)
+		}
+		s, err := schema.CompileLoosely(text)
+		if err != nil || s.Check([]byte(`"b"`)) != nil || s.Check([]byte(`1`)) == nil {
+			t.Errorf("%s: got %v", pattern, err)
+		}
+	}
+	if _, err := schema.CompileLoosely([]byte(`{"pattern":"("}`)); err == nil {
+		t.Error("a broken pattern was compiled")
+	}
+}
+
 // TestCostly has 30 definitions, each twice the work of the next: 2^30 steps.
 func TestCostly(t *testing.T) {
 	chain := func(format, last string) string {
@@ -115,7 +131,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add([]byte(`{"anyOf":[{"pattern":"^a{2,3}$"},{"multipleOf":0.1}],"if":{},"then":false,"$dynamicRef":"#"}`), []byte(`1e5`))
 	f.Add([]byte(`{"$schema":"http://json-schema.org/draft-04/schema#","dependencies":{"a":["b"]},"$id":"x"}`), []byte(`{"a":1}`))
 	f.Fuzz(func(t *testing.T, text, doc []byte) {
-		s, err := schema.Compile(text)
+		s, err := schema.CompileLoosely(text)
 		if err != nil {
 			return
 		}

@@ -33,7 +33,10 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (a
 	}
 	// From here on a read only waits for the caller to go away, as long as the answer takes.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	in.Request, err = decode(body)
+	if in.Request, err = decode(body); err != nil {
+		return in, err
+	}
+	in.Check, err = answerCheck(in.Request)
 	return in, err
 }
 
