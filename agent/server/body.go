@@ -36,17 +36,6 @@ func (s *Server) bound(w http.ResponseWriter, r *http.Request) (release func()) 
 	return func() { s.bodies.Add(-b.held) }
 }
 
-// readBody reads a body into memory, in one piece where its length is known and
-// small: what a caller merely announces takes no memory.
-func readBody(r *http.Request) ([]byte, error) {
-	var text bytes.Buffer
-	if n := r.ContentLength; n > 0 && n <= small {
-		text.Grow(int(n) + bytes.MinRead)
-	}
-	_, err := text.ReadFrom(r.Body)
-	return text.Bytes(), err
-}
-
 // tooLarge is a body whose length says that it is: it is not waited for.
 type tooLarge struct{}
 
@@ -68,18 +57,44 @@ var errCrowded = &openai.Error{
 	Message: "Too many large bodies are here at once; ask again in a second.",
 }
 
+// reserve takes leave for n bytes more.
+func (b *body) reserve(n int64) error {
+	if b.taken.Add(n) > b.most {
+		b.taken.Add(-n)
+		return errCrowded
+	}
+	b.held += n
+	b.left += n
+	return nil
+}
+
 func (b *body) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		if b.taken.Add(step) > b.most {
-			b.taken.Add(-step)
-			return 0, errCrowded
+		if err := b.reserve(step); err != nil {
+			return 0, err
 		}
-		b.held += step
-		b.left += step
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	return n, err
+}
+
+// readBody reads a body that [Server.bound] has bounded into memory, in one
+// piece where its length is known, since growing takes several times that. What
+// a caller merely announces counts against what all may hold.
+func readBody(r *http.Request) ([]byte, error) {
+	var text bytes.Buffer
+	n := r.ContentLength
+	if b, ok := r.Body.(*body); ok && n > 0 {
+		if err := b.reserve(n); err != nil {
+			return nil, err
+		}
+	}
+	if n > 0 && n <= maxBody {
+		text.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := text.ReadFrom(r.Body)
+	return text.Bytes(), err
 }
 
 // bodyError says why a body could not be read.

@@ -27,7 +27,7 @@ const (
 )
 
 // MostBodies is the default of Limits.Bodies.
-const MostBodies = 64 << 20
+const MostBodies = 32 << 20
 
 // Limits are how slow a client may be, and how much memory bodies may take; of
 // what is 0, the default counts.
@@ -36,7 +36,7 @@ type Limits struct {
 	Body   time.Duration // then until its body is: 60 s
 	Unread time.Duration // that what is sent may stay unread: 30 s
 	Idle   time.Duration // between requests: 2 min
-	Bodies int64         // bytes of large bodies at a time, of all requests: 64 MiB
+	Bodies int64         // bytes of large bodies at a time, of all requests: 32 MiB
 }
 
 func (l Limits) filled() Limits {

@@ -184,6 +184,9 @@ func (h *house) tellsNoSecret(t *testing.T, r *remote) {
 // nobody in.
 func TestStartNeedsItsTokens(t *testing.T) {
 	h := unstarted(t, noLocal, guarded)
+	if _, warned, code := h.run("config", "check"); code != 0 || !strings.Contains(warned, "warning: no daemon can start with this: read listen.tls") {
+		t.Errorf("config check: exit %d: %s", code, warned)
+	}
 	tells(t, h.refusesToStart("--http", "127.0.0.1:0"), "listen.tls", "cert.pem")
 	h.certify(1)
 	tells(t, h.refusesToStart("--http", "127.0.0.1:0"), "listen.token", "owner.token")

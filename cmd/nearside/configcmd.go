@@ -10,6 +10,7 @@ import (
 
 	"nearside/agent/config"
 	"nearside/agent/server"
+	"nearside/cmd/nearside/daemon"
 )
 
 func configCmd(g *globals) *cobra.Command {
@@ -37,7 +38,11 @@ func configCheckCmd(g *globals) *cobra.Command {
 			if !ok {
 				path = "the built-in defaults"
 			}
-			return g.printCheck(c, configDoc{path, true, p.String(), p.Source, append([]config.Warning{}, cfg.Warnings()...)})
+			warnings := append([]config.Warning{}, cfg.Warnings()...)
+			if err := daemon.CheckAccess(c.Context(), cfg); err != nil {
+				warnings = append(warnings, config.Warning{Message: "no daemon can start with this: " + err.Error(), Hint: "correct it, or check it as the user the daemon runs as"})
+			}
+			return g.printCheck(c, configDoc{path, true, p.String(), p.Source, warnings})
 		},
 	}
 }

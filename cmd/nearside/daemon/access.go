@@ -26,11 +26,11 @@ func newAccess(ctx context.Context, cfg *config.Config) (*access, error) {
 			return nil, err
 		}
 	}
-	rules, err := Rules(ctx, cfg)
+	r, err := rules(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	a.book.Set(rules)
+	a.book.Set(r)
 	return a, nil
 }
 
@@ -44,7 +44,7 @@ func (a *access) open(cfg *config.Config) ([]net.Listener, error) {
 // again reads tokens and certificate anew; what cannot be used leaves the old
 // in force.
 func (a *access) again(ctx context.Context, cfg *config.Config) error {
-	rules, err := Rules(ctx, cfg)
+	r, err := rules(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -53,8 +53,15 @@ func (a *access) again(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 	}
-	a.book.Set(rules)
+	a.book.Set(r)
 	return nil
+}
+
+// CheckAccess tells whether tokens and certificate of the config can be used.
+// Its error repeats no token.
+func CheckAccess(ctx context.Context, cfg *config.Config) error {
+	_, err := newAccess(ctx, cfg)
+	return err
 }
 
 // names are those of the callers in the config.
@@ -66,9 +73,9 @@ func names(cfg *config.Config) []string {
 	return all
 }
 
-// Rules are the callers of the config with their tokens read. Its error names
+// rules are the callers of the config with their tokens read. Its error names
 // the token that cannot be had, and repeats none.
-func Rules(ctx context.Context, cfg *config.Config) (callers.Rules, error) {
+func rules(ctx context.Context, cfg *config.Config) (callers.Rules, error) {
 	r := callers.Rules{Strangers: cfg.StrangersMay(), Asks: cfg.Listen.Asks}
 	var err error
 	if r.Token, err = cfg.Listen.Token.Resolve(ctx); err != nil {

@@ -17,6 +17,10 @@ const (
 	leastBeside = 16 << 20
 )
 
+// ample is more than the daemon needs: from there on the heap is collected as
+// often as need be, also where there is no bound.
+const ample = 128 << 20
+
 // boundMemory has the garbage collector work harder before the control groups'
 // bound is reached, where there is one and $GOMEMLIMIT does not say another. It
 // returns what the heap may be, 0 for no bound.
@@ -26,11 +30,13 @@ func boundMemory(log *slog.Logger) (heap int64) {
 	}
 	limit, ok := sense.New(sense.Options{}).MemoryLimit()
 	if !ok {
+		debug.SetMemoryLimit(ample)
 		return 0
 	}
-	debug.SetMemoryLimit(softLimit(limit))
-	log.Info("memory is bound by the control group", "bytes", limit, "heap", softLimit(limit))
-	return heapLimit()
+	heap = softLimit(limit)
+	debug.SetMemoryLimit(min(heap, ample))
+	log.Info("memory is bound by the control group", "bytes", limit, "heap", heap)
+	return heap
 }
 
 // heapLimit is what the garbage collector keeps to, 0 for no bound.
