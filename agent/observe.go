@@ -22,7 +22,7 @@ type Observer interface {
 type Observation struct {
 	Decision  string
 	Caller    string
-	Service   string
+	Service   string // "" when there is none of the name the caller gave
 	Route     string
 	Target    string // "" when nobody answered
 	Reason    string
@@ -46,6 +46,14 @@ func (w *walk) tried(one openai.Attempt) {
 	}
 }
 
+// service is what was asked for, "" while it is only the caller's word.
+func (w *walk) service() string {
+	if len(w.plan.Steps) == 0 && w.ask.Service != openai.Chat {
+		return ""
+	}
+	return w.ask.Service
+}
+
 // observe tells the observer, if there is one, how the request ended.
 func (w *walk) observe(end Finish) {
 	o := w.agent.parts.Observer
@@ -54,7 +62,7 @@ func (w *walk) observe(end Finish) {
 	}
 	r, seen := w.result, &w.seen
 	*seen = Observation{
-		Decision: r.Decision, Caller: w.in.Caller, Service: w.ask.Service, Route: r.Route, Target: r.Target, Reason: r.Reason,
+		Decision: r.Decision, Caller: w.in.Caller, Service: w.service(), Route: r.Route, Target: r.Target, Reason: r.Reason,
 		Cache: r.Cache, Status: end.Status, Streamed: r.Stream != nil, Broken: r.Stream != nil && end.Err != nil && !errors.Is(end.Err, context.Canceled),
 		Degraded: r.Degraded, First: r.first, Total: r.Timing.Total,
 	}

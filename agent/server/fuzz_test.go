@@ -1,10 +1,16 @@
 package server_test
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+
+	"nearside/agent/server"
+	"nearside/agent/server/feed"
 )
 
 // FuzzHeaders: whatever the headers say, the request is answered or refused
@@ -35,6 +41,33 @@ func FuzzHeaders(f *testing.F) {
 		}
 		if w.Code != 200 && !strings.HasPrefix(w.Body.String(), `{"error":{`) {
 			t.Errorf("status %d without an error: %s", w.Code, w.Body)
+		}
+	})
+}
+
+// FuzzLogs: whatever is asked of the log, it is told or refused with the name
+// of what is wrong.
+func FuzzLogs(f *testing.F) {
+	f.Add("level=warn&since=2026-01-31T12:00:00Z", `{"level":"debug"}`)
+	f.Add("level=&follow=maybe&since=yesterday", `{"level":7}`)
+	f.Add("level=%zz;", "")
+	logs := feed.New(feed.Options{})
+	slog.New(logs.Handler(slog.LevelInfo)).Info("hello")
+	h := server.New(server.Options{
+		Watch: server.Watch{Logs: logs, Level: new(slog.LevelVar), Config: func() string { return "info" }},
+		Doors: server.Doors{Hosts: []string{"localhost"}}, Log: slog.New(slog.DiscardHandler),
+	}).Handler()
+	f.Fuzz(func(t *testing.T, query, body string) {
+		gone, leave := context.WithCancel(t.Context())
+		leave() // for those who follow
+		for method, path := range map[string]string{http.MethodGet: "/v1/logs", http.MethodPut: "/v1/logs/level"} {
+			r := httptest.NewRequestWithContext(gone, method, "http://localhost/", strings.NewReader(body))
+			r.URL = &url.URL{Path: path, RawQuery: query}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != 200 && (w.Code != 400 || !strings.HasPrefix(w.Body.String(), `{"error":{`)) {
+				t.Errorf("%s %s: status %d: %s", method, path, w.Code, w.Body)
+			}
 		}
 	})
 }

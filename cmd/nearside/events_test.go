@@ -108,6 +108,9 @@ func TestEvents(t *testing.T) {
 	})
 	hears(t, events, "target", `"cloud/first"`, `"breaker":"open"`, `"usable":false`)
 
+	h.push(`{"network":{"value":"offline","ttl_s":600}}`)
+	hears(t, events, "connectivity", `"state":"offline"`, `"source":"host"`)
+
 	h.write("nearside.yaml", config+"policy: "+h.dir+"/own.yaml\n")
 	h.write("own.yaml", string(h.defaultPolicy(t)))
 	h.reload()

@@ -43,6 +43,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s: got %v, want route %s", name, r, step.route)
 		}
 	}
+	resp, err := h.http.Post("http://localhost/v1/call/no-such-canary", "application/json", strings.NewReader("{}"))
+	must(t, "call a service there is not", err)
+	resp.Body.Close()
 	h.ask(again)
 	until(t, "the answer is kept", patience, func() bool { return h.ask(again).route() == "cache" })
 	set(t, cloud, fake.Fault{Kind: fake.Status, Status: 503})
@@ -64,6 +67,7 @@ func TestMetrics(t *testing.T) {
 		`nearside_caller_requests_total{caller="other",status="2xx"}`,
 		`nearside_engine_starts_total`,
 		`nearside_engine{state="ready"}`,
+		`nearside_device_memory_available_bytes`,
 		`process_resident_memory_bytes`,
 		`process_open_fds`,
 		`go_goroutines`,
@@ -75,7 +79,11 @@ func TestMetrics(t *testing.T) {
 	if v := got["nearside_requests_in_flight"]; v != 0 {
 		t.Errorf("%v requests in flight, want none", v)
 	}
-	judge(t, h.get("/metrics"))
+	text := h.get("/metrics")
+	if bytes.Contains(text, []byte("canary")) {
+		t.Errorf("a caller's own word is a label:\n%s", text)
+	}
+	judge(t, text)
 }
 
 // judge has promtool look at the metrics.

@@ -22,6 +22,7 @@ func newMeter() *metrics.Meter {
 				Engine:  server.EngineStatus{State: "ready", Starts: 4, Crashes: 1},
 				Store:   server.StoreStatus{Cache: server.FileStatus{Rows: 7, Dropped: 5}},
 				Health:  []server.Condition{{Severity: "warn"}},
+				Signals: map[string]server.Signal{"battery_pct": {Value: 25.0}, "metered": {Value: true}, "temperature_c": {}},
 			}
 		},
 		Counts: func() server.Counts { return server.Counts{InFlight: 6} },
@@ -101,6 +102,8 @@ func TestScrape(t *testing.T) {
 		`nearside_store_dropped_total{file="cache"} 5`,
 		`nearside_health_conditions{severity="warn"} 1`,
 		`nearside_health_conditions{severity="fail"} 0`,
+		`nearside_device_battery_ratio 0.25`,
+		`nearside_device_metered 1`,
 	)
 }
 

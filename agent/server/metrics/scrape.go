@@ -35,6 +35,7 @@ func (s *scrape) Collect(ch chan<- prometheus.Metric) {
 	p.file("queue", &st.Store.Queue)
 	p.file("cache", &st.Store.Cache)
 	p.health(st.Health)
+	p.device(st.Signals)
 	p.feeds(counts.Feeds)
 }
 
