@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 func fakeEngine(mode string, args []string) {
 	fs := flag.NewFlagSet("engine", flag.ExitOnError)
 	host, model, version := fs.String("host", "", ""), fs.String("model", "", ""), fs.Bool("version", false, "")
+	embeds := fs.Bool("embeddings", false, "")
 	for _, name := range []string{"alias", "ctx-size", "parallel", "threads", "threads-batch", "poll", "poll-batch", "cache-ram"} {
 		fs.String(name, "", "")
 	}
@@ -75,6 +76,15 @@ func fakeEngine(mode string, args []string) {
 	mux.HandleFunc("/v1/chat/completions", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		answer(w, mode, *model, body)
+	})
+	mux.HandleFunc("/v1/embeddings", func(w http.ResponseWriter, r *http.Request) {
+		if !*embeds {
+			http.Error(w, "start it with --embeddings", http.StatusNotImplemented)
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		_ = os.WriteFile(*model+".asked", body, 0o600)
+		_, _ = io.WriteString(w, `{"model":"tiny","data":[{"index":0,"embedding":[0.5,1]}],"usage":{"prompt_tokens":1,"total_tokens":1}}`)
 	})
 	if mode == "narrow" {
 		narrow(l.(*net.UnixListener), mux)

@@ -65,11 +65,15 @@ func (e *engine) command(socket string) []string {
 		threads = max(1, runtime.NumCPU()-1)
 	}
 	n := len(e.opts.Command)
-	return append(e.opts.Command[:n:n],
+	command := append(e.opts.Command[:n:n],
 		"--model", e.model.File, "--alias", e.model.Name, "--host", socket,
 		"--ctx-size", strconv.Itoa(e.model.tokens()), "--parallel", "1",
 		"--threads", strconv.Itoa(threads), "--threads-batch", strconv.Itoa(threads),
 		"--poll", "0", "--poll-batch", "0", "--cache-ram", strconv.Itoa(cacheRAM))
+	if slices.Equal(e.model.Services, []string{"embed"}) {
+		command = append(command, "--embeddings") // then it does nothing else
+	}
+	return command
 }
 
 // spec is how the engine is started: its command, the files it needs and the

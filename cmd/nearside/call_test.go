@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -213,4 +214,34 @@ func TestCallCommand(t *testing.T) {
 	f("{", "", 2, "call", "inventory")
 	f(screw, "", 2, "call", "stock")
 	f(screw, "", 3, "call", "shelf", "--private")
+}
+
+// TestCallOffline: without a network nothing is tried, and the reply for that
+// case is given at once.
+func TestCallOffline(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	resolver(t, "")
+	far := "cloud:\n  targets:\n    - {name: far, kind: http, base_url: \"http://shop.example\", services: {inventory: {path: /v2/items}, shelf: {path: /v2/items}}}\n"
+	h := newHouse(t, noLocal, far, stock)
+	if r := h.call("inventory", screw); r.status != http.StatusOK || r.road() != "default  offline degraded" || r.body != nothing || r.header.Get("x-nearside-attempts") != "0" {
+		t.Errorf("got %d %q %s", r.status, r.road(), r.body)
+	}
+	if r := h.call("shelf", screw); r.status != http.StatusServiceUnavailable || !strings.Contains(r.body, "offline_no_route") {
+		t.Errorf("without a default: got %d %s", r.status, r.body)
+	}
+}
+
+// TestCallsOfCallers: who may call a service is said where callers are listed.
+func TestCallsOfCallers(t *testing.T) {
+	t.Parallel()
+	one := newCloud(t, fake.Options{})
+	h := newHouse(t, noLocal, shops(one), stock, fmt.Sprintf("callers: [{name: me, uid: %d, services: [shelf]}]", os.Geteuid()))
+	if r := h.call("shelf", screw); r.status != http.StatusOK {
+		t.Errorf("shelf: got %d %s", r.status, r.body)
+	}
+	if r := h.call("inventory", screw); r.status != http.StatusForbidden {
+		t.Errorf("inventory: got %d %s, want 403", r.status, r.body)
+	}
 }
