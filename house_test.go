@@ -7,7 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -132,4 +136,39 @@ func TestPackageDocs(t *testing.T) {
 			t.Errorf("%s has no doc comment that begins with %q", p.ImportPath, want)
 		}
 	}
+}
+
+// TestNamedTests: the tests that docs/SECURITY.md relies on exist.
+func TestNamedTests(t *testing.T) {
+	text, err := os.ReadFile("docs/SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := testsIn(t)
+	for _, name := range regexp.MustCompile("(Test|Fuzz)[A-Z][A-Za-z]+").FindAllString(string(text), -1) {
+		if !slices.Contains(there, name) {
+			t.Errorf("docs/SECURITY.md names %s, which is no test", name)
+		}
+	}
+}
+
+// testsIn lists the tests and fuzz targets of the tree.
+func testsIn(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	begin := regexp.MustCompile(`(?m)^func (Test|Fuzz)\w+`)
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, line := range begin.FindAllString(string(text), -1) {
+			all = append(all, strings.TrimPrefix(line, "func "))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

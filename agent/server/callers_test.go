@@ -167,3 +167,16 @@ func TestCallerIsRecorded(t *testing.T) {
 		t.Errorf("figures %+v", got)
 	}
 }
+
+// TestNothingChangesOnGet: what a link or an image can make a browser send does
+// not change the daemon.
+func TestNothingChangesOnGet(t *testing.T) {
+	f := world{local: says("local/small", "Hi.")}.open(t)
+	for _, path := range []string{"/v1/config/reload", "/v1/chat/completions", "/v1/embeddings", "/v1/explain", "/v1/call/items"} {
+		for _, method := range []string{"GET", "HEAD"} {
+			if got := f.call(f.tcp, method, path, ""); got.status != http.StatusMethodNotAllowed {
+				t.Errorf("%s %s: %d %s", method, path, got.status, got.body)
+			}
+		}
+	}
+}
