@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { base, counted, fails, load, paris, run } from "./checks.mjs";
 
-const { generateText, generateObject, streamText, streamObject, tool, stepCountIs } = load("ai");
+const { embed, embedMany, generateText, generateObject, streamText, streamObject, tool, stepCountIs } = load("ai");
 const { createOpenAICompatible } = load("@ai-sdk/openai-compatible");
 const { z } = load("zod");
 
@@ -50,6 +50,13 @@ await run({
     const streamed = streamObject({ model: auto, schema, prompt: paris });
     for await (const _ of streamed.partialObjectStream);
     assert.deepEqual(Object.keys(await streamed.object).sort(), ["city", "people"]);
+  },
+
+  async embeddings() {
+    const model = nearside.embeddingModel("auto");
+    const { embeddings, usage } = await embedMany({ model, values: [paris, "two"] });
+    assert.ok(embeddings.length === 2 && embeddings[0].length > 1 && usage.tokens > 0);
+    assert.deepEqual((await embed({ model, value: paris })).embedding, embeddings[0]);
   },
 
   async errors() {

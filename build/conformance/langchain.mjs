@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { base, counted, fails, load, paris, place, run } from "./checks.mjs";
 
-const { ChatOpenAI } = load("@langchain/openai");
+const { ChatOpenAI, OpenAIEmbeddings } = load("@langchain/openai");
 const { HumanMessage, ToolMessage } = load("@langchain/core/messages");
 const { tool } = load("@langchain/core/tools");
 const { z } = load("zod");
@@ -59,6 +59,13 @@ await run({
       assert.equal(typeof got, "object");
       if (method !== "jsonMode") assert.equal(typeof got.city, "string"); // that one promises JSON and no more
     }
+  },
+
+  async embeddings() {
+    const embed = new OpenAIEmbeddings({ model: "auto", apiKey: "any", maxRetries: 0, configuration: { baseURL: base } });
+    const [one, two] = await embed.embedDocuments([paris, "two"]);
+    assert.ok(one.length > 1 && one.length === two.length);
+    assert.deepEqual(await embed.embedQuery(paris), one);
   },
 
   async errors() {

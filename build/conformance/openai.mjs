@@ -61,6 +61,16 @@ await run({
     assert.deepEqual(Object.keys(answer.choices[0].message.parsed).sort(), ["city", "people"]);
   },
 
+  async embeddings() {
+    const embed = (fields) => client.embeddings.create({ model: "auto", input: [paris, "two"], ...fields });
+    const packed = await embed(); // the client asks for base64
+    const floats = await embed({ encoding_format: "float" });
+    assert.equal(packed.data.length, 2);
+    packed.data.forEach((d, i) => d.embedding.forEach((v, j) => assert.ok(Math.abs(v - floats.data[i].embedding[j]) < 1e-6)));
+    assert.equal((await embed({ dimensions: 4 })).data[1].embedding.length, 4);
+    assert.ok(packed.usage.prompt_tokens > 0);
+  },
+
   async models() {
     const ids = [];
     for await (const m of client.models.list()) ids.push(m.id);

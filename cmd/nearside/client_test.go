@@ -17,10 +17,10 @@ import (
 func TestOpenAIClient(t *testing.T) {
 	first, second := newCloud(t, fake.Options{}), newCloud(t, fake.Options{})
 	set(t, second, fake.Fault{Kind: fake.Status, Status: 503})
-	h := unstarted(t, clouds(first, second))
+	h := unstarted(t, embedders(first, second))
 	addr := h.startOnTCP()
 	python := filepath.Join(installed(t, "clients"), "bin", "python")
-	checks(t, 10, python, "testdata/openai_client.py", "http://"+addr+"/v1")
+	checks(t, 11, python, "testdata/openai_client.py", "http://"+addr+"/v1")
 	if calls := second.State().Calls[chatPath]; calls > 2 {
 		t.Errorf("%d calls to a target that fails, for one ask", calls)
 	}
@@ -32,9 +32,9 @@ func TestNodeClients(t *testing.T) {
 	t.Parallel()
 	first, second := newCloud(t, fake.Options{}), newCloud(t, fake.Options{})
 	set(t, second, fake.Fault{Kind: fake.Status, Status: 503})
-	h := unstarted(t, noLocal, clouds(first, second))
+	h := unstarted(t, noLocal, embedders(first, second))
 	addr := h.startOnTCP()
-	for name, n := range map[string]int{"openai": 8, "langchain": 6, "aisdk": 5} {
+	for name, n := range map[string]int{"openai": 9, "langchain": 7, "aisdk": 6} {
 		t.Run(name, func(t *testing.T) {
 			checks(t, n, "node", "../../build/conformance/"+name+".mjs", "http://"+addr+"/v1", installed(t, "clients-node"))
 		})
