@@ -145,6 +145,9 @@ func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duratio
 	if age > limit || age < -clockSlack {
 		return false
 	}
+	if check := w.Services[w.ask.Service].Reply; check != nil && check(e.body) != nil {
+		return false // it was good under another schema
+	}
 	age = max(0, age)
 	r := w.result
 	if w.in.Request.Stream {

@@ -222,7 +222,10 @@ func copyText(w io.Writer, events *openai.Events) error {
 // note prints who answered, why and how long it took, on one dim line.
 func note(w io.Writer, h http.Header, took time.Duration) {
 	parts := []string{h.Get("x-nearside-target"), h.Get("x-nearside-reason")}
-	if route := h.Get("x-nearside-route"); route == "cache" || route == "stale" || route == "pending" {
+	if parts[0] == "" {
+		parts = parts[1:] // a default reply is nobody's
+	}
+	if route := h.Get("x-nearside-route"); route == "cache" || route == "stale" || route == "default" || route == "pending" {
 		parts = append([]string{route}, parts...)
 	}
 	if age := h.Get("x-nearside-age"); age != "" {

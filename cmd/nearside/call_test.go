@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -243,5 +245,33 @@ func TestCallsOfCallers(t *testing.T) {
 	}
 	if r := h.call("inventory", screw); r.status != http.StatusForbidden {
 		t.Errorf("inventory: got %d %s, want 403", r.status, r.body)
+	}
+}
+
+// TestCallAfterReload changes what is set for a service while it is called.
+func TestCallAfterReload(t *testing.T) {
+	t.Parallel()
+	one := newCloud(t, fake.Options{})
+	h := newHouse(t, noLocal, shops(one), stock)
+	if r := h.call("inventory", screw); r.status != http.StatusOK || !strings.Contains(r.body, `"stock":35`) {
+		t.Fatalf("got %d %s", r.status, r.body)
+	}
+	until(t, "it is kept", patience, func() bool { return h.status().Store.Cache.Rows == 1 })
+	h.write("nearside.yaml", strings.Join([]string{noLocal, shops(one), strings.NewReplacer(
+		`'{"stock": null}'`, `'{"shelf": 0}'`, `["stock"]`, `["shelf"]`).Replace(stock)}, "\n"))
+	if r := h.reload(); !slices.Contains(r.Changed, "services") || len(r.Restart) != 0 {
+		t.Errorf("got %+v, want services changed", r)
+	}
+	r := h.call("inventory", screw)
+	if r.road() != "default  default_on_error degraded" || r.body != `{"shelf": 0}` {
+		t.Errorf("got %q %s, want the new default, since neither a new nor the kept reply fits the new schema", r.road(), r.body)
+	}
+	out, note, code := h.run("call", "inventory", filepath.Join(h.dir, "nail.json"))
+	if code != 1 {
+		t.Errorf("without its file: got %d %s %s", code, out, note)
+	}
+	h.write("nail.json", `{"article":"nail"}`)
+	if out, note, code = h.run("call", "inventory", filepath.Join(h.dir, "nail.json")); code != 0 || out != "{\"shelf\": 0}\n" || !strings.HasPrefix(note, "default · default_on_error · not verified · ") {
+		t.Errorf("got %d %q %q", code, out, note)
 	}
 }
