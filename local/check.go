@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"nearside/local/sandbox"
 )
 
 // stamp tells one state of a file from another without reading it. The zero
@@ -116,7 +118,9 @@ func FileSum(path string) (string, error) {
 // oldestBuild is the first llama.cpp build without CVE-2026-107183.
 const oldestBuild = 11393
 
-var versionLine = regexp.MustCompile(`version: b?(\d+)`)
+// versionLine is "version: 11549 (commit)", and since 0.6 "version: 0.6.0
+// (build 11549, commit ...)".
+var versionLine = regexp.MustCompile(`version: (?:\S+ \(build |b?)(\d+)(?:[^.\d]|$)`)
 
 // checkBuild refuses engines with a known hole.
 func checkBuild(ctx context.Context, command []string) error {
@@ -153,7 +157,7 @@ func version(ctx context.Context, command []string) ([]byte, error) {
 	defer cancel()
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], "--version")...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = childEnv(), &said, &said
+	cmd.Env, cmd.Stdout, cmd.Stderr = sandbox.Env(), &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {

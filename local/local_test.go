@@ -188,6 +188,7 @@ func TestCannotStart(t *testing.T) {
 			_ = os.WriteFile(o.Command[0], []byte("text"), 0o700)
 		}, "is not a program that this machine can run"},
 		{"old engine", "old", func(*local.Options) {}, "build 9999, older than 11393"},
+		{"old engine with a release", "older", func(*local.Options) {}, "build 9998, older than 11393"},
 		{"no model", "ok", func(o *local.Options) { o.Models[0].File += "x" }, "is not there; run make setup"},
 		{"wrong checksum", "ok", func(o *local.Options) { o.Models[0].SHA256 = strings.Repeat("0", 64) }, "the catalogue says 000000000000"},
 		{"rotten model", "bad", func(o *local.Options) { o.Models[0].SHA256 = strings.ToUpper(hex.EncodeToString(sum[:])) }, "the model is rotten"},

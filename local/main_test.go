@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fakeEngine takes llama-server's flags. Modes: ok, old (version), bad (exits
+// fakeEngine takes llama-server's flags. Modes: ok, old, older (versions), bad (exits
 // while loading), greedy (takes 2 GiB first), slow (never ready), crash (dies at every ask), once (dies at
 // the first ask of the file beside the model, then answers), hang (is well and
 // never answers; a file beside the model shows that it was asked how it is since
@@ -47,7 +47,14 @@ func fakeEngine(mode string, args []string) {
 	}
 	_ = fs.Parse(args)
 	if *version {
-		fmt.Fprintln(os.Stderr, map[bool]string{true: "version: 9999 (old)", false: "version: 11549 (fake)"}[mode == "old"])
+		said := "version: 11549 (fake)"
+		switch mode {
+		case "old":
+			said = "version: 9999 (old)"
+		case "older":
+			said = "version: 0.5.0-dev (build 9998, commit old)"
+		}
+		fmt.Fprintln(os.Stderr, said)
 		return
 	}
 	if mode == "bad" {

@@ -55,7 +55,7 @@ func startProcess(spec sandbox.Spec, socket string) (*process, error) {
 		http: unixTransport(socket), probe: unixTransport(socket),
 	}
 	p.probe.DisableKeepAlives = true
-	spec.Env, spec.Output = childEnv(), p.said
+	spec.Env, spec.Output = sandbox.Env(), p.said
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -85,17 +85,6 @@ func startProcess(spec sandbox.Spec, socket string) (*process, error) {
 // memory runs out. Where it may not be said, the larger goes first anyway.
 func offer(pid int) {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("500"), 0)
-}
-
-// childEnv has what a program needs to run and no secrets.
-func childEnv() []string {
-	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH"} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
-	return env
 }
 
 func unixTransport(socket string) *http.Transport {

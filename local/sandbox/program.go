@@ -71,3 +71,14 @@ func broad(dir string) bool {
 	}
 	return false
 }
+
+// Env is what a program needs of our environment to run, and no secrets.
+func Env() []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
