@@ -59,6 +59,7 @@ type Parts struct {
 	Recorder Recorder
 	Observer Observer
 	Signals  func() policy.Signals // a snapshot; called once per request
+	Now      func() time.Time      // of the clock on the wall, for the age of kept answers; nil is time.Now
 }
 
 // Settings are what may change while an agent runs, see [Agent.Swap].
@@ -93,6 +94,9 @@ type Agent struct {
 
 // New makes an agent with the settings that are in force.
 func New(parts Parts, s Settings) *Agent {
+	if parts.Now == nil {
+		parts.Now = time.Now
+	}
 	a := &Agent{parts: parts}
 	a.Swap(s)
 	return a

@@ -141,7 +141,7 @@ func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duratio
 	if e == nil {
 		return false
 	}
-	age := w.started.Sub(e.at)
+	age := w.agent.parts.Now().Sub(e.at)
 	if age > limit || age < -clockSlack {
 		return false
 	}
@@ -190,6 +190,6 @@ func (w *walk) store() {
 	}
 	e := entry{Target: w.result.Target, Model: w.result.Model, body: body}
 	if value, err := e.encode(); err == nil {
-		w.agent.parts.Cache.Put(w.key(), value, time.Now())
+		w.agent.parts.Cache.Put(w.key(), value, w.agent.parts.Now())
 	}
 }

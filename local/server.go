@@ -18,14 +18,15 @@ const restFor = 30 * time.Second
 type server struct {
 	url   string
 	http  *http.Transport
-	until atomic.Int64 // it rests until then, in Unix nanoseconds
+	made  time.Time
+	until atomic.Int64 // it rests until so long after it was made: the clock may be set meanwhile
 }
 
 // newServer makes a way to the server that leads through no proxy.
 func newServer(url string) *server {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Proxy = nil
-	return &server{url: url, http: t}
+	return &server{url: url, http: t, made: time.Now()}
 }
 
 func (s *server) way() (*way, error) {
@@ -38,13 +39,13 @@ func (s *server) way() (*way, error) {
 // fault has the server rest when nobody listens there.
 func (s *server) fault(err error) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		s.until.Store(time.Now().Add(restFor).UnixNano())
+		s.until.Store(int64(time.Since(s.made) + restFor))
 	}
 	return err
 }
 
 func (s *server) view() View {
-	if time.Now().UnixNano() < s.until.Load() {
+	if int64(time.Since(s.made)) < s.until.Load() {
 		return View{State: Backoff, Why: "nobody answers at " + s.url}
 	}
 	return View{State: Ready}

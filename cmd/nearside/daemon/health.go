@@ -49,7 +49,7 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 		list.add("not_ready", "fail", errNothingAnswers.Error(), "see why beside each target in: nearside status")
 	}
 	list.addConfig(now)
-	if at := time.Now(); at.Before(d.Built) {
+	if at := d.Now(); at.Before(d.Built) {
 		list.add("clock", "fail", "the clock says "+at.UTC().Format(time.DateOnly)+", which is before this program was built: certificates are refused", "set the clock (timedatectl set-ntp true)")
 	}
 	return d.lasting.shown(list, time.Now())

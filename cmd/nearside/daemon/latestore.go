@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,9 +35,10 @@ const (
 
 // run opens the store and keeps it until ctx ends. A folder that cannot be
 // written costs what is remembered, not the answers.
-func (l *lateStore) run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+func (l *lateStore) run(ctx context.Context, cfg *config.Config, d Options) error {
+	log := d.Log
 	o := store.Options{
-		Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: storeKeep(cfg.Cache.Stale), Log: log,
+		Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: storeKeep(cfg.Cache.Stale), Log: log, Now: d.Now,
 	}
 	if why := store.Exposed(cfg.State); why != "" {
 		log.Warn(why, "hint", exposedHint)

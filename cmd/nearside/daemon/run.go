@@ -57,9 +57,10 @@ type Options struct {
 	Log     *slog.Logger
 	Watch   server.Watch // of logs; events are the daemon's own
 	Release string
-	Commit  string    // "" when not known
-	Built   time.Time // the clock cannot be right before it
-	Listens func()    // called once it does
+	Commit  string           // "" when not known
+	Built   time.Time        // the clock cannot be right before it
+	Now     func() time.Time // of the clock on the wall; nil is time.Now
+	Listens func()           // called once it does
 }
 
 // gcPercent lets a small heap grow to three times what is alive before it is
@@ -74,6 +75,9 @@ func Run(ctx context.Context, o Options) error {
 	debug.SetGCPercent(gcPercent)
 	cfg, log := o.Config, o.Log
 	heap := boundMemory(log)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	d := &daemon{Options: o, started: time.Now(), store: newLateStore(), touched: make(chan struct{}, 1), herald: herald.New(os.Getenv, log)}
 	d.Watch.Events = feed.New(feed.Options{})
 	d.Watch.Config = func() string { return d.inForce.Load().config.Log.Level }
@@ -107,7 +111,7 @@ func Run(ctx context.Context, o Options) error {
 	d.observer = &observer{next: d.meter, log: log, touch: d.touch}
 	d.agent = agent.New(agent.Parts{
 		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.observer,
-		Signals: d.signals,
+		Signals: d.signals, Now: o.Now,
 	}, d.settings(cfg, o.Policy))
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
@@ -119,7 +123,7 @@ func Run(ctx context.Context, o Options) error {
 	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBase()
 	floor, base := errgroup.WithContext(base)
-	floor.Go(func() error { return d.store.run(base, cfg, log) })
+	floor.Go(func() error { return d.store.run(base, cfg, o) })
 	floor.Go(func() error { return d.local.Run(base) })
 	floor.Go(func() error { return d.cloud.Run(base) })
 	floor.Go(func() error { return d.watchLink(base) })
