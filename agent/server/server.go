@@ -84,6 +84,7 @@ type Server struct {
 	draining atomic.Bool
 	asking   atomic.Int64 // requests that are being answered
 	refused  refusals
+	ways     atomic.Pointer[[]net.Listener]
 	bodies   atomic.Int64            // bytes that large bodies take now
 	cut      context.CancelCauseFunc // ends every request
 }
@@ -123,6 +124,7 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 // Serve answers on the listeners until ctx ends, then lets requests under way
 // finish for at most drain and ends what is left.
 func (s *Server) Serve(ctx context.Context, drain time.Duration, listeners ...net.Listener) error {
+	s.ways.Store(&listeners)
 	all, inner := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		all.Go(func() error {
@@ -182,11 +184,21 @@ type Counts struct {
 	InFlight int64                 // requests that are being answered
 	Refused  map[string]int64      // requests that were not looked at, by reason
 	Feeds    map[string]feed.Stats // by name: events, logs
+	Crowded  int64                 // connections that came while all places were taken
 }
 
 // Counts may be called at any time.
 func (s *Server) Counts() Counts {
-	return Counts{s.asking.Load(), s.refused.counts(), s.opts.Watch.stats()}
+	return Counts{s.asking.Load(), s.refused.counts(), s.opts.Watch.stats(), s.crowded()}
+}
+
+func (s *Server) crowded() (n int64) {
+	if ways := s.ways.Load(); ways != nil {
+		for _, l := range *ways {
+			n += listen.Crowded(l)
+		}
+	}
+	return n
 }
 
 // counted counts a request as being answered.

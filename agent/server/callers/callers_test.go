@@ -21,7 +21,7 @@ const (
 )
 
 // from is a request of the caller at the other end of a connection of the kind.
-func from(t *testing.T, network string, authorization ...string) *http.Request {
+func from(t testing.TB, network string, authorization ...string) *http.Request {
 	t.Helper()
 	addr := "127.0.0.1:0"
 	if network == "unix" {

@@ -150,6 +150,9 @@ func Watch(c net.Conn, state http.ConnState) {
 // Crowded is how many connections of a listener of [Open] or [Bound] had to
 // wait for a place or took one from an idle one.
 func Crowded(l net.Listener) int64 {
+	if s, ok := l.(secure); ok {
+		l = s.below
+	}
 	if b, ok := l.(*bounded); ok {
 		return b.crowded.Load()
 	}

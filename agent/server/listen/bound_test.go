@@ -19,14 +19,20 @@ const patience = 30 * time.Second
 
 // serve answers on a listener for two connections at a time. A GET of /wait is
 // answered when the test says so.
-func serve(t *testing.T) (l net.Listener, release chan struct{}) {
+// idle is told of each connection that was answered and is watched as idle.
+func serve(t *testing.T) (l net.Listener, release, idle chan struct{}) {
 	t.Helper()
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, release = listen.Bound(tcp, 2), make(chan struct{})
-	s := &http.Server{ConnState: listen.Watch, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	l, release, idle = listen.Bound(tcp, 2), make(chan struct{}), make(chan struct{}, 10)
+	watch := func(c net.Conn, state http.ConnState) {
+		if listen.Watch(c, state); state == http.StateIdle {
+			idle <- struct{}{}
+		}
+	}
+	s := &http.Server{ConnState: watch, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
 			<-release
 		}
@@ -39,7 +45,7 @@ func serve(t *testing.T) (l net.Listener, release chan struct{}) {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return l, release
+	return l, release, idle
 }
 
 // client is one connection to it.
@@ -79,12 +85,13 @@ func (c *client) answered() {
 // TestBoundTakesTheIdle: when all places are taken, the connection that was idle
 // longest makes way.
 func TestBoundTakesTheIdle(t *testing.T) {
-	l, release := serve(t)
+	l, release, idle := serve(t)
 	defer close(release)
 	first, second := dial(t, l), dial(t, l)
 	for _, c := range []*client{first, second} {
 		c.ask("/")
 		c.answered()
+		<-idle
 	}
 	third := dial(t, l)
 	third.ask("/")
@@ -102,7 +109,7 @@ func TestBoundTakesTheIdle(t *testing.T) {
 // TestBoundWaits: when all are busy, the next waits, and comes in as soon as one
 // is done; it does not stay with one that keeps asking.
 func TestBoundWaits(t *testing.T) {
-	l, release := serve(t)
+	l, release, _ := serve(t)
 	first, second := dial(t, l), dial(t, l)
 	for _, c := range []*client{first, second} {
 		c.ask("/wait")

@@ -3,6 +3,7 @@ package listen
 import (
 	"crypto/tls"
 	"fmt"
+	"net"
 	"sync/atomic"
 )
 
@@ -38,4 +39,10 @@ func (c *Certificate) config() *tls.Config {
 		NextProtos:     []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.now.Load(), nil },
 	}
+}
+
+// secure is TLS over a listener.
+type secure struct {
+	net.Listener
+	below net.Listener
 }

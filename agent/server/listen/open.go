@@ -37,11 +37,11 @@ func Open(o Options) ([]net.Listener, error) {
 	if err != nil {
 		return nil, errors.Join(tcpFault(o.HTTP, err), unix.Close())
 	}
-	tcp = Bound(tcp, o.Each)
+	way := Bound(tcp, o.Each)
 	if o.TLS != nil {
-		tcp = tls.NewListener(tcp, o.TLS.config())
+		way = secure{tls.NewListener(way, o.TLS.config()), way}
 	}
-	return append(all, tcp), nil
+	return append(all, way), nil
 }
 
 // takeSocket makes the socket in the place of one that a killed daemon left.

@@ -25,6 +25,7 @@ func (s *scrape) Collect(ch chan<- prometheus.Metric) {
 	for reason, n := range counts.Refused {
 		p.counter("nearside_refused_total", "Requests that were refused before they were looked at.", float64(n), "reason", reason)
 	}
+	p.counter("nearside_connections_crowded_total", "Connections that came while all places were taken.", float64(counts.Crowded))
 	p.gauge("nearside_ready", "1 while some route can answer.", truth(st.Ready))
 	p.states("nearside_connectivity", "1 for what is known of the way out, 0 for what is not so.", networks, st.Connectivity.State)
 	p.policy(&st.Policy)
