@@ -63,7 +63,6 @@ func startProcess(spec sandbox.Spec, socket string) (*process, error) {
 		cmd, gaps, err := sandbox.Start(spec)
 		if err == nil {
 			p.pid, p.gaps = cmd.Process.Pid, gaps
-			offer(p.pid)
 		}
 		started <- err
 		if err == nil {
@@ -79,12 +78,6 @@ func startProcess(spec sandbox.Spec, socket string) (*process, error) {
 		return nil, fmt.Errorf("start %s: %w", spec.Command[0], err)
 	}
 	return p, nil
-}
-
-// offer has the kernel kill the child before others, the daemon above all, when
-// memory runs out. Where it may not be said, the larger goes first anyway.
-func offer(pid int) {
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("500"), 0)
 }
 
 func unixTransport(socket string) *http.Transport {

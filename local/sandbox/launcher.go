@@ -69,6 +69,7 @@ func follow(parent int) bool {
 // enclose takes from this thread what the program is not to have.
 func (o *order) enclose() (gaps []Gap) {
 	if o.Open {
+		_ = volunteer()
 		return nil
 	}
 	miss := func(what string, err error) {

@@ -20,7 +20,7 @@ type Spec struct {
 	Reads   []string  // files and folders it may read and run, beside the system's own
 	Writes  []string  // folders it may write
 	Memory  uint64    // bytes it may have, files it maps apart; 0 is no bound
-	Open    bool      // not closed in; it is still bound to its parent's life
+	Open    bool      // not closed in; it still ends with its parent, and before others when memory runs out
 }
 
 // What a program is protected from, or others from it.
