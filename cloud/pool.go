@@ -57,7 +57,8 @@ type Pool struct {
 
 // New makes a pool. Nothing is sent before the first call.
 func New(o Options) *Pool {
-	p := &Pool{http: newTransport(), via: o.Via, changed: o.Changed}
+	p := &Pool{via: o.Via, changed: o.Changed}
+	p.http = newTransport(func() bool { return p.Network().Lost() })
 	if p.via == nil {
 		p.via = p.http
 	}
@@ -71,15 +72,6 @@ func New(o Options) *Pool {
 	}
 	p.roster.Store((&roster{}).next(order, time.Now()))
 	return p
-}
-
-func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 128
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second} // finds a connection that lost its way
-	t.TLSHandshakeTimeout = 10 * time.Second
-	t.MaxResponseHeaderBytes = 64 << 10
-	return t
 }
 
 // Chat asks the call's targets in their order until one begins well. Another

@@ -150,6 +150,26 @@ func (f *far) packets(t *testing.T) string {
 	return tally(t, nearEnd) + "; " + there
 }
 
+// closed tells whether neither end has anything more to say on a connection: a
+// close that was not answered is sent again by the kernel.
+func (f *far) closed(t *testing.T) bool {
+	t.Helper()
+	const finished, listens = " 06 ", " 0A " // TCP_TIME_WAIT, TCP_LISTEN
+	quiet := func() bool {
+		text, err := os.ReadFile("/proc/thread-self/net/tcp")
+		must(t, "read connections", err)
+		for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n")[1:] {
+			if !strings.Contains(line, finished) && !strings.Contains(line, listens) {
+				return false
+			}
+		}
+		return true
+	}
+	there := false
+	f.do(func() { there = quiet() })
+	return there && quiet()
+}
+
 // silent checks that work puts nothing on the cable.
 func (f *far) silent(t *testing.T, work func()) {
 	t.Helper()
@@ -197,6 +217,7 @@ func TestOffline(t *testing.T) {
 	}
 	until(t, "the answer is kept", patience, func() bool { return h.status().Store.Cache.Rows > 0 })
 	h.stop()
+	until(t, "its connections are closed", patience, func() bool { return f.closed(t) })
 
 	f.plug(t, "down")
 	f.silent(t, func() {
