@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -172,7 +171,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	if err != nil {
 		return readFault(ctx, err)
 	}
-	if first(bytes.TrimSpace(text)) != '{' || !json.Valid(text) {
+	if first(bytes.TrimSpace(text)) != '{' || !wellFormed(text) {
 		return fmt.Errorf("%w: no list of models", ErrBroken)
 	}
 	return nil

@@ -114,7 +114,7 @@ func readError(resp *http.Response, body []byte, now time.Time) *Error {
 		e.Type = "rate_limit_error"
 	}
 	body = valid(bytes.TrimSpace(body))
-	if !json.Valid(body) {
+	if !wellFormed(body) {
 		if sentence(body) {
 			e.Message = string(body)
 		}

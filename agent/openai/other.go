@@ -19,7 +19,7 @@ func readFields(body []byte) ([]field, error) {
 	if !utf8.Valid(body) {
 		return nil, Invalid("", "The body is not valid UTF-8.")
 	}
-	if !json.Valid(body) {
+	if !wellFormed(body) {
 		return nil, badJSON(body, json.Unmarshal(body, new(any)))
 	}
 	if first(bytes.TrimSpace(body)) != '{' {

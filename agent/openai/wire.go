@@ -44,7 +44,7 @@ type call struct {
 // readEnvelope reads what fits of a completion or chunk. It is [ErrBroken]
 // when that is nothing.
 func readEnvelope(data []byte) (*envelope, error) {
-	if !json.Valid(data) || first(bytes.TrimSpace(data)) != '{' {
+	if !wellFormed(data) || first(bytes.TrimSpace(data)) != '{' {
 		return nil, fmt.Errorf("%w: not a JSON object", ErrBroken)
 	}
 	var e envelope
