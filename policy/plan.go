@@ -48,16 +48,17 @@ type Member struct {
 	Terms   Terms   `json:"terms"`
 }
 
-// Terms are the parts a utility is the sum of.
+// Terms are the parts a utility is the sum of; one that is 0 is left out where
+// they are written.
 type Terms struct {
-	Quality float64 `json:"quality"`
-	Near    float64 `json:"near"`
-	Latency float64 `json:"latency"`
-	Errors  float64 `json:"errors"`
-	Load    float64 `json:"load"`
-	Cost    float64 `json:"cost"`
-	Metered float64 `json:"metered"`
-	Rule    float64 `json:"rule"`
+	Quality float64 `json:"quality,omitzero"`
+	Near    float64 `json:"near,omitzero"`
+	Latency float64 `json:"latency,omitzero"`
+	Errors  float64 `json:"errors,omitzero"`
+	Load    float64 `json:"load,omitzero"`
+	Cost    float64 `json:"cost,omitzero"`
+	Metered float64 `json:"metered,omitzero"`
+	Rule    float64 `json:"rule,omitzero"`
 }
 
 func (t Terms) sum() float64 {
