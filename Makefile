@@ -79,7 +79,7 @@ node-clients: # Node itself comes by its Debian name
 		cp build/conformance/package-lock.json "$(NODE)/installed"; }
 
 race: setup system clients
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -timeout 25m ./...
 
 bench: setup ## figures of speed and size, as lines `bench NAME VALUE UNIT`
 	@$(GO) run ./build/bench
