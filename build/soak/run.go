@@ -99,8 +99,12 @@ func (s *soak) look(ctx context.Context) error {
 // workers ask at a time; one of them asks the device.
 const workers = 6
 
-// rest is how long nothing is asked before the daemon is measured.
-const rest = 300 * time.Millisecond
+// rest is how long nothing is asked before the daemon is measured, and again
+// for as long as it lets go of things, at most so often.
+const (
+	rest      = 300 * time.Millisecond
+	mostRests = 20
+)
 
 // suffer is one round: load on a cloud that fails, an act in the middle of it,
 // and a quiet moment.
@@ -154,9 +158,26 @@ func (s *soak) ask(ctx context.Context, make func(string) question) {
 	s.tally.add(q, r, judge(q, r, wasKilled))
 }
 
-func (s *soak) measure(ctx context.Context, did string, fault fake.Fault) error {
+// settled is the daemon once it has let go of what the load had it hold, which
+// takes a busy machine a while: when it holds no less than a moment before.
+func (s *soak) settled(ctx context.Context) (sample, error) {
 	s.daemon.http.CloseIdleConnections()
 	one, err := s.daemon.sample(ctx)
+	for range mostRests {
+		if err != nil || ctx.Err() != nil {
+			break
+		}
+		before := one
+		pause(ctx, rest)
+		if one, err = s.daemon.sample(ctx); one.descriptors >= before.descriptors && one.goroutines >= before.goroutines {
+			break
+		}
+	}
+	return one, err
+}
+
+func (s *soak) measure(ctx context.Context, did string, fault fake.Fault) error {
+	one, err := s.settled(ctx)
 	if err != nil {
 		return err
 	}
