@@ -84,9 +84,10 @@ type Answer struct {
 	text    strings.Builder
 	refusal strings.Builder
 	calls   []*toolCall
-	index   *int64 // of the choice that is the answer
-	other   bool   // it says something that is not kept here, such as sound
-	parts   int    // messages or deltas that took it on, thoughts too
+	index   int64 // of the choice that is the answer
+	begun   bool  // a choice was seen
+	other   bool  // it says something that is not kept here, such as sound
+	parts   int   // messages or deltas that took it on, thoughts too
 }
 
 // toolCall is a tool call as far as it was read.
@@ -123,10 +124,10 @@ func (a *Answer) add(e *envelope) int {
 	}
 	for i := range e.Choices {
 		n := count(e.Choices[i].Index)
-		if a.index == nil {
-			a.index = &n
+		if !a.begun {
+			a.index, a.begun = n, true
 		}
-		if n == *a.index {
+		if n == a.index {
 			a.addChoice(&e.Choices[i])
 			return i
 		}
@@ -149,10 +150,8 @@ func (a *Answer) addChoice(c *choice) {
 
 func (a *Answer) addMessage(c *choice) {
 	m := &c.message
-	content, refusal := text(m.Content), text(m.Refusal)
-	a.text.WriteString(content)
-	a.refusal.WriteString(refusal)
-	a.Refused = a.Refused || refusal != ""
+	content, refusal := speak(&a.text, m.Content), speak(&a.refusal, m.Refusal)
+	a.Refused = a.Refused || refusal
 	for i := range m.Calls {
 		a.addCall(i, &m.Calls[i])
 	}
@@ -160,7 +159,7 @@ func (a *Answer) addMessage(c *choice) {
 	if a.silent() {
 		a.other, thought = more(c.Delta)
 	}
-	if thought || !a.silent() && (content != "" || refusal != "" || len(m.Calls) > 0 || a.other) {
+	if thought || !a.silent() && (content || refusal || len(m.Calls) > 0 || a.other) {
 		a.parts++
 	}
 }
@@ -186,7 +185,7 @@ func (a *Answer) addCall(i int, c *call) {
 	t := a.calls[c.place]
 	c.newID, c.newName = t.id == "", t.name == ""
 	t.id, t.kind, t.name = cmp.Or(t.id, id), cmp.Or(t.kind, text(c.Type)), cmp.Or(t.name, text(c.Function.Name))
-	t.args.WriteString(text(c.Function.Arguments))
+	speak(&t.args, c.Function.Arguments)
 }
 
 // settle gives an answer that is whole the reason it ended for, when it never
@@ -266,8 +265,8 @@ func ParseCompletion(body []byte) (*Answer, error) {
 }
 
 func parseCompletion(body []byte) (*Answer, *envelope, error) {
-	e, err := readEnvelope(body)
-	if err != nil {
+	e := &envelope{}
+	if err := e.read(body); err != nil {
 		return nil, nil, err
 	}
 	if e.failed() && len(e.Choices) == 0 {

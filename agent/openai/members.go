@@ -94,10 +94,13 @@ func valueEnd(b []byte, i int) int {
 
 // scalarEnd is the place after the number or word that begins at i.
 func scalarEnd(b []byte, i int) int {
-	if n := bytes.IndexAny(b[i:], ",]} \n\t\r"); n >= 0 {
-		return i + n
+	for ; i < len(b); i++ {
+		switch b[i] {
+		case ',', ']', '}', ' ', '\n', '\t', '\r':
+			return i
+		}
 	}
-	return len(b)
+	return i
 }
 
 // stringEnd is the place after the string that begins at i.

@@ -35,7 +35,9 @@ type Stream struct {
 	allowed time.Duration // longest silence; 0 is unbounded
 	given   bool          // handed out: Next was called
 	size    int           // bytes read
+	event   envelope      // the latest chunk as it was read
 	ready   [][]byte      // shaped, not handed out yet
+	room    [1][]byte     // of ready, when it holds no more
 	last    []byte        // the final chunk, held back until nothing can follow
 	spoke   bool          // on after it said why it ended
 	counted bool          // usage came after the end
@@ -53,7 +55,9 @@ func (s *Stream) Next() ([]byte, error) {
 		s.fill()
 	}
 	chunk := s.ready[0]
-	s.ready = s.ready[1:]
+	if s.ready = s.ready[1:]; len(s.ready) == 0 {
+		s.ready = s.room[:0]
+	}
 	return chunk, nil
 }
 
@@ -155,9 +159,8 @@ func (s *Stream) take(data []byte) error {
 	if s.size += len(data); s.size > maxReply {
 		return fmt.Errorf("%w: stream over %d bytes", ErrBroken, maxReply)
 	}
-	data = valid(data)
-	e, err := readEnvelope(data)
-	if err != nil {
+	data, e := valid(data), &s.event
+	if err := e.read(data); err != nil {
 		return fmt.Errorf("chunk: %w", err)
 	}
 	if e.failed() {

@@ -41,13 +41,13 @@ type call struct {
 	newID, newName bool // not said before
 }
 
-// readEnvelope reads what fits of a completion or chunk. It is [ErrBroken]
-// when that is nothing.
-func readEnvelope(data []byte) (*envelope, error) {
+// read takes in what fits of a completion or chunk, in the room of the one
+// before. It is [ErrBroken] when that is nothing.
+func (e *envelope) read(data []byte) error {
 	if !wellFormed(data) || first(bytes.TrimSpace(data)) != '{' {
-		return nil, fmt.Errorf("%w: not a JSON object", ErrBroken)
+		return fmt.Errorf("%w: not a JSON object", ErrBroken)
 	}
-	var e envelope
+	*e = envelope{Choices: e.Choices[:0]}
 	for name, v := range members(data) {
 		switch string(name) {
 		case "id":
@@ -64,18 +64,19 @@ func readEnvelope(data []byte) (*envelope, error) {
 			e.Error = v
 		case "choices":
 			if c := first(v); c != '[' && c != 'n' {
-				return nil, fmt.Errorf("%w: choices is not a list", ErrBroken)
+				return fmt.Errorf("%w: choices is not a list", ErrBroken)
 			}
-			e.Choices = readChoices(v)
+			e.readChoices(v)
 		}
 	}
-	return &e, nil
+	return nil
 }
 
-func readChoices(list json.RawMessage) []choice {
-	var all []choice
+func (e *envelope) readChoices(list json.RawMessage) {
+	e.Choices = e.Choices[:0]
 	for raw := range elements(list) {
-		var c choice
+		e.Choices = append(e.Choices, choice{})
+		c := &e.Choices[len(e.Choices)-1]
 		for name, v := range members(raw) {
 			switch string(name) {
 			case "index":
@@ -93,14 +94,11 @@ func readChoices(list json.RawMessage) []choice {
 		if first(c.Delta) != '{' {
 			c.Delta = c.Message
 		}
-		c.message = readMessage(c.Delta)
-		all = append(all, c)
+		c.message.read(c.Delta)
 	}
-	return all
 }
 
-func readMessage(raw json.RawMessage) message {
-	var m message
+func (m *message) read(raw json.RawMessage) {
 	for name, v := range members(raw) {
 		switch string(name) {
 		case "content":
@@ -111,7 +109,6 @@ func readMessage(raw json.RawMessage) message {
 			_ = json.Unmarshal(v, &m.Calls) // what fits of it
 		}
 	}
-	return m
 }
 
 // failed tells whether it is an error instead.
@@ -148,23 +145,60 @@ func text(raw json.RawMessage) string {
 
 // quoted reads a string and nothing else.
 func quoted(raw json.RawMessage) string {
-	if n := len(raw); n >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : n-1])
+	if s, ok := bare(raw); ok {
+		return string(s)
+	}
+	if first(raw) != '"' {
+		return ""
 	}
 	var s string
-	if first(raw) == '"' {
-		_ = json.Unmarshal(raw, &s)
-	}
+	_ = json.Unmarshal(raw, &s)
 	return s
+}
+
+// bare is a string without escapes, where it lies.
+func bare(raw json.RawMessage) (s []byte, ok bool) {
+	if n := len(raw); n >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : n-1], true
+	}
+	return nil, false
+}
+
+// speak adds the text of a value, and tells whether there was any.
+func speak(to *strings.Builder, raw json.RawMessage) bool {
+	was := to.Len()
+	if s, ok := bare(raw); ok {
+		to.Write(s)
+	} else {
+		to.WriteString(text(raw))
+	}
+	return to.Len() > was
 }
 
 // count reads a whole number, even one written as 3.0 or "3"; else it is 0.
 func count(raw json.RawMessage) int64 {
+	if n, ok := digits(raw); ok {
+		return n
+	}
 	n, err := strconv.ParseFloat(text(raw), 64)
 	if err != nil || !(n >= 0 && n < 1<<53) {
 		return 0
 	}
 	return int64(n)
+}
+
+// digits reads a number written as up to 15 digits, as most are.
+func digits(raw json.RawMessage) (n int64, ok bool) {
+	if len(raw) == 0 || len(raw) > 15 {
+		return 0, false
+	}
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, true
 }
 
 // object reads the fields of an object; anything else has none.
