@@ -50,7 +50,8 @@ type member struct {
 
 	mu    sync.Mutex // guards all below
 	key   string
-	until time.Time // set aside until then
+	asks  openai.Client // with that key; copied for each call
+	until time.Time     // set aside until then
 	why   string
 }
 
@@ -63,6 +64,7 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 	if t.Keyed {
 		m.until, m.why = time.Now().Add(forever), "its key is not there yet"
 	}
+	m.prepareLocked()
 	m.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: t.Name, MaxRequests: 1, Timeout: openFor,
 		Interval: faultsWindow, BucketPeriod: faultsWindow / 10,
@@ -84,15 +86,22 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 // of one call; nil is none.
 func (m *member) client(trace func() string) *openai.Client {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	c := &openai.Client{Base: m.Base, Key: m.key, Hide: []byte(m.key), HTTP: m.http}
-	if m.KeyIn != "" {
-		c.Key = ""
-	}
+	c := m.asks
+	m.mu.Unlock()
+	c.HTTP = m.http
 	if trace != nil {
 		c.Trace = trace()
 	}
-	return c
+	return &c
+}
+
+// prepareLocked has calls made with the key there is now.
+func (m *member) prepareLocked() {
+	m.asks = openai.Client{Base: m.Base, Key: m.key, Hide: []byte(m.key)}
+	if m.KeyIn != "" {
+		m.asks.Key = ""
+	}
+	m.asks.Prepare()
 }
 
 // forever sets a target aside until something else changes.
@@ -109,6 +118,7 @@ func (m *member) setKey(key string, err error) (other bool) {
 		return false
 	}
 	m.key, m.until, m.why = key, time.Time{}, ""
+	m.prepareLocked()
 	if err != nil {
 		m.until, m.why = time.Now().Add(forever), "its key cannot be had: "+err.Error()
 	}

@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strings"
 	"time"
 )
+
+const chatPath = "/chat/completions"
 
 // maxReply bounds the body of a plain reply, in bytes.
 const maxReply = 32 << 20
@@ -76,6 +79,8 @@ type Client struct {
 	HTTP  http.RoundTripper
 
 	Header http.Header // sent with every call of [Client.Send]
+
+	ready *http.Request // of chat, see [Client.Prepare]
 }
 
 // Shape says how a reply should look for the caller.
@@ -177,9 +182,36 @@ func (c *Client) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Prepare works out once what all requests of chat have in common, which saves
+// a client that is copied for many calls the same for each. Base and Key must
+// stay as they are from here on.
+func (c *Client) Prepare() {
+	plain := *c
+	plain.Trace = ""
+	if req, err := plain.request(context.Background(), http.MethodPost, chatPath, []byte("{}")); err == nil {
+		c.ready = req
+	}
+}
+
+// chat is a request of chat with that body.
+func (c *Client) chat(ctx context.Context, body []byte) (*http.Request, error) {
+	if c.ready == nil || len(body) == 0 {
+		return c.request(ctx, http.MethodPost, chatPath, body)
+	}
+	req := c.ready.WithContext(ctx)
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body, _ = req.GetBody()
+	req.ContentLength = int64(len(body))
+	if c.Trace != "" {
+		req.Header = maps.Clone(req.Header)
+		req.Header["Traceparent"] = []string{c.Trace}
+	}
+	return req, nil
+}
+
 // post sends the body to chat/completions and returns a 200, else an error.
 func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) {
-	req, err := c.request(ctx, http.MethodPost, "/chat/completions", body)
+	req, err := c.chat(ctx, body)
 	if err != nil {
 		return nil, err
 	}
@@ -251,10 +283,11 @@ func readFault(ctx context.Context, err error) error {
 
 // Result names an attempt's end in one word for records and figures.
 func Result(err error) string {
+	if err == nil {
+		return "ok"
+	}
 	var e *Error
 	switch {
-	case err == nil:
-		return "ok"
 	case errors.Is(err, context.Canceled):
 		return "cancelled"
 	case errors.As(err, &e):

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,6 +55,36 @@ func TestChat(t *testing.T) {
 		if strings.Contains(string(body), "logprobs") == shape.Strip || !strings.Contains(string(body), `"exotic":1`) {
 			t.Errorf("%+v: body %s", shape, body)
 		}
+	}
+}
+
+// TestPrepare asks as two copies of a prepared client and as one that is not:
+// all that differs is the trace, and what a new connection has to send again is
+// there.
+func TestPrepare(t *testing.T) {
+	var asked []string
+	c := openai.Client{Base: "http://server/v1/", Key: "secret", HTTP: trip(func(r *http.Request) (*http.Response, error) {
+		again, err := r.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		first, _ := io.ReadAll(r.Body)
+		second, _ := io.ReadAll(again)
+		asked = append(asked, fmt.Sprint(r.Method, r.URL, r.Host, r.Header, r.ContentLength, string(first), string(second)))
+		return nil, io.ErrUnexpectedEOF
+	})}
+	for range 2 {
+		for _, trace := range []string{"one", "", "two"} {
+			call := c
+			call.Trace = trace
+			if _, _, err := call.Chat(t.Context(), []byte(`{"trace":"`+trace+`"}`), openai.Shape{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Fatal(err)
+			}
+		}
+		c.Prepare()
+	}
+	if got, want := asked[3:], asked[:3]; !slices.Equal(got, want) || !strings.Contains(got[2], "Traceparent:[two]") {
+		t.Errorf("prepared asked\n%q, want\n%q", got, want)
 	}
 }
 

@@ -200,7 +200,7 @@ func (r *Request) Field(name string) json.RawMessage {
 // given model. A stream asks for its usage, so that cost is known.
 func (r *Request) Body(model string) []byte {
 	out := make([]byte, 0, r.Size+len(model)+64)
-	out = append(append(out, `{"model":`...), mustJSON(model)...)
+	out = appendString(append(out, `{"model":`...), model)
 	if r.Stream {
 		out = append(append(out, `,"stream_options":`...), withUsage(r.Field("stream_options"))...)
 	}
@@ -208,10 +208,21 @@ func (r *Request) Body(model string) []byte {
 		if f.name == "model" || f.name == "stream_options" {
 			continue
 		}
-		out = append(append(append(out, ','), mustJSON(f.name)...), ':')
+		out = append(appendString(append(out, ','), f.name), ':')
 		out = append(out, f.value...)
 	}
 	return append(out, '}')
+}
+
+// appendString adds a string in quotes: as it is when it is made of letters,
+// digits and the like, as names are.
+func appendString(to []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
+			return append(to, mustJSON(s)...)
+		}
+	}
+	return append(append(append(to, '"'), s...), '"')
 }
 
 // WithMaxTokens is a copy of the request that asks for at most n tokens.

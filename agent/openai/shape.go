@@ -78,7 +78,7 @@ func (a *Answer) name() {
 // it cannot: it would end the event too early.
 func (s *Stream) right(c *chunk, finish string) bool {
 	switch {
-	case s.strip, len(c.e.Choices) != 1, bytes.ContainsAny(c.data, "\r\n"), !c.e.named():
+	case s.strip, len(c.e.Choices) != 1, bytes.IndexByte(c.data, '\n') >= 0, bytes.IndexByte(c.data, '\r') >= 0, !c.e.named():
 		return false
 	case string(c.choice().Finish) != finish, string(c.choice().Index) != "0", !c.choice().right():
 		return false
