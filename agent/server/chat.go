@@ -106,30 +106,31 @@ type sse struct {
 	unread time.Duration // that it may leave what is sent to it
 	begun  bool          // headers are out
 	late   bool          // they went out before it was known who answers
+	text   []byte        // of the latest line
 }
 
-// beat keeps a caller company that waits for longer than after, from a
-// goroutine that is gone when the function it returns has returned.
+// beat keeps a caller company that waits for longer than after. When the
+// function it returns has returned, no more is written.
 func (o *sse) beat(after time.Duration) (stop func()) {
-	quit, gone := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(gone)
-		next := time.NewTimer(after)
-		defer next.Stop()
-		for {
-			select {
-			case <-quit:
-				return
-			case <-next.C:
-				o.pend()
-				next.Reset(heartbeat)
-			}
+	var mu sync.Mutex // guards o and all below, until it is stopped
+	var next *time.Timer
+	stopped := false
+	mu.Lock()
+	defer mu.Unlock()
+	next = time.AfterFunc(after, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			o.pend()
+			next.Reset(heartbeat)
 		}
-	}()
-	return sync.OnceFunc(func() {
-		close(quit)
-		<-gone
 	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		next.Stop()
+	}
 }
 
 func (o *sse) begin() {
@@ -153,11 +154,29 @@ func (o *sse) pend() {
 
 // line writes one event or comment and sends it off.
 func (o *sse) line(text string) error {
-	_ = o.ctl.SetWriteDeadline(time.Now().Add(o.unread))
-	if _, err := io.WriteString(o.w, text+"\n\n"); err != nil {
+	if err := o.put(append(o.text[:0], text...)); err != nil {
 		return err
 	}
 	return o.ctl.Flush()
+}
+
+// event is a line of data that is sent off.
+func (o *sse) event(data []byte) error {
+	if err := o.put(append(append(o.text[:0], "data: "...), data...)); err != nil {
+		return err
+	}
+	return o.ctl.Flush()
+}
+
+// last is a line that goes with the end of the reply.
+func (o *sse) last(text string) { _ = o.put(append(o.text[:0], text...)) }
+
+// put writes a line, whose memory the next one has.
+func (o *sse) put(text []byte) error {
+	o.text = append(text, "\n\n"...)
+	_ = o.ctl.SetWriteDeadline(time.Now().Add(o.unread))
+	_, err := o.w.Write(o.text)
+	return err
 }
 
 // trailer says at the end what the headers could not say at the beginning.
@@ -181,12 +200,12 @@ func (o *sse) finish(result *agent.Result) {
 		return
 	case err != nil:
 		result.Close(agent.Finish{Status: http.StatusOK, Err: err})
-		_ = o.line("data: " + string(wireError(err).Body()))
+		o.last("data: " + string(wireError(err).Body()))
 		return
 	}
 	result.Close(agent.Finish{Status: http.StatusOK})
 	o.trailer(&result.Head)
-	_ = o.line("data: [DONE]")
+	o.last("data: [DONE]")
 }
 
 // refuse says why there is no answer: as a plain error while that is possible,
@@ -201,7 +220,7 @@ func (o *sse) refuse(result *agent.Result, err error) {
 	result.Close(agent.Finish{Status: status, Err: err})
 	if o.begun {
 		o.trailer(&result.Head)
-		_ = o.line("data: " + string(e.Body()))
+		o.last("data: " + string(e.Body()))
 		return
 	}
 	writeHead(o.w.Header(), &result.Head)
@@ -223,7 +242,7 @@ func (o *sse) copy(stream *openai.Stream) error {
 			}
 			return err
 		}
-		if o.line("data: "+string(chunk)) != nil {
+		if o.event(chunk) != nil {
 			return errCallerGone
 		}
 	}
