@@ -74,13 +74,17 @@ func (c *chooser) applyRules() {
 	c.blamed = len(c.matched)
 }
 
+// otherSteps is how many there can be beside local ones: cache, cloud, stale,
+// default and refuse.
+const otherSteps = 5
+
 // plan puts the steps in order.
 func (c *chooser) plan() Plan {
-	p := Plan{NotChosen: c.not, Reason: c.reason(), Steps: make([]Step, 0, len(c.locals)+len(c.service.Ladder))}
+	p := Plan{NotChosen: c.not, Reason: c.reason(), Steps: make([]Step, 0, len(c.locals)+otherSteps)}
 	if c.cacheFirst() {
 		p.Steps = append(p.Steps, Step{Kind: StepCache, Reason: ReasonCacheFresh, Why: "an identical ask may have been answered lately"})
 	}
-	p.Steps = append(p.Steps, c.answering()...)
+	p.Steps = c.answering(p.Steps)
 	if c.staleAllowed() {
 		p.Steps = append(p.Steps, Step{Kind: StepStale, Reason: ReasonStale, Why: "when nothing better answers, what was last known is better than nothing"})
 	}
@@ -131,20 +135,21 @@ func (c *chooser) defaultAllowed() bool {
 	return c.has(StepDefault) && c.ask.Default && !c.ask.Cache.OnlyIfCached
 }
 
-// answering are the steps that ask a target, best first, with their budgets.
-func (c *chooser) answering() []Step {
-	steps := make([]Step, 0, len(c.locals)+1)
+// answering adds the steps that ask a target, best first, with their budgets.
+func (c *chooser) answering(all []Step) []Step {
+	before := len(all)
 	for _, m := range c.locals {
-		steps = append(steps, Step{Kind: StepLocal, Target: m.Target, Utility: m.Utility, Terms: m.Terms})
+		all = append(all, Step{Kind: StepLocal, Target: m.Target, Utility: m.Utility, Terms: m.Terms})
 	}
 	if len(c.clouds) > 0 {
 		m := c.clouds[0]
-		steps = append(steps, Step{Kind: StepCloud, Target: m.Target, Members: c.clouds, Utility: m.Utility, Terms: m.Terms})
+		all = append(all, Step{Kind: StepCloud, Target: m.Target, Members: c.clouds, Utility: m.Utility, Terms: m.Terms})
 	}
+	steps := all[before:]
 	slices.SortStableFunc(steps, func(x, y Step) int { return better(x.member(), y.member()) })
 	c.explain(steps)
 	c.budget(steps)
-	return steps
+	return all
 }
 
 // budget shares the deadline: what later steps need to be worth trying is kept

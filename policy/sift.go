@@ -8,7 +8,7 @@ import (
 
 // sift parts the targets into those that may be asked and those that may not.
 func (c *chooser) sift() {
-	c.not = make([]NotChosen, 0, len(c.sig.Targets))
+	c.not = []NotChosen{} // mostly none is left out
 	c.clouds = make([]Member, 0, len(c.sig.Targets))
 	for i := range c.sig.Targets {
 		t := &c.sig.Targets[i]
