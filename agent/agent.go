@@ -68,6 +68,8 @@ type Settings struct {
 	Keep     Keep
 	Salt     string             // identity of the targets' models: a changed model makes other answers
 	Services map[string]Service // by name; one that is not there has nothing set
+
+	policy string // [Policy.String] of Policy
 }
 
 // Service is what is set for a service beside its targets. The zero value sets
@@ -104,7 +106,10 @@ func New(parts Parts, s Settings) *Agent {
 
 // Swap puts other settings in force, all at once. A request goes on to its end
 // with those it began with.
-func (a *Agent) Swap(s Settings) { a.settings.Store(&s) }
+func (a *Agent) Swap(s Settings) {
+	s.policy = s.Policy.String()
+	a.settings.Store(&s)
+}
 
 // Policy is the policy in force.
 func (a *Agent) Policy() *Policy { return a.settings.Load().Policy }

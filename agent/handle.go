@@ -22,7 +22,7 @@ import (
 // headers say. Its Close must be called after the reply was written.
 func (a *Agent) Handle(ctx context.Context, in Input) (*Result, error) {
 	w := &walk{agent: a, in: in, Settings: a.settings.Load(), started: time.Now()}
-	w.result = &Result{walk: w, Head: Head{Route: "none", Policy: w.Policy.String(), Cache: "bypass"}}
+	w.result = &Result{walk: w, Head: Head{Route: "none", Policy: w.policy, Cache: "bypass"}}
 	w.result.Decision = newDecision(w.started)
 	if err := w.decide(); err != nil {
 		return w.end(err)

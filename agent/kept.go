@@ -56,27 +56,33 @@ func (w *walk) key() string {
 	if w.hash != "" {
 		return w.hash
 	}
-	h := sha256.New()
-	for _, part := range []string{w.Salt, w.ask.Service, w.ask.Mode, w.ask.Target} {
-		identify(h, part)
+	h := &identity{Hash: sha256.New(), text: make([]byte, 0, 128)}
+	for _, part := range [...]string{w.Salt, w.ask.Service, w.ask.Mode, w.ask.Target} {
+		h.add(part)
 	}
 	for _, name := range w.in.Request.Names() {
 		if slices.Contains(unkeyed, name) {
 			continue
 		}
-		identify(h, name)
+		h.add(name)
 		compact(h, w.in.Request.Field(name))
 	}
-	w.hash = base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16]) // short, since an index of them is kept
+	sum := h.Sum(nil)[:16] // short, since an index of them is kept
+	w.hash = string(base64.RawURLEncoding.AppendEncode(h.text[:0], sum))
 	return w.hash
 }
 
-// identify writes a text so that no other list of texts reads the same.
-func identify(to hash.Hash, text string) {
-	var length [8]byte
-	binary.LittleEndian.PutUint64(length[:], uint64(len(text)))
-	to.Write(length[:])
-	io.WriteString(to, text)
+// identity is a hash of parts.
+type identity struct {
+	hash.Hash
+	text []byte // of the latest part: what is handed to a hash may not be on the stack
+}
+
+// add takes in a text so that no other list of texts reads the same.
+func (h *identity) add(text string) {
+	h.text = binary.LittleEndian.AppendUint64(h.text[:0], uint64(len(text)))
+	h.text = append(h.text, text...)
+	h.Write(h.text)
 }
 
 // compact writes a JSON value that was found valid before, without the white
