@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -27,10 +26,10 @@ func (s *Server) bound(w http.ResponseWriter, r *http.Request) (release func()) 
 		r.Body = tooLarge{}
 		return func() {}
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if r.ContentLength >= 0 && r.ContentLength <= small {
 		return func() {}
 	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	b := &body{ReadCloser: r.Body, taken: &s.bodies, most: s.opts.Limits.Bodies, left: small}
 	r.Body = b
 	return func() { s.bodies.Add(-b.held) }
@@ -83,18 +82,18 @@ func (b *body) Read(p []byte) (int, error) {
 // piece where its length is known, since growing takes several times that. What
 // a caller merely announces counts against what all may hold.
 func readBody(r *http.Request) ([]byte, error) {
-	var text bytes.Buffer
 	n := r.ContentLength
 	if b, ok := r.Body.(*body); ok && n > 0 {
 		if err := b.reserve(n); err != nil {
 			return nil, err
 		}
 	}
-	if n > 0 && n <= maxBody {
-		text.Grow(int(n) + bytes.MinRead)
+	if n <= 0 || n > maxBody {
+		return io.ReadAll(r.Body)
 	}
-	_, err := text.ReadFrom(r.Body)
-	return text.Bytes(), err
+	text := make([]byte, n)
+	_, err := io.ReadFull(r.Body, text)
+	return text, err
 }
 
 // bodyError says why a body could not be read.

@@ -40,15 +40,22 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (a
 	return in, err
 }
 
-func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Nearside-Route", "none") // until it is known better
-	in, err := s.read(w, r, openai.Decode)
-	if err != nil {
-		writeError(w, wireError(err))
-		return
+// asked reads an ask. One that cannot be read is answered: ok is false.
+func (s *Server) asked(w http.ResponseWriter, r *http.Request, decode decoder) (in agent.Input, ok bool) {
+	in, err := s.read(w, r, decode)
+	if err == nil && strings.EqualFold(single(r.Header, "X-Nearside-Defer"), "only") {
+		err = unbuiltError("x-nearside-defer: only")
 	}
-	if strings.EqualFold(single(r.Header, "X-Nearside-Defer"), "only") {
-		writeError(w, unbuiltError("x-nearside-defer: only"))
+	if err != nil {
+		w.Header().Set("X-Nearside-Route", "none")
+		writeError(w, wireError(err))
+	}
+	return in, err == nil
+}
+
+func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
+	in, ok := s.asked(w, r, openai.Decode)
+	if !ok {
 		return
 	}
 	if in.Request.Stream {

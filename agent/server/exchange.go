@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 	"unicode/utf8"
 
 	"nearside/agent"
@@ -35,14 +34,8 @@ func decodeAPI(service string, body []byte) (*openai.Request, error) {
 
 // exchange answers what has no streams: one body in, one body out.
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request, decode decoder) {
-	w.Header().Set("X-Nearside-Route", "none") // until it is known better
-	in, err := s.read(w, r, decode)
-	if err != nil {
-		writeError(w, wireError(err))
-		return
-	}
-	if strings.EqualFold(single(r.Header, "X-Nearside-Defer"), "only") {
-		writeError(w, unbuiltError("x-nearside-defer: only"))
+	in, ok := s.asked(w, r, decode)
+	if !ok {
 		return
 	}
 	result, err := s.handle(r, in)
