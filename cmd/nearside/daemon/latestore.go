@@ -129,11 +129,19 @@ func (l *lateStore) keep(f func(*store.Store)) {
 
 // Put makes it an agent's cache.
 func (l *lateStore) Put(key string, value []byte, at time.Time) {
+	if s := l.store.Load(); s != nil {
+		s.Put(key, value, at)
+		return
+	}
 	l.keep(func(s *store.Store) { s.Put(key, value, at) })
 }
 
 // Record makes it an agent's recorder.
 func (l *lateStore) Record(id string, at time.Time, record func() []byte) {
+	if s := l.store.Load(); s != nil {
+		s.Record(id, at, record)
+		return
+	}
 	l.keep(func(s *store.Store) { s.Record(id, at, record) })
 }
 

@@ -12,23 +12,22 @@ func (d *daemon) signals() policy.Signals {
 	now := time.Now()
 	s := d.situation(now).signals
 	s.Time = now
-	for _, t := range d.local.Status() {
+	near, far := d.local.Status(), d.cloud.Status()
+	s.Targets = make([]policy.Target, 0, len(near)+len(far))
+	for _, t := range near {
 		s.Targets = append(s.Targets, policy.Target{
 			Name: t.Name, Services: t.Services, Near: true, Usable: t.Usable, Why: t.Why,
 			P50MS: millis(t.P50), P95MS: millis(t.P95), ErrorRate: t.ErrorRate,
 			InFlight: t.InFlight, Context: t.Context, Blind: true,
 		})
 	}
-	for _, t := range d.cloud.Status() {
-		p := policy.Target{
+	for _, t := range far {
+		s.Targets = append(s.Targets, policy.Target{
 			Name: t.Name, Services: t.Services, Near: t.Near, Usable: t.Usable, Why: t.Why,
 			P50MS: millis(t.P50), P95MS: millis(t.P95), ErrorRate: t.ErrorRate,
 			InFlight: t.InFlight, Context: t.Context, PauseMS: t.Pause.Milliseconds(),
-		}
-		if t.Price != nil {
-			p.Price = &policy.Price{Input: t.Price.Input, Output: t.Price.Output}
-		}
-		s.Targets = append(s.Targets, p)
+			Price: (*policy.Price)(t.Price), // of the config: it never changes
+		})
 	}
 	return s
 }
