@@ -37,16 +37,16 @@ func (p *Pool) attempt(ctx context.Context, m *member, call openai.Call, limit t
 	trial, hurried := m.onTrial(), limit < m.enough(call.Attempt)
 	start := time.Now()
 	m.figures.Begin()
-	met := &contact{start: start}
-	begun := m.silent.add(start)
-	reply, err := p.ask(met.trace(ctx), m, call, limit)
-	begun()
+	met, traced := p.contact(ctx, m, start)
+	m.silent.add(start)
+	reply, err := p.ask(traced, m, call, limit)
+	m.silent.begun(start)
 	took := time.Since(start)
 	verdict := blame(ctx, err, hurried, trial)
 	done(verdict)
 	m.setAside(err, start)
 	m.figures.Began(took, err != nil, err == nil || ownFault(verdict) || errors.Is(verdict, errHurried))
-	if ctx.Err() == nil && !(met.kept.Load() && errors.Is(verdict, errHurried)) {
+	if met != nil && ctx.Err() == nil && !(met.kept.Load() && errors.Is(verdict, errHurried)) {
 		first := time.Duration(0)
 		if err == nil && reply.Stream != nil {
 			first = took
@@ -77,20 +77,30 @@ type contact struct {
 	setup atomic.Int64 // nanoseconds until a new connection stood
 	stood atomic.Bool  // a new connection stood, or a first byte came back
 	kept  atomic.Bool  // it went over a connection of an earlier call, which proves nothing
+	hooks httptrace.ClientTrace
+}
+
+// contact is for what a call that starts now meets; nil for a target that is
+// near, whose calls say nothing of the network.
+func (p *Pool) contact(ctx context.Context, m *member, start time.Time) (*contact, context.Context) {
+	if p.net.near(m) {
+		return nil, ctx
+	}
+	met := &contact{start: start}
+	return met, met.trace(ctx)
 }
 
 // trace notes in c what the calls under ctx meet.
 func (c *contact) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(conn httptrace.GotConnInfo) {
-			c.kept.Store(conn.Reused)
-			if !conn.Reused {
-				c.setup.Store(int64(time.Since(c.start)))
-				c.stood.Store(true)
-			}
-		},
-		GotFirstResponseByte: func() { c.stood.Store(true) },
-	})
+	c.hooks.GotConn = func(conn httptrace.GotConnInfo) {
+		c.kept.Store(conn.Reused)
+		if !conn.Reused {
+			c.setup.Store(int64(time.Since(c.start)))
+			c.stood.Store(true)
+		}
+	}
+	c.hooks.GotFirstResponseByte = func() { c.stood.Store(true) }
+	return httptrace.WithClientTrace(ctx, &c.hooks)
 }
 
 // blame is the fault as the breaker should see it. A trial that was overtaken

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,9 +130,12 @@ func (m *member) setKey(key string, err error) (other bool) {
 // away, not for a request that is wrong, not for a limit it announced, not for
 // a network that is gone, not for what this process ran short of.
 func ownFault(err error) bool {
+	if err == nil {
+		return false
+	}
 	var e *openai.Error
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errLost), errors.Is(err, errHurried), errors.Is(err, errOffline), ranShort(err):
+	case errors.Is(err, context.Canceled), errors.Is(err, errLost), errors.Is(err, errHurried), errors.Is(err, errOffline), ranShort(err):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500 || e.Status == http.StatusRequestTimeout
@@ -142,6 +146,9 @@ func ownFault(err error) bool {
 // setAside leaves the target alone after an answer that says so: its key or
 // model is wrong, or it wants fewer calls.
 func (m *member) setAside(err error, now time.Time) {
+	if err == nil {
+		return
+	}
 	var e *openai.Error
 	if !errors.As(err, &e) || e.OfRequest() {
 		return
@@ -238,30 +245,31 @@ func (m *member) doubtful(now time.Time) bool {
 // ready.
 type unanswered struct {
 	mu     sync.Mutex // guards starts
-	starts map[*time.Time]bool
+	starts []time.Time
 }
 
-// add counts a call; begun takes it out again.
-func (s *unanswered) add(start time.Time) (begun func()) {
+// add counts a call.
+func (s *unanswered) add(start time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.starts == nil {
-		s.starts = map[*time.Time]bool{}
-	}
-	s.starts[&start] = true
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.starts, &start)
-	}
+	s.starts = append(s.starts, start)
+}
+
+// begun takes a call out again that was added with that start. Which of those
+// that started at one time makes no difference.
+func (s *unanswered) begun(start time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.starts, start)
+	s.starts = slices.Delete(s.starts, i, i+1)
 }
 
 // waiting is how many calls wait, and how long the oldest has.
 func (s *unanswered) waiting(now time.Time) (n int, longest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for start := range s.starts {
-		longest = max(longest, now.Sub(*start))
+	for _, start := range s.starts {
+		longest = max(longest, now.Sub(start))
 	}
 	return len(s.starts), longest
 }

@@ -136,4 +136,4 @@ func (p *Pool) others(m *member, what evidence) []string {
 }
 
 // cutOff tells whether there is known to be no way to the member.
-func (p *Pool) cutOff(m *member) bool { return p.net.look().Lost() && !p.net.near(m) }
+func (p *Pool) cutOff(m *member) bool { return !p.net.near(m) && p.net.look().Lost() }

@@ -138,3 +138,34 @@ func TestFigures(t *testing.T) {
 		t.Errorf("only the latest calls count, got %v, %v", *s.ErrorRate, *s.P50)
 	}
 }
+
+// TestFiguresRoll: only the latest 64 calls count, and a stream that broke takes
+// the latest good ending, which then stays for 63 more.
+func TestFiguresRoll(t *testing.T) {
+	var f openai.Figures
+	calls := func(n int) {
+		for i := range n {
+			f.Begin()
+			f.End(time.Duration(i), false, true)
+		}
+	}
+	is := func(when string, want float64) {
+		t.Helper()
+		if got := *f.Summary().ErrorRate; got != want/64 {
+			t.Errorf("%s: error rate %v, want %v of 64", when, got, want)
+		}
+	}
+	calls(100)
+	if p50 := *f.Summary().P50; p50 != 36+32 {
+		t.Errorf("p50 %d, want 68", p50)
+	}
+	f.Broke()
+	f.Broke()
+	is("two broke", 2)
+	calls(62)
+	is("62 later", 2)
+	calls(1)
+	is("63 later", 1)
+	calls(1)
+	is("64 later", 0)
+}

@@ -17,9 +17,9 @@ const (
 // is ready; methods may be called from any goroutine.
 type Figures struct {
 	mu       sync.Mutex // guards all below
-	took     []time.Duration
+	took     latest[time.Duration]
 	sorted   []time.Duration // took, shortest first
-	ended    []ending
+	ended    latest[ending]
 	calls    int64
 	inFlight int
 }
@@ -27,6 +27,32 @@ type Figures struct {
 type ending struct {
 	at     time.Time
 	failed bool
+}
+
+// latest are the last values that were added, at most window of them.
+type latest[T any] struct {
+	all  []T // in a ring
+	next int // place of the next value, and of the oldest when the ring is full
+}
+
+// add takes in a value, in the place of the oldest when there are many.
+func (l *latest[T]) add(v T) (oldest T, out bool) {
+	if len(l.all) < window {
+		l.all = append(l.all, v)
+		return oldest, false
+	}
+	oldest, l.all[l.next] = l.all[l.next], v
+	l.next = (l.next + 1) % window
+	return oldest, true
+}
+
+// backward goes through the values, the latest first.
+func (l *latest[T]) backward(yield func(*T) bool) {
+	for i := range l.all {
+		if !yield(&l.all[(l.next+len(l.all)-1-i)%len(l.all)]) {
+			return
+		}
+	}
 }
 
 // Summary is a snapshot of [Figures]. Nil is not known yet.
@@ -66,7 +92,7 @@ func (f *Figures) Began(took time.Duration, failed, counts bool) {
 	if !counts {
 		return
 	}
-	f.ended = roll(f.ended, ending{time.Now(), failed})
+	f.ended.add(ending{time.Now(), failed})
 	if !failed {
 		f.note(took)
 	}
@@ -74,20 +100,12 @@ func (f *Figures) Began(took time.Duration, failed, counts bool) {
 
 // note takes in a time, and keeps all of them sorted as it does.
 func (f *Figures) note(took time.Duration) {
-	if len(f.took) == window {
-		i, _ := slices.BinarySearch(f.sorted, f.took[0])
+	if oldest, out := f.took.add(took); out {
+		i, _ := slices.BinarySearch(f.sorted, oldest)
 		f.sorted = slices.Delete(f.sorted, i, i+1)
 	}
-	f.took = roll(f.took, took)
 	i, _ := slices.BinarySearch(f.sorted, took)
 	f.sorted = slices.Insert(f.sorted, i, took)
-}
-
-func roll[T any](list []T, v T) []T {
-	if len(list) == window {
-		list = append(list[:0], list[1:]...)
-	}
-	return append(list, v)
 }
 
 // Summary gives the figures as they are now.
@@ -120,7 +138,7 @@ func (f *Figures) p95() time.Duration {
 
 func (f *Figures) errorRate(now time.Time) *float64 {
 	bad, all := 0, 0
-	for _, e := range f.ended {
+	for _, e := range f.ended.all {
 		if now.Sub(e.at) > errorsFor {
 			continue
 		}
@@ -141,9 +159,9 @@ func (f *Figures) errorRate(now time.Time) *float64 {
 func (f *Figures) Broke() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i := len(f.ended) - 1; i >= 0; i-- {
-		if !f.ended[i].failed {
-			f.ended[i].failed = true
+	for e := range f.ended.backward {
+		if !e.failed {
+			e.failed = true
 			return
 		}
 	}
