@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -172,9 +173,16 @@ func TestTextOfOldAnswersIsGone(t *testing.T) {
 	}
 }
 
+// noise is what no packing makes smaller.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
 func TestRoomRunsOutAndComesBack(t *testing.T) {
 	s := open(t, store.Options{Dir: t.TempDir(), HistoryMaxBytes: 512 << 10, Now: func() time.Time { return noon }})
-	s.Record("before", noon, is(make([]byte, 10_000)))
+	s.Record("before", noon, is(noise(10_000)))
 	write(t, s)
 	var names []string
 	for err := error(nil); err == nil; { // facts are not evicted, so they can use all of the quota
@@ -186,7 +194,7 @@ func TestRoomRunsOutAndComesBack(t *testing.T) {
 	if got := s.Stats().Queue; got.State != store.StateFull || got.LastError == "" || len(names) < 15 || got.Rows != 0 {
 		t.Errorf("after %d facts: got %+v", len(names), got)
 	}
-	s.Record("while full", noon, is(make([]byte, 30_000)))
+	s.Record("while full", noon, is(noise(30_000)))
 	write(t, s)
 	if got := s.Stats().Queue; got.State != store.StateFull || got.Dropped != 1 {
 		t.Errorf("got %+v", got)
@@ -194,7 +202,7 @@ func TestRoomRunsOutAndComesBack(t *testing.T) {
 	for _, name := range names {
 		setFact(t, s, name, "y")
 	}
-	s.Record("after", noon, is(make([]byte, 30_000)))
+	s.Record("after", noon, is(noise(30_000)))
 	write(t, s)
 	if got := s.Stats().Queue; got.State != store.StateOK || got.Rows != 1 {
 		t.Errorf("got %+v", got)

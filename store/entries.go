@@ -80,6 +80,7 @@ type page struct {
 	skip  string
 	seen  map[string]bool
 	list  [][]byte
+	packs unpacker
 }
 
 func (p *page) add(key string, value []byte) {
@@ -96,8 +97,13 @@ func (p *page) add(key string, value []byte) {
 func (p *page) addRows(rows *sql.Rows) error {
 	for rows.Next() {
 		var key string
-		var value []byte
-		if err := rows.Scan(&key, &value); err != nil {
+		var value, packed []byte
+		var place int
+		err := rows.Scan(&key, &value, &packed, &place)
+		if packed != nil && err == nil {
+			value, err = p.packs.value(packed, place)
+		}
+		if err != nil {
 			return err
 		}
 		p.add(key, value)

@@ -122,10 +122,22 @@ func (f *file) prepare(ctx context.Context) error {
 	if err := quickCheck(ctx, f.writer); err != nil {
 		return fmt.Errorf("check file: %w", err)
 	}
-	if err := migrate(ctx, f.writer, f.name); err != nil {
+	if err := f.migrate(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// migrate may go beyond the quota, since what is full is not yet cleared then.
+func (f *file) migrate(ctx context.Context) error {
+	if _, err := f.writer.ExecContext(ctx, "PRAGMA max_page_count=4294967294"); err != nil {
+		return err
+	}
+	if err := migrate(ctx, f.writer, f.name); err != nil {
+		return err
+	}
+	_, err := f.writer.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count=%d", f.maxPages()))
+	return err
 }
 
 // close is safe on a file that was never opened, and more than once. The writer

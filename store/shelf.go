@@ -3,12 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -16,7 +13,7 @@ import (
 const (
 	expirePiece = 64             // rows removed at a time for their age
 	evictPiece  = 4              // rows removed at a time for room
-	insertPiece = 16             // rows written at a time
+	insertPiece = 16             // rows written at a time, which is also a pack
 	slackPages  = 8              // for indexes and inner pages
 	maxAhead    = 24 * time.Hour // an answer dated later comes from a wrong clock, and would be young for ever
 )
@@ -34,29 +31,7 @@ type shelf struct {
 	backlog backlog
 
 	presence *presence
-}
-
-const sqlPages = "SELECT (SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count)"
-
-// statements are the SQL texts for one table.
-type statements struct {
-	get, insert, insertMany, remove, expire, evict, count, keys, newest, older string
-}
-
-func statementsFor(table string) statements {
-	name := strings.NewReplacer("TABLE", table)
-	return statements{
-		get:        name.Replace("SELECT value, at FROM TABLE WHERE key = ?"),
-		insert:     name.Replace("INSERT INTO TABLE (key, at, value) VALUES (?, ?, ?)"),
-		insertMany: name.Replace("INSERT INTO TABLE (key, at, value) VALUES " + strings.Repeat("(?, ?, ?), ", insertPiece-1) + "(?, ?, ?)"),
-		remove:     name.Replace("DELETE FROM TABLE WHERE key IN (SELECT value FROM json_each(?))"),
-		expire:     name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? OR at > ? LIMIT ?)"),
-		evict:      name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ?)"),
-		count:      name.Replace("SELECT count(*) FROM TABLE"),
-		keys:       name.Replace("SELECT key FROM TABLE"),
-		newest:     name.Replace("SELECT key, value FROM TABLE ORDER BY seq DESC LIMIT ?"),
-		older:      name.Replace("SELECT key, value FROM TABLE WHERE seq < (SELECT seq FROM TABLE WHERE key = ?) ORDER BY seq DESC LIMIT ?"),
-	}
+	packer   *packer // nil: each value is in its own row
 }
 
 // put queues an entry; it never blocks. What is too large or finds the queue full
@@ -98,9 +73,14 @@ func (h *shelf) get(ctx context.Context, key string) (*entry, bool, error) {
 	}
 	ctx = context.WithoutCancel(ctx) // one row takes no time, and a context that can end costs a goroutine
 	e := &entry{key: key}
-	err := h.file.readers.QueryRowContext(ctx, h.sql.get, key).Scan(&e.value, &e.at)
+	var packed []byte
+	var place int
+	err := h.file.readers.QueryRowContext(ctx, h.sql.get, key).Scan(&e.value, &e.at, &packed, &place)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
+	}
+	if packed != nil && err == nil {
+		e.value, err = new(unpacker).value(packed, place)
 	}
 	return e, err == nil, err
 }
@@ -112,9 +92,9 @@ func (h *shelf) flush(ctx context.Context) bool {
 	if len(batch) == 0 {
 		return false
 	}
-	fit := h.fitting(batch)
-	err := h.withRoom(ctx, pagesFor(fit), func() error {
-		_, err := h.commit(ctx, fit)
+	l := h.load(batch)
+	err := h.withRoom(ctx, l.pages(), func() error {
+		_, err := h.commit(ctx, l)
 		return err
 	})
 	if err != nil {
@@ -167,7 +147,7 @@ func (h *shelf) makeRoom(ctx context.Context, pages int64) error {
 // sweep removes a piece of what is too old or too much, and then gives back to the
 // disk what a lowered quota no longer needs. It says whether there may be more.
 func (h *shelf) sweep(ctx context.Context) bool {
-	c, err := h.commit(ctx, nil)
+	c, err := h.commit(ctx, load{})
 	more := c.evicted > 0
 	if err == nil && !more {
 		more, err = h.file.shrink(ctx)
@@ -186,13 +166,13 @@ type change struct {
 
 // commit writes a batch in one transaction, after removing what is too old and,
 // where the quota asks for it, the oldest.
-func (h *shelf) commit(ctx context.Context, batch []*entry) (change, error) {
+func (h *shelf) commit(ctx context.Context, l load) (change, error) {
 	var c change
 	err := inTx(ctx, h.file.writer, func(tx *sql.Tx) error {
-		if err := h.clear(ctx, tx, &c, pagesFor(batch)); err != nil {
+		if err := h.clear(ctx, tx, &c, l.pages()); err != nil {
 			return err
 		}
-		if err := h.write(ctx, tx, &c, batch); err != nil {
+		if err := h.write(ctx, tx, &c, l); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 		return c.measure(ctx, tx)
@@ -220,77 +200,6 @@ func (h *shelf) clear(ctx context.Context, tx *sql.Tx, c *change, need int64) er
 	}
 	// A file far above its limit is brought down over several transactions.
 	return c.evict(ctx, tx, h.sql.evict, max(limit-need, c.pages-2*need))
-}
-
-// fitting is what is to be written of a batch: without entries that a later one
-// replaces, and without those that turn out too large once they are made.
-func (h *shelf) fitting(batch []*entry) []*entry {
-	last := make(map[string]*entry, len(batch))
-	for _, e := range batch {
-		last[e.key] = e
-	}
-	return slices.DeleteFunc(slices.Clone(batch), func(e *entry) bool {
-		if last[e.key] != e {
-			return true
-		}
-		e.bytes()
-		if h.tooLarge(e) {
-			h.file.noteTooLarge()
-			return true
-		}
-		return false
-	})
-}
-
-// write replaces the rows of these keys, so that they count as the newest again.
-func (h *shelf) write(ctx context.Context, tx *sql.Tx, c *change, batch []*entry) error {
-	gone, err := h.remove(ctx, tx, batch)
-	if err != nil {
-		return err
-	}
-	for some := range slices.Chunk(batch, insertPiece) {
-		if err := h.insert(ctx, tx, some); err != nil {
-			return err
-		}
-	}
-	c.rows += int64(len(batch)) - gone
-	return nil
-}
-
-// insert writes rows by one statement, where there are as many as it takes.
-func (h *shelf) insert(ctx context.Context, tx *sql.Tx, batch []*entry) error {
-	args := make([]any, 0, 3*insertPiece)
-	for _, e := range batch {
-		args = append(args, e.key, e.at, e.bytes())
-	}
-	if len(batch) == insertPiece {
-		_, err := tx.ExecContext(ctx, h.sql.insertMany, args...)
-		return err
-	}
-	for row := range slices.Chunk(args, 3) {
-		if _, err := tx.ExecContext(ctx, h.sql.insert, row...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// remove takes out the rows of those keys that may be there.
-func (h *shelf) remove(ctx context.Context, tx *sql.Tx, batch []*entry) (gone int64, err error) {
-	var keys []string
-	for _, e := range batch {
-		if e.again {
-			keys = append(keys, e.key)
-		}
-	}
-	if len(keys) == 0 {
-		return 0, nil
-	}
-	text, err := json.Marshal(keys)
-	if err != nil {
-		return 0, err
-	}
-	return affected(tx.ExecContext(ctx, h.sql.remove, string(text)))
 }
 
 // evict removes the oldest rows until so many pages are in use or none is left.
@@ -326,18 +235,6 @@ func affected(r sql.Result, err error) (int64, error) {
 		return 0, err
 	}
 	return r.RowsAffected()
-}
-
-// pagesFor is about how many pages a batch needs; a guess too low ends in makeRoom.
-func pagesFor(batch []*entry) int64 {
-	bytes := 0
-	for _, e := range batch {
-		bytes += len(e.key) + len(e.value) + 64
-		if len(e.value) > pageSize/4 {
-			bytes += pageSize / 2 // the last overflow page is half empty
-		}
-	}
-	return int64(bytes)/pageSize + slackPages
 }
 
 func (h *shelf) count(ctx context.Context) error {

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+)
+
+// load is a batch made ready to be written: what of it is to be kept and, for a
+// shelf with packs, a pack of each insertPiece of that.
+type load struct {
+	entries []*entry
+	packs   [][]byte
+}
+
+func (h *shelf) load(batch []*entry) load {
+	l := load{entries: h.fitting(batch)}
+	if h.packer == nil {
+		return l
+	}
+	for some := range slices.Chunk(l.entries, insertPiece) {
+		l.packs = append(l.packs, h.packer.pack(some))
+	}
+	return l
+}
+
+// pages is about how many it needs; a guess too low ends in makeRoom.
+func (l load) pages() int64 {
+	bytes := 0
+	add := func(value []byte) {
+		bytes += len(value)
+		if len(value) > pageSize/4 {
+			bytes += pageSize / 2 // the last overflow page is half empty
+		}
+	}
+	for _, e := range l.entries {
+		bytes += len(e.key) + 64
+		if l.packs == nil {
+			add(e.bytes())
+		}
+	}
+	for _, pack := range l.packs {
+		add(pack)
+	}
+	return int64(bytes)/pageSize + slackPages
+}
+
+// fitting is what is to be written of a batch: without entries that a later one
+// replaces, and without those that turn out too large once they are made.
+func (h *shelf) fitting(batch []*entry) []*entry {
+	last := make(map[string]*entry, len(batch))
+	for _, e := range batch {
+		last[e.key] = e
+	}
+	return slices.DeleteFunc(slices.Clone(batch), func(e *entry) bool {
+		if last[e.key] != e {
+			return true
+		}
+		e.bytes()
+		if h.tooLarge(e) {
+			h.file.noteTooLarge()
+			return true
+		}
+		return false
+	})
+}
+
+// write replaces the rows of these keys, so that they count as the newest again.
+func (h *shelf) write(ctx context.Context, tx *sql.Tx, c *change, l load) error {
+	gone, err := h.remove(ctx, tx, l.entries)
+	if err != nil {
+		return err
+	}
+	insert := h.insertPlain
+	if h.packer != nil {
+		insert = h.insertPacked
+	}
+	if err := insert(ctx, tx, l); err != nil {
+		return err
+	}
+	c.rows += int64(len(l.entries)) - gone
+	return nil
+}
+
+func (h *shelf) insertPlain(ctx context.Context, tx *sql.Tx, l load) error {
+	args := make([]any, 0, 3*insertPiece)
+	for some := range slices.Chunk(l.entries, insertPiece) {
+		args = args[:0]
+		for _, e := range some {
+			args = append(args, e.key, e.at, e.bytes())
+		}
+		if err := h.insert(ctx, tx, args, 3); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertPacked writes each pack and rows that say where it is.
+func (h *shelf) insertPacked(ctx context.Context, tx *sql.Tx, l load) error {
+	if len(l.entries) == 0 {
+		return nil
+	}
+	var seq int64
+	if err := tx.QueryRowContext(ctx, h.sql.nextSeq).Scan(&seq); err != nil {
+		return err
+	}
+	args, packs := make([]any, 0, 4*insertPiece), l.packs
+	for some := range slices.Chunk(l.entries, insertPiece) {
+		if _, err := tx.ExecContext(ctx, h.sql.insertPack, seq, packs[0]); err != nil {
+			return err
+		}
+		args, packs = args[:0], packs[1:]
+		for i, e := range some {
+			args = append(args, e.key, e.at, seq+int64(i), seq)
+		}
+		if err := h.insert(ctx, tx, args, 4); err != nil {
+			return err
+		}
+		seq += int64(len(some))
+	}
+	return nil
+}
+
+// insert writes rows of so many columns by one statement, where there are as
+// many rows as it takes.
+func (h *shelf) insert(ctx context.Context, tx *sql.Tx, args []any, columns int) error {
+	if len(args) == columns*insertPiece {
+		_, err := tx.ExecContext(ctx, h.sql.insertMany, args...)
+		return err
+	}
+	for row := range slices.Chunk(args, columns) {
+		if _, err := tx.ExecContext(ctx, h.sql.insert, row...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove takes out the rows of those keys that may be there.
+func (h *shelf) remove(ctx context.Context, tx *sql.Tx, batch []*entry) (gone int64, err error) {
+	var keys []string
+	for _, e := range batch {
+		if e.again {
+			keys = append(keys, e.key)
+		}
+	}
+	if len(keys) == 0 {
+		return 0, nil
+	}
+	text, err := json.Marshal(keys)
+	if err != nil {
+		return 0, err
+	}
+	return affected(tx.ExecContext(ctx, h.sql.remove, string(text)))
+}

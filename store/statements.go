@@ -1,0 +1,50 @@
+package store
+
+import "strings"
+
+const sqlPages = "SELECT (SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count)"
+
+// statements are the SQL texts for one table.
+type statements struct {
+	get, insert, insertMany, remove, expire, evict, count, keys string
+
+	newest, older, nextSeq, insertPack string // of a table with packs
+}
+
+// statementsFor are those for a table whose rows hold their values.
+func statementsFor(table string) statements {
+	name := strings.NewReplacer("TABLE", table)
+	insert := name.Replace("INSERT INTO TABLE (key, at, value) VALUES ")
+	return statements{
+		get:        name.Replace("SELECT value, at, NULL, 0 FROM TABLE WHERE key = ?"),
+		insert:     insert + tuples("(?, ?, ?)", 1),
+		insertMany: insert + tuples("(?, ?, ?)", insertPiece),
+		remove:     name.Replace("DELETE FROM TABLE WHERE key IN (SELECT value FROM json_each(?))"),
+		expire:     name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? OR at > ? LIMIT ?)"),
+		evict:      name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ?)"),
+		count:      name.Replace("SELECT count(*) FROM TABLE"),
+		keys:       name.Replace("SELECT key FROM TABLE"),
+	}
+}
+
+// statementsForPacked are those for decisions, whose values are in packs.
+func statementsForPacked() statements {
+	const (
+		insert = "INSERT INTO decisions (key, at, seq, pack, value) VALUES "
+		tuple  = "(?, ?, ?, ?, x'')"
+		list   = "SELECT key, d.value, p.value, ifnull(d.seq - d.pack, 0) FROM decisions d LEFT JOIN packs p ON p.seq = d.pack "
+	)
+	s := statementsFor("decisions")
+	s.get = "SELECT d.value, at, p.value, ifnull(d.seq - d.pack, 0) FROM decisions d LEFT JOIN packs p ON p.seq = d.pack WHERE key = ?"
+	s.insert = insert + tuples(tuple, 1)
+	s.insertMany = insert + tuples(tuple, insertPiece)
+	s.newest = list + "ORDER BY d.seq DESC LIMIT ?"
+	s.older = list + "WHERE d.seq < (SELECT seq FROM decisions WHERE key = ?) ORDER BY d.seq DESC LIMIT ?"
+	s.nextSeq = "SELECT ifnull(max(seq), 0) + 1 FROM decisions"
+	s.insertPack = "INSERT INTO packs (seq, value) VALUES (?, ?)"
+	return s
+}
+
+func tuples(one string, n int) string {
+	return strings.Repeat(one+", ", n-1) + one
+}
