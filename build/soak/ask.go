@@ -103,6 +103,7 @@ type reply struct {
 	err     error // of the connection
 	status  int
 	route   string
+	id      string // of the decision
 	text    string
 	failure string // type of the error, also of one inside a stream
 	stream  bool
@@ -129,6 +130,7 @@ func (d *daemon) ask(ctx context.Context, q question) reply {
 	}
 	defer resp.Body.Close()
 	r := reply{status: resp.StatusCode, route: resp.Header.Get("x-nearside-route")}
+	r.id = resp.Header.Get("x-nearside-decision")
 	r.stream = resp.Header.Get("Content-Type") == "text/event-stream"
 	switch {
 	case q.leaves && r.stream:

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"strings"
 	"sync"
 )
@@ -57,19 +55,20 @@ type tally struct {
 }
 
 // mostSpoiled is how many of what must not be are shown in full.
-const mostSpoiled = 20
+const mostSpoiled = 10
 
-func (t *tally) add(q question, r reply, verdict string) {
+// add counts, and tells whether it is one of those to be shown.
+func (t *tally) add(q question, verdict string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts[verdict]++
 	t.counts[q.kind+" "+verdict]++
 	switch verdict {
 	case lost, wrong, cut, leaked, dropped:
-		if t.spoiled++; t.spoiled <= mostSpoiled {
-			fmt.Fprintf(os.Stderr, "%s: %+v: %+v\n", verdict, q, r)
-		}
+		t.spoiled++
+		return t.spoiled <= mostSpoiled
 	}
+	return false
 }
 
 func (t *tally) count(name string) float64 {

@@ -155,7 +155,11 @@ func (s *soak) ask(ctx context.Context, make func(string) question) {
 	life := s.daemon.life.Load()
 	r := s.daemon.ask(ctx, q)
 	wasKilled := life%2 == 1 || s.daemon.life.Load() != life
-	s.tally.add(q, r, judge(q, r, wasKilled))
+	verdict := judge(q, r, wasKilled)
+	if s.tally.add(q, verdict) {
+		record, err := s.daemon.get(ctx, "/v1/decisions/"+r.id)
+		fmt.Fprintf(os.Stderr, "%s: %+v: %+v\n%s %v\n", verdict, q, r, record, err)
+	}
 }
 
 // settled is the daemon once it has let go of what the load had it hold, which
