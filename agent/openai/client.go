@@ -250,6 +250,7 @@ func (c *Client) request(ctx context.Context, method, path string, body []byte) 
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+		req.Header["Idempotency-Key"] = nil // not sent: a kept connection that is dead is no fault, another is tried
 	}
 	if c.Key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Key)
