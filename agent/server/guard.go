@@ -11,11 +11,14 @@ import (
 )
 
 // home refuses, before anything else, what names a host that is not ours: over
-// TCP a page may have had its own name lead here.
+// TCP a page may have had its own name lead here. It gives the body its time,
+// whoever answers: the router does, where a path must be cleaned first.
 func (s *Server) home(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Request-Id", requestID(r))
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread)) // of what is answered at once
+		ctl, now := http.NewResponseController(w), time.Now()
+		_ = ctl.SetReadDeadline(now.Add(s.opts.Limits.Body))
+		_ = ctl.SetWriteDeadline(now.Add(s.opts.Limits.Unread)) // of what is answered at once
 		if !callers.LineOf(r).Unix() && !slices.Contains(s.doors.Load().Hosts, hostOnly(r.Host)) {
 			s.refuse(w, hostRefused, forbidden("The Host header is not one this server answers to; use localhost, or add it to listen.hosts."))
 			return
@@ -52,15 +55,14 @@ func (s *Server) guard(pages bool, need string, h http.HandlerFunc) http.Handler
 	})
 }
 
-// serve gives the body its time. An ask takes as long as its answer takes; what
-// is left of the answer then has the time of other replies.
+// serve lets an ask take as long as its answer takes; what is left of the answer
+// then has the time of other replies.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, asks bool, h http.HandlerFunc) {
-	ctl := http.NewResponseController(w)
-	_ = ctl.SetReadDeadline(time.Now().Add(s.opts.Limits.Body))
 	if !asks {
 		h(w, r)
 		return
 	}
+	ctl := http.NewResponseController(w)
 	_ = ctl.SetWriteDeadline(time.Time{})
 	h(w, r)
 	_ = ctl.SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread))

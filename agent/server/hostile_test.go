@@ -165,7 +165,10 @@ func TestExpect(t *testing.T) {
 
 // TestSlow: who sends slowly is cut off, head and body each in its time.
 func TestSlow(t *testing.T) {
-	f := world{local: says("local/small", "Hi."), limits: server.Limits{Header: 100 * time.Millisecond, Body: 100 * time.Millisecond, Idle: 100 * time.Millisecond}}.open(t)
+	f := world{
+		local: says("local/small", "Hi."), device: &gauge{},
+		limits: server.Limits{Header: 100 * time.Millisecond, Body: 100 * time.Millisecond, Idle: 100 * time.Millisecond},
+	}.open(t)
 	for _, network := range []string{"tcp", "unix"} {
 		for name, c := range map[string]struct {
 			text string
@@ -178,6 +181,9 @@ func TestSlow(t *testing.T) {
 			"no body":             {post + "Content-Length: 100\r\n\r\n", 408},
 			"half a large body":   {post + "Content-Length: 1000000\r\n\r\n" + strings.Repeat(" ", 500_000), 408},
 			"half a chunk":        {post + "Transfer-Encoding: chunked\r\n\r\nff\r\n{", 408},
+			"half a push":         {"PUT /v1/device/signals HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{", 408},
+			"an unclean path":     {"POST //v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n", 307},
+			"no path":             {"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n", 400},
 			"nothing after the 1": {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
 		} {
 			t.Run(network+" "+name, func(t *testing.T) {
