@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // load is a batch made ready to be written: what of it is to be kept and, for a
-// shelf with packs, a pack of each insertPiece of that.
+// shelf with packs, a pack of each insertPiece of that. Without packs there is no
+// order to be kept either, and keys in theirs share pages of the index.
 type load struct {
 	entries []*entry
 	packs   [][]byte
@@ -17,6 +19,7 @@ type load struct {
 func (h *shelf) load(batch []*entry) load {
 	l := load{entries: h.fitting(batch)}
 	if h.packer == nil {
+		slices.SortFunc(l.entries, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
 		return l
 	}
 	for some := range slices.Chunk(l.entries, insertPiece) {
