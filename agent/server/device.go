@@ -26,7 +26,7 @@ func (s *Server) signals(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) push(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPush))
 	if err != nil {
-		writeError(w, wireError(err))
+		writeError(w, wireError(bodyError(err)))
 		return
 	}
 	values, err := signals.Parse(body)
