@@ -56,7 +56,7 @@ func (w *walk) key() string {
 	if w.hash != "" {
 		return w.hash
 	}
-	h := &identity{Hash: sha256.New(), text: make([]byte, 0, 128)}
+	h := identity{Hash: sha256.New(), text: make([]byte, 0, 128)}
 	for _, part := range [...]string{w.Salt, w.ask.Service, w.ask.Mode, w.ask.Target} {
 		h.add(part)
 	}
@@ -65,10 +65,11 @@ func (w *walk) key() string {
 			continue
 		}
 		h.add(name)
-		compact(h, w.in.Request.Field(name))
+		compact(h.Hash, w.in.Request.Field(name))
 	}
-	sum := h.Sum(nil)[:16] // short, since an index of them is kept
-	w.hash = string(base64.RawURLEncoding.AppendEncode(h.text[:0], sum))
+	sum := h.Sum(h.text[:0])
+	text := base64.RawURLEncoding.AppendEncode(sum, sum[:16]) // short, since an index of them is kept
+	w.hash = string(text[len(sum):])
 	return w.hash
 }
 

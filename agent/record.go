@@ -60,11 +60,15 @@ type Outcome struct {
 type attempts struct {
 	mu   sync.Mutex // guards list
 	list []openai.Attempt
+	room [1]openai.Attempt // of list, when there is no more
 }
 
 func (a *attempts) add(one openai.Attempt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.list == nil {
+		a.list = a.room[:0]
+	}
 	a.list = append(a.list, one)
 }
 
