@@ -96,6 +96,7 @@ func TestScrape(t *testing.T) {
 		`nearside_ready 1`,
 		`nearside_policy_version 3`,
 		`nearside_engine{state="ready"} 1`,
+		`nearside_engine{state="short"} 0`,
 		`nearside_engine_starts_total 4`,
 		`nearside_engine_crashes_total 1`,
 		`nearside_store_rows{file="cache"} 7`,

@@ -43,7 +43,7 @@ func (s *scrape) Collect(ch chan<- prometheus.Metric) {
 var (
 	networks = []string{"unknown", "online", "metered", "portal", "degraded", "offline"}
 	breakers = []string{"closed", "open", "half_open"}
-	engines  = []string{"none", "stopped", "starting", "ready", "backoff", "quarantined", "broken", "external"}
+	engines  = []string{"none", "stopped", "starting", "ready", "backoff", "quarantined", "broken", "short", "external"}
 )
 
 // page takes metrics down for one scrape. Labels are names and values in turn.
