@@ -108,6 +108,9 @@ func swapped(old, fresh *config.Config) *config.Config {
 	next.Cache.Fresh, next.Cache.Stale = fresh.Cache.Fresh, fresh.Cache.Stale
 	next.Cloud, next.Services, next.Policy = fresh.Cloud, fresh.Services, fresh.Policy
 	next.Log.Level = fresh.Log.Level
+	if len(next.Validate()) > 0 { // the address is still the old one, and what makes that safe stays with it
+		next.Listen.Token, next.Listen.Hosts = old.Listen.Token, old.Listen.Hosts
+	}
 	return &next
 }
 
