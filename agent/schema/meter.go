@@ -12,14 +12,17 @@ import (
 )
 
 // A check may take so many steps, one for every schema that meets a value.
+// Each may leave a fault behind, which takes memory until the check ends.
 const (
 	leastFuel   = 20_000
 	fuelPerByte = 16
+	mostFuel    = 400_000
 )
 
 // meter has every part of the schema that can call for more work count its
 // steps. The format of a part is looked at before all that is below it, so the
-// count is taken there.
+// count is taken there, for the parts below: one that fails by its type is left
+// before its own format.
 func (s *Schema) meter() {
 	seen := map[*jsonschema.Schema]bool{}
 	var visit func(part *jsonschema.Schema)
@@ -28,9 +31,9 @@ func (s *Schema) meter() {
 			return
 		}
 		seen[part] = true
-		own := part.Format
+		own, here, each := part.Format, inPlace(part), perMember(part)
 		part.Format = &jsonschema.Format{Name: "metered", Validate: func(v any) error {
-			if s.fuel--; s.fuel < 0 {
+			if s.fuel -= 1 + here + each*size(v); s.fuel < 0 {
 				panic(errCostly)
 			}
 			if own == nil {
@@ -43,6 +46,45 @@ func (s *Schema) meter() {
 		}
 	}
 	visit(s.graph)
+}
+
+// inPlace counts the schemas that meet the same value as the part does.
+func inPlace(s *jsonschema.Schema) int {
+	n := len(s.AllOf) + len(s.AnyOf) + len(s.OneOf) + len(s.DependentSchemas) + len(s.Dependencies)
+	for _, one := range []*jsonschema.Schema{s.Ref, s.RecursiveRef, s.Not, s.If, s.Then, s.Else} {
+		if one != nil {
+			n++
+		}
+	}
+	if s.DynamicRef != nil {
+		n++
+	}
+	return n
+}
+
+// perMember counts the schemas that may meet each entry of a list or field of an
+// object.
+func perMember(s *jsonschema.Schema) int {
+	n := len(s.PatternProperties)
+	for _, there := range []bool{
+		s.Properties != nil || s.AdditionalProperties != nil || s.PrefixItems != nil || s.Items2020 != nil || s.Items != nil || s.AdditionalItems != nil,
+		s.Contains != nil, s.PropertyNames != nil, s.UnevaluatedProperties != nil || s.UnevaluatedItems != nil,
+	} {
+		if there {
+			n++
+		}
+	}
+	return n
+}
+
+func size(v any) int {
+	switch v := v.(type) {
+	case []any:
+		return len(v)
+	case map[string]any:
+		return len(v)
+	}
+	return 0
 }
 
 // parts are the schemas that a schema applies.

@@ -1,10 +1,10 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 
@@ -117,6 +117,9 @@ var errCostly = errors.New("takes too many steps to check")
 // Check tells whether the document is JSON that fits the schema; the error is
 // the first thing that does not.
 func (s *Schema) Check(doc []byte) (err error) {
+	if bytes.Count(doc, []byte(",")) > mostFuel && values(doc) > mostFuel {
+		return errCostly // before room is made for them
+	}
 	var v any
 	if json.Unmarshal(doc, &v) != nil {
 		return errors.New("is not valid JSON")
@@ -130,13 +133,30 @@ func (s *Schema) Check(doc []byte) (err error) {
 			}
 		}
 	}()
-	s.fuel = min(math.MaxInt, leastFuel+fuelPerByte*len(doc))
+	s.fuel = min(mostFuel, leastFuel+fuelPerByte*len(doc))
 	err = s.graph.Validate(v)
 	var fault *jsonschema.ValidationError
 	if errors.As(err, &fault) {
 		return errors.New(first(fault))
 	}
 	return err
+}
+
+// values is about how many entries and fields there are in a text that may be
+// JSON.
+func values(text []byte) int {
+	n, quoted := 1, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ',' && !quoted:
+			n++
+		}
+	}
+	return n
 }
 
 // depth is how deep brackets are nested in a text that may be JSON.

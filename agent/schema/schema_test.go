@@ -161,3 +161,25 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+// TestFaultsAreBounded: a document that is wrong everywhere costs no more than
+// one that is right, however little each fault takes to find.
+func TestFaultsAreBounded(t *testing.T) {
+	f := func(text, doc string, costly bool) {
+		t.Helper()
+		s, err := schema.Compile([]byte(text))
+		if err != nil {
+			t.Fatalf("%.100s: %v", text, err)
+		}
+		err = s.Check([]byte(doc))
+		if err == nil || costly != strings.Contains(err.Error(), "too many steps") {
+			t.Errorf("%.100s: got %v, costly is to be %v", text, err, costly)
+		}
+	}
+	list := func(n int) string { return "[" + strings.Repeat("1,", n-1) + "1]" }
+	f(`{"items":{"type":"string"}}`, list(1000), false)
+	f(`{"items":{"type":"string"}}`, list(500_000), true)
+	f(`{"items":{"anyOf":[`+strings.Repeat(`{"type":"string"},`, 999)+`{"const":"a"}]}}`, list(100), true)
+	f(`{"items":{"patternProperties":{"a":false,"b":false,"c":false}}}`, "["+strings.Repeat(`{"abc":1},`, 200_000)+"{}]", true)
+	f(`{"items":{"contains":{"type":"string"}}}`, "["+strings.Repeat(list(100)+",", 5000)+"[]]", true)
+}
