@@ -34,12 +34,14 @@ func newPresence(quota int64) *presence {
 	return &presence{seed: maphash.MakeSeed(), size: size, bits: make([]uint64, size/64+1)}
 }
 
-// add takes in a key and tells whether it may have been there before.
-func (p *presence) add(key string) (before bool) {
+// add takes in the key of an entry that enqueue puts in the backlog: one that was
+// in neither while a filter is made anew would be missed from then on.
+func (p *presence) add(e *entry, enqueue func(*entry) (ok, due bool)) (ok, due bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.added++
-	return p.set(p.bits, key) || !p.whole
+	e.again = p.set(p.bits, e.key) || !p.whole
+	return enqueue(e)
 }
 
 // set sets the key's bits and tells whether all of them were.

@@ -44,8 +44,7 @@ func (h *shelf) put(e *entry) {
 		h.file.noteTooLarge()
 		return
 	}
-	e.again = h.presence.add(e.key)
-	ok, due := h.backlog.add(e)
+	ok, due := h.presence.add(e, h.backlog.add)
 	if !ok {
 		h.file.noteDropped(1)
 	}
