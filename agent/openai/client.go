@@ -232,7 +232,16 @@ func (c *Client) refused(resp *http.Response) error {
 		return redirected(resp)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	return readError(resp, c.hide(text), time.Now())
+	return c.readError(resp, text)
+}
+
+// readError is the error without the key, also where JSON escapes were in it.
+func (c *Client) readError(resp *http.Response, text []byte) *Error {
+	e := readError(resp, c.hide(text), time.Now())
+	for _, said := range []*string{&e.Message, &e.Type, &e.Param, &e.Code} {
+		*said = string(c.hide([]byte(*said)))
+	}
+	return e
 }
 
 // hide takes the key out of a text that its caller may see.

@@ -476,3 +476,33 @@ func TestPing(t *testing.T) {
 		}
 	}
 }
+
+// TestSendElsewhere: a reply that leads to another host tells of a portal.
+func TestSendElsewhere(t *testing.T) {
+	c := server(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://portal.invalid/login", http.StatusFound)
+	})
+	_, err := c.Send(t.Context(), http.MethodPost, "/embeddings", nil)
+	var to *openai.Redirect
+	if !errors.As(err, &to) || to.Host != "portal.invalid" || !errors.Is(err, openai.ErrBroken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestKeyIsHidden: an error that quotes the key does not, however JSON writes it.
+func TestKeyIsHidden(t *testing.T) {
+	for _, body := range []string{`{"error":{"message":"bad key sec/ret+key"}}`, `{"error":{"message":"bad key sec\/ret\u002bkey"}}`, "bad key sec/ret+key"} {
+		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			says(body)(w, nil)
+		})
+		c.Key, c.Hide = "sec/ret+key", []byte("sec/ret+key")
+		_, _, chat := c.Chat(t.Context(), nil, openai.Shape{})
+		_, send := c.Send(t.Context(), http.MethodPost, "/embeddings", nil)
+		for _, err := range []error{chat, send} {
+			if e := asError(t, err); e.Message != "bad key [redacted]" {
+				t.Errorf("%s: got %q", body, e.Message)
+			}
+		}
+	}
+}

@@ -34,10 +34,11 @@ func first(raw json.RawMessage) byte {
 	return raw[0]
 }
 
-// entries counts the entries of a JSON list that was decoded before, without
-// making room for them. It is 0 for what is too short to be a long list.
+// entries counts the entries of a JSON list or object that was found valid
+// before, without making room for them. It is 0 for what is too short to have
+// many.
 func entries(raw json.RawMessage) int {
-	if len(raw) < 2*maxEntries || raw[0] != '[' {
+	if len(raw) < 2*maxEntries || raw[0] != '[' && raw[0] != '{' {
 		return 0
 	}
 	commas, depth, quoted := 0, 0, false

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 	"unicode/utf8"
 )
 
@@ -22,18 +21,28 @@ func readFields(body []byte) ([]field, error) {
 	if !wellFormed(body) {
 		return nil, badJSON(body, json.Unmarshal(body, new(any)))
 	}
-	if first(bytes.TrimSpace(body)) != '{' {
+	object := bytes.TrimSpace(body)
+	if first(object) != '{' {
 		return nil, Invalid("", "The body must be a JSON object.")
 	}
-	return fieldsOf(body), nil
+	if err := tooMany("body", object); err != nil {
+		return nil, err
+	}
+	return fieldsOf(object), nil
 }
 
-// Other reads a request of a service that is not chat and has a model. Its
-// Read is for the caller to set, before it is given away.
+// Other reads a request of a service that is not chat and has a model. None of
+// its fields is a list or an object that is too long. Its Read is for the caller
+// to set, before it is given away.
 func Other(service string, body []byte) (*Request, error) {
 	fields, err := readFields(body)
 	if err != nil {
 		return nil, err
+	}
+	for _, f := range fields {
+		if err := tooMany(f.name, f.value); err != nil {
+			return nil, err
+		}
 	}
 	r := &Request{Service: service, Size: len(body), fields: fields}
 	return r, r.readModel()
@@ -69,9 +78,9 @@ func (c *Client) Send(ctx context.Context, method, path string, body []byte) ([]
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	switch {
 	case resp.StatusCode >= 400:
-		return nil, readError(resp, c.hide(text[:min(len(text), 64<<10)]), time.Now())
+		return nil, c.readError(resp, text[:min(len(text), 64<<10)])
 	case resp.StatusCode >= 300 || resp.StatusCode < 200:
-		return nil, fmt.Errorf("%w: status %d, redirects are not followed", ErrBroken, resp.StatusCode)
+		return nil, redirected(resp)
 	case err != nil:
 		return nil, readFault(ctx, err)
 	case len(text) > maxReply:

@@ -2,6 +2,7 @@ package openai_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -120,6 +121,14 @@ func TestDecodeBoundsLists(t *testing.T) {
 		{"tools", hi(`"tools":` + many(`0`)), "tools"},
 		{"parts", msg(`{"role":"user","content":` + many(`0`) + `}`), "messages[0].content"},
 	}
+	names := []byte("{")
+	for i := range 1_000_000 {
+		names = fmt.Appendf(names, `"%x":1,`, i)
+	}
+	object := string(names[:len(names)-1]) + "}"
+	tests = append(tests, []struct{ name, body, param string }{
+		{"fields", object, "body"}, {"options", hi(`"stream":true,"stream_options":` + object), "stream_options"},
+	}...)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := openai.Decode([]byte(tt.body))

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// maxEntries bounds every list of a request, such as its messages.
+// maxEntries bounds every list and object of a request that is taken apart, such
+// as its messages, and the fields of its body.
 const maxEntries = 100_000
 
 var roles = []string{"developer", "system", "user", "assistant", "tool", "function"}
@@ -51,7 +52,7 @@ func decode(name string, raw json.RawMessage, v any, want string) error {
 	return nil
 }
 
-// tooMany refuses a list that is too long.
+// tooMany refuses a list or an object that is too long.
 func tooMany(name string, raw json.RawMessage) error {
 	n := entries(raw)
 	if n <= maxEntries {

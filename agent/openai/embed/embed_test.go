@@ -52,6 +52,23 @@ func TestDecode(t *testing.T) {
 	bad(`{"input":"a","model":1}`, "model")
 }
 
+// TestDecodeBoundsLists: what a short number costs in memory is many times what
+// it costs on the wire.
+func TestDecodeBoundsLists(t *testing.T) {
+	million := "[" + strings.Repeat("1,", 999_999) + "1]"
+	for _, input := range []string{million, "[" + strings.Repeat("[1],", 999_999) + "[1]]"} {
+		_, err := embed.Decode([]byte(`{"input":` + input + `}`))
+		var e *openai.Error
+		if !errors.As(err, &e) || e.Status != 413 || e.Param != "input" {
+			t.Errorf("%.20s: got %v, want a 413", input, err)
+		}
+	}
+	body := []byte(`{"input":[` + million + `]}`)
+	if n := testing.AllocsPerRun(1, func() { _, _ = embed.Decode(body) }); n > 100 {
+		t.Errorf("%v allocations for one list of tokens", n)
+	}
+}
+
 // TestRead looks at what a caller gets for what a target said. 0.5 and -1 are
 // 0000003f and 000080bf, little endian.
 func TestRead(t *testing.T) {

@@ -3,6 +3,7 @@ package embed
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 
 	"nearside/agent/openai"
 )
@@ -74,15 +75,15 @@ func inputs(raw json.RawMessage) (int, error) {
 		}
 		return 1, nil
 	}
+	if tokens(raw) {
+		return 1, nil
+	}
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
 		return 0, openai.Invalid("input", "input must be %s.", wantInput)
 	}
 	if len(list) == 0 {
 		return 0, openai.Invalid("input", "input is empty; it must be %s.", wantInput)
-	}
-	if tokens(raw) {
-		return 1, nil
 	}
 	if len(list) > maxInputs {
 		return 0, openai.Invalid("input", "input has %d entries; at most %d are taken.", len(list), maxInputs)
@@ -102,17 +103,15 @@ func checkList(list []json.RawMessage) error {
 	return nil
 }
 
-// tokens tells whether the value is a list of token numbers, and not empty.
+// tokens tells whether the value is a list of token numbers, and not empty. It
+// makes no room for them, since there may be millions.
 func tokens(raw json.RawMessage) bool {
-	if !bytes.HasPrefix(raw, []byte("[")) {
+	inside, ok := bytes.CutPrefix(raw, []byte("["))
+	if !ok {
 		return false
 	}
-	var list []*uint32
-	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
-		return false
-	}
-	for _, t := range list {
-		if t == nil {
+	for one := range bytes.SplitSeq(bytes.TrimSuffix(inside, []byte("]")), []byte(",")) {
+		if _, err := strconv.ParseUint(string(bytes.TrimSpace(one)), 10, 32); err != nil {
 			return false
 		}
 	}
