@@ -107,9 +107,22 @@ func (v *validator) reply(path string, d Doc, s *schema.Schema) {
 func (c *Config) unoffered() []Warning {
 	var list []Warning
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
-		if !slices.ContainsFunc(c.Cloud.Targets, func(t Target) bool { return slices.Contains(t.Services.Names, name) }) {
+		if !c.offered(name) {
 			list = append(list, Warning{fmt.Sprintf("services.%s: no target offers it", name), "add it to the services of a target of kind: http"})
 		}
 	}
+	for i := range c.Callers {
+		for _, name := range c.Callers[i].Services {
+			if !c.offered(name) && !slices.Contains(reserved, name) {
+				list = append(list, Warning{fmt.Sprintf("callers[%d].services: no target offers %s", i, name), "correct the name, or add it to the services of a target"})
+			}
+		}
+	}
 	return list
+}
+
+// offered tells whether a target or a model has the service.
+func (c *Config) offered(name string) bool {
+	return slices.ContainsFunc(c.Cloud.Targets, func(t Target) bool { return slices.Contains(t.Services.Names, name) }) ||
+		slices.ContainsFunc(c.Local.Models, func(m Model) bool { return slices.Contains(m.Services, name) })
 }

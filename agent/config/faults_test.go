@@ -193,4 +193,7 @@ callers:
 	if w := c.Warnings(); len(w) != 1 || w[0].Message != "listen.token, callers[0].token: for TCP, and that is off" {
 		t.Errorf("got %q", w)
 	}
+	if w := load(t, "listen: {hosts: []}").Warnings(); len(w) != 1 || !strings.HasPrefix(w[0].Message, "listen.hosts is empty") {
+		t.Errorf("got %q", w)
+	}
 }

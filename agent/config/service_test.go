@@ -95,11 +95,16 @@ func TestServiceFaults(t *testing.T) {
 }
 
 func TestServiceNobodyOffers(t *testing.T) {
-	c, err := config.Load(write(t, "services: {items: {fresh: 1m}}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w := c.Warnings(); len(w) != 1 || !strings.Contains(w[0].Message, "no target offers it") {
-		t.Errorf("got %v", w)
+	for text, want := range map[string]string{
+		"services: {items: {fresh: 1m}}":                                      "services.items: no target offers it",
+		"callers: [{name: app, uid: 7, services: [chat, embed, control, x]}]": "callers[0].services: no target offers x",
+	} {
+		c, err := config.Load(write(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := c.Warnings(); len(w) != 1 || w[0].Message != want {
+			t.Errorf("%s: got %v", text, w)
+		}
 	}
 }

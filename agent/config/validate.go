@@ -69,6 +69,9 @@ func (c *Config) Warnings() []Warning {
 			list = append(list, Warning{fmt.Sprintf("cloud.targets[%d].base_url: http to another host: the key and all questions travel in the clear", i), "use https"})
 		}
 	}
+	if c.Listen.HTTP != "" && len(c.Listen.Hosts) == 0 {
+		list = append(list, Warning{"listen.hosts is empty: whatever comes over TCP is refused", "name localhost, or set listen.http to \"\""})
+	}
 	if off := c.forTCP(); off != nil {
 		list = append(list, Warning{strings.Join(off, ", ") + ": for TCP, and that is off", "set listen.http, or remove what is for it"})
 	}
