@@ -113,7 +113,7 @@ func notBuilt(w http.ResponseWriter, r *http.Request) {
 
 // unknown answers for paths and methods that are not served.
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
-	if method, ok := methodOf(r.URL.Path); ok {
+	if method, ok := methodOf(r.URL.Path); ok && !slices.Contains(strings.Split(method, ", "), r.Method) {
 		w.Header().Set("Allow", method)
 		writeError(w, &openai.Error{
 			Status: http.StatusMethodNotAllowed, Type: "invalid_request_error", Code: "method_not_allowed",

@@ -78,11 +78,12 @@ func allow(w http.ResponseWriter, r *http.Request) {
 }
 
 // fromPage tells whether a page sent the request that may not. Browsers name it
-// in one of two headers.
+// in one of two headers, or, where the page has them name none, say at least
+// that it is of another site.
 func (s *Server) fromPage(r *http.Request, pages bool) bool {
 	origin, referer := r.Header.Get("Origin"), r.Header.Get("Referer")
 	if origin == "" && referer == "" {
-		return false
+		return strings.HasSuffix(r.Header.Get("Sec-Fetch-Site"), "-site") // cross-site, same-site
 	}
 	var origins []string
 	if pages {

@@ -34,6 +34,8 @@ func TestGuard(t *testing.T) {
 		{"cross-site post", "POST", chat, false, []string{"Origin", page}, 403},
 		{"cross-site get", "GET", "/v1/models", false, []string{"Origin", page}, 403},
 		{"link from a page", "GET", status, false, []string{"Referer", page + "/x"}, 403},
+		{"page that names itself nowhere", "GET", "/v1/events", false, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"address typed by a user", "GET", status, false, []string{"Sec-Fetch-Site", "none"}, 200},
 		{"sandboxed page", "POST", chat, false, []string{"Origin", "null"}, 403},
 		{"page by socket", "POST", chat, true, []string{"Origin", page}, 403},
 		{"preflight", "OPTIONS", chat, false, []string{"Origin", page, "Access-Control-Request-Method", "POST"}, 403},

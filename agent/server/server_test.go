@@ -90,6 +90,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/v1/decisions?limit=many", 400, "", ""},
 		{"GET", "/v1/decisions?limit=1001", 400, "", ""},
 		{"GET", "/v1/decisions/d1", 404, "decision_not_found", ""},
+		{"GET", "/v1/decisions/d1/d2", 404, "unknown_url", ""},
+		{"POST", "/v1/call/", 404, "unknown_url", ""},
 		{"GET", "/v1/chat/completions", 405, "method_not_allowed", "POST"},
 		{"DELETE", "/v1/chat/completions", 405, "method_not_allowed", "POST"},
 		{"POST", "/v1/status", 405, "method_not_allowed", "GET"},
