@@ -16,7 +16,7 @@ import (
 // one on this device and to a far one, plain and as a stream of 64 chunks.
 func BenchmarkChat(b *testing.B) {
 	const plain = `{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"It is a lighthouse."},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":5,"total_tokens":25}}`
-	const chunk = `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}` + "\n\n"
+	const chunk = `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n"
 	end := strings.Replace(strings.Replace(chunk, `{"content":" word"}`, "{}", 1), `_reason":null`, `_reason":"stop"`, 1)
 	for _, at := range []string{"http://127.0.0.1/v1", "https://cloud.example/v1"} {
 		b.Run("plain/"+at[:5], func(b *testing.B) { chat(b, at, "application/json", plain) })

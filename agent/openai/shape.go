@@ -22,6 +22,15 @@ type chunk struct {
 
 func (c *chunk) choice() *choice { return &c.e.Choices[c.i] }
 
+// uncount takes out the usage that is null, where it is the last field. It is
+// on every chunk of a target that was asked for usage, as all are.
+func (c *chunk) uncount() {
+	rest, last := bytes.CutSuffix(c.data, []byte(`,"usage":null}`))
+	if last && !c.e.again && c.e.Timings == nil {
+		c.data, c.e.Usage = append(rest, '}'), nil
+	}
+}
+
 // says tells whether there is anything in the delta but a role.
 func (c *chunk) says() bool {
 	for name, v := range members(c.choice().Delta) {
@@ -36,6 +45,9 @@ func (c *chunk) says() bool {
 // common case for a cloud target; else it is put right field by field, so that
 // fields this package does not know stay. finish is a JSON value.
 func (s *Stream) shape(c *chunk, finish string) []byte {
+	if !s.usage {
+		c.uncount()
+	}
 	if s.right(c, finish) {
 		return c.data
 	}

@@ -156,6 +156,9 @@ func TestStreamShapes(t *testing.T) {
 		{"usage on the final chunk", sse(hel, piece(`{}`, `"length"`, late)), "Hel", "length", 2, true},
 		{"usage on every chunk", sse(piece(`{"content":"a"}`, "null", late), piece(`{}`, `"stop"`, late)), "a", "stop", 2, true},
 		{"usage before the final chunk", sse(piece(`{"content":"a"}`, "null", late), end), "a", "stop", 2, true},
+		{"usage null and last", sse(piece(`{"content":",\"usage\":null}"}`, "null", `,"usage":null`), piece(`{}`, `"stop"`, `,"usage":null`), usage), `,"usage":null}`, "stop", 2, true},
+		{"usage null and before", sse(piece(`{"content":"a"}`, "null", `,"usage":{"prompt_tokens":3},"x":1,"usage":null`), piece(`{}`, `"stop"`, ""), usage), "a", "stop", 2, true},
+		{"usage null among timings", sse(piece(`{"content":"a"}`, "null", `,"timings":{"usage":null},"usage":null`), end, usage), "a", "stop", 2, true},
 		{"usage null", sse(piece(`{"content":"a"}`, "null", `,"usage":null`), piece(`{}`, `"stop"`, `,"usage": null`), usage), "a", "stop", 2, true},
 		{"usage twice", sse(hel, end, usage, usage), "Hel", "stop", 2, true},
 		{"events of many lines", strings.ReplaceAll(sse(hel, end), `,"choices"`, ",\ndata: \"choices\""), "Hel", "stop", 2, false},
@@ -191,6 +194,11 @@ func TestStreamKeepsWhatIsRight(t *testing.T) {
 	got, err := drain(t, open(t, sse(odd, end), openai.Shape{}))
 	if err != io.EOF || len(got) != 2 || got[0] != odd || got[1] != end {
 		t.Errorf("got %s, %v", got, err)
+	}
+	counted := func(chunk string) string { return strings.TrimSuffix(chunk, "}") + `,"usage":null}` }
+	got, err = drain(t, open(t, sse(counted(odd), counted(end)), openai.Shape{}))
+	if err != io.EOF || len(got) != 2 || got[0] != odd || got[1] != end {
+		t.Errorf("with usage null: got %s, %v", got, err)
 	}
 	probs := strings.Replace(odd, `"delta"`, `"logprobs":{"content":[{"token":"a","logprob":-0.5}]},"delta"`, 1)
 	s := open(t, sse(probs, end), openai.Shape{Strip: true})

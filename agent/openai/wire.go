@@ -13,8 +13,10 @@ import (
 // servers write in odd shapes stays raw, to be read by text and count, so that
 // a field nobody needs cannot spoil a good reply.
 type envelope struct {
-	ID, Object, Created, Model, Usage, Error json.RawMessage
-	Choices                                  []choice
+	ID, Object, Created, Model, Usage, Error, Timings json.RawMessage
+	Choices                                           []choice
+
+	again bool // it has more than one usage
 }
 
 type choice struct {
@@ -59,7 +61,10 @@ func (e *envelope) read(data []byte) error {
 		case "model":
 			e.Model = v
 		case "usage":
+			e.again = e.Usage != nil
 			e.Usage = v
+		case "timings":
+			e.Timings = v
 		case "error":
 			e.Error = v
 		case "choices":
