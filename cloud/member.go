@@ -52,6 +52,7 @@ type member struct {
 	mu    sync.Mutex // guards all below
 	key   string
 	asks  openai.Client // with that key; copied for each call
+	since time.Time     // when the key was read last
 	until time.Time     // set aside until then
 	why   string
 }
@@ -118,7 +119,7 @@ func (m *member) setKey(key string, err error) (other bool) {
 	if err == nil && !other && m.why == askedForLess {
 		return false
 	}
-	m.key, m.until, m.why = key, time.Time{}, ""
+	m.key, m.since, m.until, m.why = key, time.Now(), time.Time{}, ""
 	m.prepareLocked()
 	if err != nil {
 		m.until, m.why = time.Now().Add(forever), "its key cannot be had: "+err.Error()
@@ -144,7 +145,8 @@ func ownFault(err error) bool {
 }
 
 // setAside leaves the target alone after an answer that says so: its key or
-// model is wrong, or it wants fewer calls.
+// model is wrong, or it wants fewer calls. What a call met that began before the
+// key was read last is old news, but for the latter.
 func (m *member) setAside(err error, now time.Time) {
 	if err == nil {
 		return
@@ -155,6 +157,9 @@ func (m *member) setAside(err error, now time.Time) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if now.Before(m.since) && e.Status != http.StatusTooManyRequests {
+		return
+	}
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden:
 		m.until, m.why = now.Add(refusedFor), "it refused the key; correct it, then run: nearside config reload"

@@ -283,6 +283,29 @@ func TestKeyIsBack(t *testing.T) {
 	})
 }
 
+// TestKeyOfBefore: what a call with the old key meets says nothing of the new one.
+func TestKeyOfBefore(t *testing.T) {
+	refused := fails(401)
+	slowly := func(r *http.Request) (*http.Response, error) {
+		pass(time.Second)
+		return refused(r)
+	}
+	bubble(t, slowly, func(t *testing.T, c *clouds) {
+		var asked sync.WaitGroup
+		asked.Go(func() { c.answeredBy("cloud/second", time.Second) })
+		pass(time.Second / 2)
+		c.SetKey("cloud/first", "new", nil)
+		asked.Wait()
+		if got := c.first(); !got.Usable {
+			t.Errorf("set aside with its new key: %s", got.Why)
+		}
+		c.answeredBy("cloud/second", time.Second)
+		if got := c.first(); got.Usable {
+			t.Error("still used after the new key was refused, too")
+		}
+	})
+}
+
 // TestReload changes the pool while it is used.
 func TestReload(t *testing.T) {
 	bubble(t, hangs, func(t *testing.T, c *clouds) {
