@@ -156,6 +156,16 @@ cloud: {targets: [{name: a, kind: openai, base_url: "http://a.example", models: 
 	if got := c.Warnings(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q", got)
 	}
+	c = load(t, `
+local:
+  engine: {command: [/usr/bin/llama-server]}
+  models: [{name: m, file: /m.gguf, services: [chat, embed]}]
+cloud: {targets: [{name: a, kind: openai, base_url: "https://a.example", models: {chat: m, embeddings: n}}]}
+`)
+	got := c.Warnings()
+	if len(got) != 2 || !strings.Contains(got[0].Message, "nothing else") || !strings.Contains(got[1].Message, "nothing asks a model for embeddings") {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestValidateSeesWhatFlagsChanged(t *testing.T) {

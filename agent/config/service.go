@@ -62,6 +62,34 @@ type Service struct {
 	Stale         *time.Duration `json:"stale,omitempty"`         // and after a failure; nil is as for all
 }
 
+// asked are the services of models that have a route.
+var asked = []string{"chat", "embed"}
+
+// unasked warns of what models are to serve and no request reaches.
+func (c *Config) unasked() []Warning {
+	var list []Warning
+	warn := func(path, service string) {
+		if !slices.Contains(asked, service) {
+			list = append(list, Warning{fmt.Sprintf("%s: nothing asks a model for %s", path, service), "the services of models are chat and embed"})
+		}
+	}
+	for i, m := range c.Local.Models {
+		path := fmt.Sprintf("local.models[%d].services", i)
+		for _, service := range m.Services {
+			warn(path, service)
+		}
+		if c.Local.Engine.URL == "" && len(m.Services) > 1 && slices.Contains(m.Services, "embed") {
+			list = append(list, Warning{path + ": an engine for embeddings does nothing else, and one for chat makes none", "give embed to a model of its own"})
+		}
+	}
+	for i, t := range c.Cloud.Targets {
+		for _, service := range slices.Sorted(maps.Keys(t.Models)) {
+			warn(fmt.Sprintf("cloud.targets[%d].models", i), service)
+		}
+	}
+	return list
+}
+
 // Doc is JSON, written into the config as text or kept in a file of its own.
 // The zero Doc is none.
 type Doc struct {

@@ -63,6 +63,7 @@ func (c *Config) Warnings() []Warning {
 		list = append(list, Warning{"what is installed is not used: " + c.InstalledFault, "run make setup again, or remove it"})
 	}
 	list = append(list, c.unoffered()...)
+	list = append(list, c.unasked()...)
 	for i, t := range c.Cloud.Targets {
 		u, err := url.Parse(t.BaseURL)
 		if err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
