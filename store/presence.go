@@ -18,7 +18,7 @@ const (
 )
 
 // presence tells which keys are not on a shelf, so that looking up a new ask
-// costs no disk. It may be wrong about those that are.
+// costs no disk. It may be wrong about those that are. Nil knows of none.
 type presence struct {
 	seed maphash.Seed
 	size uint64 // in bits
@@ -37,6 +37,10 @@ func newPresence(quota int64) *presence {
 // add takes in the key of an entry that enqueue puts in the backlog: one that was
 // in neither while a filter is made anew would be missed from then on.
 func (p *presence) add(e *entry, enqueue func(*entry) (ok, due bool)) (ok, due bool) {
+	if p == nil {
+		e.again = true
+		return enqueue(e)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.added++
@@ -57,6 +61,9 @@ func (p *presence) set(bits []uint64, key string) bool {
 
 // may tells whether the key may be there.
 func (p *presence) may(key string) bool {
+	if p == nil {
+		return true
+	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for i := range uint64(bitsSet) {
@@ -85,7 +92,7 @@ func (p *presence) worn() bool {
 // Nothing may be committed meanwhile, so it is for the writer.
 func (h *shelf) relearn(ctx context.Context) error {
 	p := h.presence
-	if !p.worn() {
+	if p == nil || !p.worn() {
 		return nil
 	}
 	bits := make([]uint64, len(p.bits))

@@ -30,8 +30,8 @@ type shelf struct {
 	wake    chan<- struct{}
 	backlog backlog
 
-	presence *presence
-	packer   *packer // nil: each value is in its own row
+	presence *presence // nil: every key may be there
+	packer   *packer   // nil: each value is in its own row
 }
 
 // put queues an entry; it never blocks. What is too large or finds the queue full

@@ -111,7 +111,7 @@ func (s *Store) openFiles(ctx context.Context, o Options) error {
 	}
 	s.wake = make(chan struct{}, 1)
 	s.answers = &shelf{file: s.cache, folder: s.folder, sql: statementsFor("answers"), presence: newPresence(o.CacheMaxBytes), ahead: maxAhead, now: o.Now, wake: s.wake}
-	s.history = &shelf{file: s.queue, folder: s.folder, sql: statementsForPacked(), packer: newPacker(), presence: newPresence(o.HistoryMaxBytes), now: o.Now, wake: s.wake}
+	s.history = &shelf{file: s.queue, folder: s.folder, sql: statementsForPacked(), packer: newPacker(), now: o.Now, wake: s.wake}
 	s.answers.keep.Store(int64(o.CacheKeep))
 	s.history.keep.Store(int64(o.HistoryKeep))
 	return errors.Join(s.answers.count(ctx), s.history.count(ctx))
