@@ -18,15 +18,15 @@ const (
 )
 
 // presence tells which keys are not on a shelf, so that looking up a new ask
-// costs no disk. It may be wrong about those that are. Nil knows of none.
+// costs no disk. It may be wrong about those that are. To nil each may be there.
 type presence struct {
 	seed maphash.Seed
 	size uint64 // in bits
 
 	mu    sync.RWMutex // guards all below
 	bits  []uint64
-	added int64
-	whole bool // every key of the table is in it
+	added int64 // since it was learned
+	whole bool  // every key of the table is in it
 }
 
 func newPresence(quota int64) *presence {
@@ -81,11 +81,12 @@ func (p *presence) place(key string, i uint64) (word, mask uint64) {
 	return bit / 64, 1 << (bit % 64)
 }
 
-// worn tells whether it says yes too often, or does not know of all keys yet.
+// worn tells whether so many keys were added that it says yes too often, of
+// which others are gone meanwhile, or whether it does not know of all keys yet.
 func (p *presence) worn() bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return !p.whole || p.added > int64(p.size)/bitsPerKey
+	return !p.whole || p.added > int64(p.size)/bitsPerKey/2
 }
 
 // relearn makes a worn filter anew from the table and from what waits for it.
@@ -101,8 +102,7 @@ func (h *shelf) relearn(ctx context.Context) error {
 		return wrap("list keys", err)
 	}
 	defer rows.Close()
-	n := int64(0)
-	for ; rows.Next(); n++ {
+	for rows.Next() {
 		var key sql.RawBytes
 		if err := rows.Scan(&key); err != nil {
 			return wrap("read a key", err)
@@ -117,6 +117,6 @@ func (h *shelf) relearn(ctx context.Context) error {
 	for _, e := range h.backlog.newest() {
 		p.set(bits, e.key)
 	}
-	p.bits, p.added, p.whole = bits, n, true
+	p.bits, p.added, p.whole = bits, 0, true
 	return nil
 }
