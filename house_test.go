@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "local/sandbox", "policy"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/sandbox", "local/sense", "policy", "store"},
 	"cmd/nearside/herald":     {},
-	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/listen", "local", "local/sense", "store"},
+	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},

@@ -173,6 +173,13 @@ func TestPlaces(t *testing.T) {
 			w.Config.Callers = []config.Caller{{Name: "app", Token: config.Key{Env: "DOCTOR_TOKEN_THAT_IS_NOT_SET"}}}
 			w.Config.Listen.HTTP = "127.0.0.1:0"
 		}, "secrets", doctor.Fail, []string{"callers[0].token", "DOCTOR_TOKEN_THAT_IS_NOT_SET", "does not start"}},
+		"token is short": {func(w *ward) {
+			w.Config.Callers = []config.Caller{{Name: "app", Token: config.Key{File: w.write("token", "sesame", 0o600)}}}
+			w.Config.Listen.HTTP = "127.0.0.1:0"
+		}, "secrets", doctor.Fail, []string{"callers[0].token is too short", "does not start"}},
+		"token file is empty": {func(w *ward) {
+			w.Config.Listen.Token, w.Config.Listen.HTTP = config.Key{File: w.write("token", "", 0o600)}, "127.0.0.1:0"
+		}, "secrets", doctor.Fail, []string{"listen.token", "is empty", "does not start"}},
 		"port taken": {func(w *ward) {
 			w.Config.Listen.HTTP = strings.TrimPrefix(strings.TrimSuffix(w.api(models), "/v1"), "http://")
 		}, "http", doctor.Fail, []string{"is taken", "listen.http"}},

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nearside/agent/config"
+	"nearside/agent/server/callers"
 	"nearside/agent/server/listen"
 	"nearside/store"
 )
@@ -193,26 +194,34 @@ func checkSecrets(ctx context.Context, p *Patient) []Finding {
 	return all
 }
 
-// tokens tells which tokens of callers cannot be had; those in files are looked
-// at with all files. The environment of a running daemon is its own.
+// tokens tells which tokens of callers cannot be had, or cannot tell callers
+// apart. The environment of a running daemon is its own.
 func tokens(ctx context.Context, p *Patient) []Finding {
 	if p.Daemon != nil {
 		return nil
 	}
-	keys, places := []config.Key{p.Config.Listen.Token}, []string{"listen.token"}
-	for i, c := range p.Config.Callers {
-		keys, places = append(keys, c.Token), append(places, fmt.Sprintf("callers[%d].token", i))
-	}
+	const hint = "put a token there; without it the daemon does not start"
 	var all []Finding
-	for i, k := range keys {
-		if k.File != "" {
-			continue
+	read := func(k config.Key, place string) string {
+		secret, err := k.Resolve(ctx)
+		if err != nil && !unopened(k, err) {
+			all = append(all, fail(place+": "+err.Error(), hint))
 		}
-		if _, err := k.Resolve(ctx); err != nil {
-			all = append(all, fail(places[i]+": "+err.Error(), "put the token there; without it the daemon does not start"))
-		}
+		return secret
+	}
+	rules := callers.Rules{Token: read(p.Config.Listen.Token, "listen.token")}
+	for i, c := range p.Config.Callers {
+		rules.Listed = append(rules.Listed, callers.Rule{Token: read(c.Token, fmt.Sprintf("callers[%d].token", i))})
+	}
+	if err := rules.Check(); err != nil {
+		all = append(all, fail(err.Error(), hint))
 	}
 	return all
+}
+
+// unopened tells that a file is at fault, which is said of it with all files.
+func unopened(k config.Key, err error) bool {
+	return k.File != "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
 }
 
 func secretFiles(c *config.Config) []string {

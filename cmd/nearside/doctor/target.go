@@ -165,6 +165,9 @@ func judge(t config.Target, a *answer) Finding {
 			return warn(fmt.Sprintf("%s, and %q is not in its list of models", after, m), "correct models."+service+", unless it is known under several names")
 		}
 	}
+	if t.Key.IsZero() {
+		return ok(after + " without a key and has the models")
+	}
 	return ok(after + ", takes the key and has the models")
 }
 
