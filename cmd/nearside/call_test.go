@@ -275,3 +275,21 @@ func TestCallAfterReload(t *testing.T) {
 		t.Errorf("got %d %q %q", code, out, note)
 	}
 }
+
+// TestCallElsewhereAfterReload: what one shop answered is not given for another
+// that has taken its name.
+func TestCallElsewhereAfterReload(t *testing.T) {
+	t.Parallel()
+	one, two := newCloud(t, fake.Options{Name: "one"}), newCloud(t, fake.Options{Name: "two"})
+	h := newHouse(t, noLocal, shops(one), stock)
+	h.call("shelf", screw)
+	until(t, "it is kept", patience, func() bool { return h.status().Store.Cache.Rows == 1 })
+	if r := h.call("shelf", screw); !strings.HasPrefix(r.road(), "cache") {
+		t.Errorf("the same again: got %q", r.road())
+	}
+	h.write("nearside.yaml", strings.Join([]string{noLocal, shops(two), stock}, "\n"))
+	h.reload()
+	if r := h.call("shelf", screw); !strings.Contains(r.body, `"from":"two"`) {
+		t.Errorf("got %q %s", r.road(), r.body)
+	}
+}

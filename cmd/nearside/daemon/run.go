@@ -203,11 +203,15 @@ func cloudTargets(cfg *config.Config) []cloud.Target {
 	return all
 }
 
-// cloudSalt identifies what the cloud targets would answer.
+// cloudSalt identifies what the cloud targets would answer. A model is the same
+// wherever it is; a JSON API is not.
 func cloudSalt(targets []config.Target) string {
 	var b strings.Builder
 	for _, t := range targets {
 		fmt.Fprintf(&b, "%s %v %v\n", t.Name, t.Models, t.Services.APIs) // maps print in the order of their keys
+		if t.Services.APIs != nil {
+			fmt.Fprintf(&b, "%q %q\n", t.BaseURL, t.Headers)
+		}
 	}
 	return b.String()
 }
