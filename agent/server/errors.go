@@ -1,7 +1,10 @@
 package server
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"slices"
@@ -106,4 +109,17 @@ func writeError(w http.ResponseWriter, e *openai.Error) {
 	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(e.Body())
+}
+
+// faults logs what net/http has to say: a handler that panicked is for
+// operators, the rest is about clients.
+type faults struct{ log *slog.Logger }
+
+func (f faults) Write(p []byte) (int, error) {
+	level := slog.LevelDebug
+	if bytes.Contains(p, []byte("panic serving")) {
+		level = slog.LevelError
+	}
+	f.log.Log(context.Background(), level, string(bytes.TrimSpace(p)))
+	return len(p), nil
 }

@@ -112,6 +112,7 @@ type world struct {
 	rules        *callers.Rules // nil: everybody may do everything
 	limits       server.Limits
 	device       server.Device
+	log          slog.Handler // nil is nowhere
 }
 
 func (w *world) signals() policy.Signals {
@@ -147,6 +148,9 @@ type face struct {
 }
 
 func (w world) server() *server.Server {
+	if w.log == nil {
+		w.log = slog.DiscardHandler
+	}
 	book := callers.New()
 	if w.rules != nil {
 		book.Set(*w.rules)
@@ -158,7 +162,7 @@ func (w world) server() *server.Server {
 		},
 		History: func() server.History { return w.history }, Device: w.device,
 		Doors:   server.Doors{Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins},
-		Pending: w.pending, Callers: book, Limits: w.limits, Log: slog.New(slog.DiscardHandler),
+		Pending: w.pending, Callers: book, Limits: w.limits, Log: slog.New(w.log),
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -108,7 +109,7 @@ func New(o Options) *Server {
 		Handler: s.home(s.routes()), ConnContext: callers.Connect, BaseContext: func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: o.Limits.Header, IdleTimeout: o.Limits.Idle, MaxHeaderBytes: maxHeader, ConnState: listen.Watch,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is guarded like the rest
-		ErrorLog:                     slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		ErrorLog:                     stdlog.New(faults{o.Log}, "", 0),
 	}
 	s.http.RegisterOnShutdown(s.opts.Watch.end)
 	return s

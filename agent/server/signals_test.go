@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"nearside/agent/server"
+	"nearside/agent/server/feed"
 	"nearside/agent/server/signals"
 	"nearside/policy"
 )
@@ -138,4 +140,26 @@ func FuzzPush(f *testing.F) {
 			t.Fatalf("status %d: %s", w.Code, w.Body)
 		}
 	})
+}
+
+// broken is a device whose code has a fault.
+type faulty struct{ gauge }
+
+func (*faulty) Signals() map[string]server.Signal { panic("out of order") }
+
+// TestPanic: a fault of ours costs one request, and operators hear of it.
+func TestPanic(t *testing.T) {
+	news := feed.New(feed.Options{})
+	f := world{device: &faulty{}, log: news.Handler(slog.LevelInfo)}.open(t)
+	resp, err := f.tcp.Get("http://" + f.addr + signalsPath)
+	if err == nil {
+		resp.Body.Close()
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	if got := f.call(f.tcp, "GET", "/healthz", ""); got.status != 200 {
+		t.Errorf("afterwards: %d", got.status)
+	}
+	if all := news.Latest(); len(all) != 1 || !strings.Contains(string(all[0].Data), `"level":"ERROR","msg":"http: panic serving`) {
+		t.Errorf("logged: %d records, %+v", len(all), all)
+	}
 }
