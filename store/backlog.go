@@ -9,7 +9,7 @@ const (
 	backlogItems = 1024
 	backlogBytes = 4 << 20
 	batchItems   = 256
-	batchBytes   = 512 << 10
+	batchBytes   = 1 << 20
 	leanBytes    = 64 << 10 // of a batch on a full disk, so that the WAL need not grow
 )
 
