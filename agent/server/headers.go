@@ -121,13 +121,21 @@ func caching(h http.Header) (policy.Caching, error) {
 			}
 			n = min(n, math.MaxInt32)
 			if name == "max-age" {
-				c.MaxAgeS = &n
+				c.MaxAgeS = stricter(c.MaxAgeS, n)
 			} else {
-				c.MaxStaleS = &n
+				c.MaxStaleS = stricter(c.MaxStaleS, n)
 			}
 		}
 	}
 	return c, nil
+}
+
+// stricter is the lower of two bounds of which the first may not be there.
+func stricter(before *int64, n int64) *int64 {
+	if before != nil {
+		n = min(n, *before)
+	}
+	return &n
 }
 
 // headline is a header that tells of the reply. Names are written as net/http

@@ -186,6 +186,8 @@ func TestHeaders(t *testing.T) {
 	check("cloud", cloud.open(t).chat(body), map[string]string{
 		"x-nearside-route": "cloud", "x-nearside-target": "cloud/first", "x-nearside-reason": "local_unavailable", "x-nearside-attempts": "1",
 	})
+	check("too old by one of two", up.open(t).chat(body, "Cache-Control", "max-age=60, max-age=6000"), map[string]string{"x-nearside-route": "local", "x-nearside-cache": "miss"})
+	down.open(t).chat(body, "Cache-Control", "max-stale=0, max-stale=86400").refused(t, "too stale by one of two", 503, "offline_no_route", "offline_no_route", "", "")
 	down.open(t).chat(body, "Cache-Control", "max-stale=60").refused(t, "too stale", 503, "offline_no_route", "offline_no_route", "", "")
 }
 
