@@ -20,6 +20,7 @@ type senses struct {
 	latest sense.Latest
 	now    atomic.Pointer[situation]
 	mu     sync.Mutex // guards the making of a situation from the one before
+	tells  sync.Mutex // held from reading latest to telling of it, so that what is told last is the latest
 }
 
 // situation is the device's side of the signals at one time. It never changes;
@@ -66,6 +67,8 @@ func same(x, y *bool) bool { return x == y || x != nil && y != nil && *x == *y }
 
 // changed has the pool and the rules see what is known now.
 func (d *daemon) changed() {
+	d.senses.tells.Lock()
+	defer d.senses.tells.Unlock()
 	now := time.Now()
 	known, _ := d.senses.latest.At(now)
 	d.tellPool(known, now)
