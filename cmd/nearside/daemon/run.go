@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -63,16 +62,11 @@ type Options struct {
 	Listens func()           // called once it does
 }
 
-// gcPercent lets a small heap grow to three times what is alive before it is
-// collected: a few MB, for a tenth of the processor time of an ask.
-const gcPercent = 200
-
 // Run wires the daemon and runs it until ctx ends. It is one function on
 // purpose: the order of things is all it says. Listening comes first, so that
 // a caller never meets a closed door; the store opens beside it, since that
 // may take a while on a large or damaged file.
 func Run(ctx context.Context, o Options) error {
-	debug.SetGCPercent(gcPercent)
 	cfg, log := o.Config, o.Log
 	heap := boundMemory(log)
 	if o.Now == nil {
