@@ -9,8 +9,9 @@ import (
 // the disk serves many.
 const gatherFor = 200 * time.Millisecond
 
-// Run writes what is queued, in batches, and keeps both files within their limits. It blocks until ctx ends, writes what is queued
-// by then and returns nil; a failed write shows in Stats, not here. Call it once.
+// Run writes what is queued, in batches, and keeps both files within their
+// limits. It blocks until ctx ends, writes what is queued by then and returns
+// nil; a failed write shows in Stats, not here. Call it once.
 func (s *Store) Run(ctx context.Context) error {
 	tick := time.NewTicker(upkeepInterval)
 	defer tick.Stop()

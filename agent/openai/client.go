@@ -226,7 +226,7 @@ func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) 
 	return nil, c.refused(resp)
 }
 
-// refused reads the reply that is no 200.
+// refused reads a reply that is no success.
 func (c *Client) refused(resp *http.Response) error {
 	if resp.StatusCode < 400 {
 		return redirected(resp)

@@ -38,24 +38,15 @@ func first(raw json.RawMessage) byte {
 // before, without making room for them. It is 0 for what is too short to have
 // many.
 func entries(raw json.RawMessage) int {
-	if len(raw) < 2*maxEntries || raw[0] != '[' && raw[0] != '{' {
+	if len(raw) < 2*maxEntries {
 		return 0
 	}
-	commas, depth, quoted := 0, 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[', c == '{':
-			depth++
-		case c == ']', c == '}':
-			depth--
-		case c == ',' && depth == 1:
-			commas++
-		}
+	n := 0
+	for range elements(raw) {
+		n++
 	}
-	return commas + 1
+	for range members(raw) {
+		n++
+	}
+	return n
 }

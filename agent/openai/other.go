@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"unicode/utf8"
 )
 
@@ -75,16 +73,12 @@ func (c *Client) Send(ctx context.Context, method, path string, body []byte) ([]
 		return nil, sendFault(ctx, err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
-	switch {
-	case resp.StatusCode >= 400:
-		return nil, c.readError(resp, text[:min(len(text), 64<<10)])
-	case resp.StatusCode >= 300 || resp.StatusCode < 200:
-		return nil, redirected(resp)
-	case err != nil:
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil, c.refused(resp)
+	}
+	text, err := readAll(resp)
+	if err != nil {
 		return nil, readFault(ctx, err)
-	case len(text) > maxReply:
-		return nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
 	}
 	return valid(c.hide(text)), nil
 }
