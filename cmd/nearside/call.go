@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ func callBody(c *cobra.Command, args []string) ([]byte, error) {
 	var text []byte
 	var err error
 	if len(args) == 1 && args[0] != "-" {
+		if strings.HasPrefix(args[0], "{") || strings.HasPrefix(args[0], "[") {
+			return nil, usage("JSON is read from a file or standard input; such as: echo '%s' | %s SERVICE", args[0], c.CommandPath())
+		}
 		text, err = os.ReadFile(args[0])
 	} else {
 		if len(args) == 0 && isTerminal(c.InOrStdin()) {

@@ -214,6 +214,7 @@ func TestCallCommand(t *testing.T) {
 	f("", `1. cloud`, 0, "call", "inventory", "order.json", "--explain")
 	f("", `"service":"inventory"`, 0, "call", "inventory", "order.json", "--explain", "--json")
 	f("{", "", 2, "call", "inventory")
+	f("", "", 2, "call", "inventory", "{}") // JSON where a file is to be named
 	f(screw, "", 2, "call", "stock")
 	f(screw, "", 3, "call", "shelf", "--private")
 }
