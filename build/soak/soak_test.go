@@ -17,7 +17,7 @@ func TestSoak(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	figures, err := run(t.Context(), plan{program: program, total: time.Minute, round: time.Second})
+	figures, err := run(t.Context(), plan{program: program, total: 2 * time.Minute, round: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
