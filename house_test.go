@@ -27,10 +27,10 @@ var arrows = map[string][]string{
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},
-	"build/bench":             {"agent/config", "cmd/fakecloud/fake", "policy"},
+	"build/bench":             {"agent/config", "cmd/fakecloud/fake", "policy", "policy/valid"},
 	"build/soak":              {"cmd/fakecloud/fake"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy"},
-	"agent/config":            {"agent/config/strict", "agent/schema", "policy"},
+	"agent/config":            {"agent/config/strict", "agent/schema", "policy", "policy/valid"},
 	"agent/trace":             {},
 	"agent/config/strict":     {},
 	"agent/openai":            {},
@@ -49,12 +49,13 @@ var arrows = map[string][]string{
 	"cloud":                   {"agent/openai", "cloud/network"},
 	"cloud/network":           {},
 	"policy":                  {},
+	"policy/valid":            {"policy"},
 	"store":                   {},
 }
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy"}
+var pure = []string{"cloud/network", "policy", "policy/valid"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

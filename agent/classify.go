@@ -20,7 +20,7 @@ const tokensOut = 512
 func (s *Settings) classify(in Input, signals *policy.Signals) (policy.Ask, error) {
 	r := in.Request
 	ask := policy.Ask{
-		Service: r.Service, Model: r.Model, Mode: policy.Auto, Privacy: policy.Normal,
+		Caller: in.Caller, Service: r.Service, Model: r.Model, Mode: policy.Auto, Privacy: policy.Normal,
 		Task: task(r), Stream: r.Stream, Cache: in.Cache, MaxCost: in.MaxCost,
 		Size:       size(r),
 		Needs:      policy.Needs{Tools: r.Tools, Schema: r.Schema, Vision: r.HasParts()},

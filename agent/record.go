@@ -20,7 +20,6 @@ type Record struct {
 	Time      time.Time `json:"time"`
 	RequestID string    `json:"request_id"`
 	TraceID   string    `json:"trace_id"`
-	Caller    string    `json:"caller"`
 	policy.Ask
 	Signals policy.Signals `json:"signals"`
 	Policy  string         `json:"policy"`
@@ -126,7 +125,7 @@ func plainError(err error) string {
 // request, so that it can wait to be encoded.
 func (w *walk) record(end Finish) *Record {
 	return &Record{
-		ID: w.result.Decision, Time: w.started, RequestID: w.in.RequestID, TraceID: w.in.Trace.ID(), Caller: w.in.Caller,
+		ID: w.result.Decision, Time: w.started, RequestID: w.in.RequestID, TraceID: w.in.Trace.ID(),
 		Ask: w.ask, Signals: w.signals, Policy: w.result.Policy, Plan: w.plan,
 		Attempts: w.attempts.records(w.started), Outcome: w.outcome(end),
 	}

@@ -17,11 +17,14 @@ const (
 
 // Ask is what a decision needs to know of one request. It holds no text.
 type Ask struct {
+	Caller     string   `json:"caller"` // who asks, by the name the config gives
 	Service    string   `json:"service"`
 	Model      string   `json:"model_asked"`
 	Target     string   `json:"target_asked,omitempty"` // local/NAME or cloud/NAME when the caller named one
 	Mode       string   `json:"mode"`                   // auto, local, cloud
 	Task       string   `json:"task"`                   // class of the question, such as chat, code, math
+	Intent     string   `json:"intent,omitempty"`       // what the gate takes it for; "" is not known
+	Scope      *float64 `json:"p_in_scope,omitempty"`   // by the gate: the chance, 0 to 1, that it is in scope and Intent is right
 	Privacy    string   `json:"privacy"`                // normal, private
 	DeadlineMS int64    `json:"deadline_ms"`
 	MaxCost    *float64 `json:"max_cost_usd,omitempty"`
@@ -31,6 +34,29 @@ type Ask struct {
 	Repeatable bool     `json:"repeatable"`        // the same ask gives the same answer: temperature 0
 	Default    bool     `json:"default,omitempty"` // the service has a reply for when nothing answers
 	Cache      Caching  `json:"cache_control"`
+
+	Expected []Estimate `json:"expected,omitempty"` // what is known of its targets for this very ask; at most one each
+}
+
+// Estimate is how well a target is expected to answer one ask, by what was
+// measured of it. It outranks the document's table of qualities.
+type Estimate struct {
+	Target    string   `json:"target"`
+	Good      float64  `json:"good"`                // chance of a good answer, 0 to 1, before it runs
+	Gain      *float64 `json:"gain,omitempty"`      // of a local target: what the chance gains when the cloud is asked instead, -1 to 1
+	Threshold *float64 `json:"threshold,omitempty"` // confidence its answer must reach; outranks check.confidence
+	Samples   int      `json:"samples,omitempty"`   // it rests on
+	From      string   `json:"from"`                // such as prior, measured, gate, conservative
+}
+
+// expected is the estimate of a target, nil when there is none.
+func (a *Ask) expected(target string) *Estimate {
+	for i := range a.Expected {
+		if e := &a.Expected[i]; e.Target == target {
+			return e
+		}
+	}
+	return nil
 }
 
 // Size estimates how large the ask and its answer are.

@@ -60,6 +60,7 @@ type chooser struct {
 	clouds    []Member // allowed cloud targets: the pool
 	not       []NotChosen
 	offline   bool  // a cloud target was left out because there is no network
+	skipped   bool  // a local target was left out because it would hardly answer well
 	overspent bool  // a cloud target was left out because of the cost cap
 	metered   bool  // bytes cost money
 	pauseMS   int64 // the shortest pause of a target that asked for fewer calls
@@ -191,22 +192,42 @@ func (c *chooser) explain(steps []Step) {
 			s.Reason, s.Why = c.whyCloud(steps[:i])
 		} else {
 			s.Commit = c.service.Commit.Local
-			s.Threshold = c.doc.Threshold(strings.TrimPrefix(s.Target, "local/"))
+			s.Threshold = c.threshold(s.Target)
 			s.Reason, s.Why = c.whyLocal(steps[:i], s)
 		}
-		s.CommitTokens, _ = commitTokens(s.Commit)
+		s.CommitTokens, _ = CommitTokens(s.Commit)
 	}
+}
+
+// threshold is the confidence the answer of a local target must reach.
+func (c *chooser) threshold(target string) float64 {
+	if e := c.ask.expected(target); e != nil && e.Threshold != nil {
+		return *e.Threshold
+	}
+	return c.doc.Threshold(strings.TrimPrefix(target, "local/"))
 }
 
 func (c *chooser) whyLocal(before []Step, s *Step) (string, string) {
 	if len(before) == 0 {
-		return ReasonLocalFirst, fmt.Sprintf("near comes first for %s (utility %.2f); an answer below confidence %.2f is not taken as good",
-			c.ask.Task, s.Utility, s.Threshold)
+		return ReasonLocalFirst, fmt.Sprintf("near comes first for %s (utility %.2f); an answer below confidence %.2f%s is not taken as good",
+			c.ask.Task, s.Utility, s.Threshold, c.whyThreshold(s))
 	}
 	if before[len(before)-1].Kind == StepLocal {
 		return ReasonLocalUnsure, "another local model, when the one before is not sure"
 	}
 	return ReasonCloudUnavailable, "when no cloud target answers"
+}
+
+// whyThreshold says where a threshold comes from that is not the document's.
+func (c *chooser) whyThreshold(s *Step) string {
+	e := c.ask.expected(s.Target)
+	if e == nil || e.Threshold == nil {
+		return ""
+	}
+	if len(c.doc.Check.Budget) == 0 {
+		return fmt.Sprintf(" (%s)", e.From)
+	}
+	return fmt.Sprintf(" (%s, for at most %.3g wrong)", e.From, listed(c.doc.Check.Budget, c.ask.Task))
 }
 
 func (c *chooser) whyCloud(before []Step) (string, string) {
@@ -217,7 +238,10 @@ func (c *chooser) whyCloud(before []Step) (string, string) {
 		return ReasonCloudFirst, fmt.Sprintf("%s is expected to be answered better by a cloud target (utility %.2f against %.2f)",
 			c.ask.Task, c.clouds[0].Utility, c.locals[0].Utility)
 	}
-	if c.ask.Service == chat || slices.ContainsFunc(c.sig.Targets, func(t Target) bool { return t.local() && t.serves(c.ask.Service) }) {
+	if c.skipped {
+		return ReasonLocalUnsure, "the device would hardly answer this well"
+	}
+	if c.ask.Service == Chat || slices.ContainsFunc(c.sig.Targets, func(t Target) bool { return t.local() && t.serves(c.ask.Service) }) {
 		return ReasonLocalUnavailable, "no local target can answer this"
 	}
 	return ReasonCloudOnly, "no model on the device serves " + c.ask.Service

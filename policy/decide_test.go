@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"nearside/policy"
+	"nearside/policy/valid"
 )
 
 // builtin is the policy that is built into nearside.
@@ -29,7 +30,7 @@ func builtin(t testing.TB) *policy.Document {
 	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
-	if bad := d.Validate(); bad != nil {
+	if bad := valid.Check(&d); bad != nil {
 		t.Fatal(bad)
 	}
 	return &d
@@ -105,6 +106,12 @@ func serve(service string, places ...int) func(*scene) {
 
 func ptr[T any](v T) *T { return &v }
 
+// hopeless has the device hardly answer well, and the policy not try then.
+func hopeless(s *scene) {
+	s.doc.Check.Skip = 0.15
+	s.Expected = []policy.Estimate{{Target: "local/small", Good: 0.08, From: "measured"}}
+}
+
 // play is a scene that was changed and the plan it must give.
 type play struct {
 	name string
@@ -117,7 +124,7 @@ func perform(t *testing.T, plays []play) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := street(t)
 			tt.edit(s)
-			if bad := s.doc.Validate(); bad != nil {
+			if bad := valid.Check(s.doc); bad != nil {
 				t.Fatal(bad)
 			}
 			if got := line(s.decide()); got != tt.want {
@@ -132,6 +139,32 @@ func TestDecide(t *testing.T) {
 		{"auto: near first", func(*scene) {}, "local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
 		{"math goes far first", func(s *scene) { s.Task = "math" }, "cloud/first+cloud/second=cloud_first local/small=cloud_unavailable stale refuse=no_route"},
 		{"code goes far first", func(s *scene) { s.Task = "code" }, "cloud/first+cloud/second=cloud_first local/small=cloud_unavailable stale refuse=no_route"},
+		{"an estimate beats the table", func(s *scene) { s.Expected = []policy.Estimate{{Target: "local/small", Good: 0.2}} },
+			"cloud/first+cloud/second=cloud_first local/small=cloud_unavailable stale refuse=no_route"},
+		{"of math too", func(s *scene) { s.Task = "math"; s.Expected = []policy.Estimate{{Target: "local/small", Good: 0.9}} },
+			"local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
+		{"little to gain in the cloud", func(s *scene) {
+			s.Task = "math"
+			s.Expected = []policy.Estimate{{Target: "local/small", Good: 0.3, Gain: ptr(0.1)}}
+		}, "local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
+		{"much to gain in the cloud", func(s *scene) { s.Expected = []policy.Estimate{{Target: "local/small", Good: 0.3, Gain: ptr(0.6)}} },
+			"cloud/first+cloud/second=cloud_first local/small=cloud_unavailable stale refuse=no_route"},
+		{"hopeless: skipped", hopeless, "cloud/first+cloud/second=local_unsure stale refuse=no_route"},
+		{"hopeless, offline: the device after all", func(s *scene) { hopeless(s); s.Network = "offline" }, "offline: local/small=local_first stale refuse=offline"},
+		{"hopeless, private: the device after all", func(s *scene) { hopeless(s); s.Privacy = policy.Private }, "private: local/small=local_first refuse=private"},
+		{"hopeless, preferred", func(s *scene) { hopeless(s); s.rule("near", policy.Effect{Prefer: []string{"local"}}) },
+			"rule_near: local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
+		{"a rule on what the gate found", func(s *scene) {
+			s.Intent, s.Scope = "window_open", ptr(0.97)
+			s.rule("sure", policy.Effect{Force: []string{"local"}}, policy.Condition{Field: "intent", In: []string{"window_open"}}, policy.Condition{Field: "p_in_scope", GE: ptr(0.9)})
+		}, "rule_sure: local/small=local_first stale refuse=no_route"},
+		{"what the gate did not find", func(s *scene) {
+			s.rule("odd", policy.Effect{Deny: []string{"local"}}, policy.Condition{Field: "p_in_scope", LT: ptr(0.9)})
+		}, "local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
+		{"a rule for a caller", func(s *scene) {
+			s.Caller = "kiosk"
+			s.rule("guests", policy.Effect{Deny: []string{"cloud"}}, policy.Condition{Field: "caller", In: []string{"kiosk"}}, policy.Condition{Not: &policy.Condition{Field: "max_cost_usd", GE: ptr(1.0)}})
+		}, "rule_guests: local/small=local_first stale refuse=no_route"},
 		{"repeatable: cache first", func(s *scene) { s.Repeatable = true }, "cache local/small=local_first cloud/first+cloud/second=local_unsure stale refuse=no_route"},
 		{"mode local", func(s *scene) { s.Mode = policy.Local }, "forced_mode: local/small=local_first stale refuse=no_route"},
 		{"mode cloud", func(s *scene) { s.Mode = policy.Cloud }, "forced_mode: cloud/first+cloud/second=local_unavailable stale refuse=no_route"},
@@ -368,7 +401,7 @@ func TestConditions(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.doc.Rules = []policy.Rule{{Name: "r", When: c, Then: policy.Effect{Deny: []string{"cloud"}}}}
-		if bad := s.doc.Validate(); bad != nil {
+		if bad := valid.Check(s.doc); bad != nil {
 			t.Errorf("%s: %v", text, bad)
 		}
 		if got := s.decide().Reason == "rule_r"; got != want {
@@ -380,4 +413,28 @@ func TestConditions(t *testing.T) {
 // has tells whether the plan has a step of the kind.
 func has(p *policy.Plan, kind string) bool {
 	return slices.ContainsFunc(p.Steps, func(s policy.Step) bool { return s.Kind == kind })
+}
+
+// An estimate's threshold is the step's, and the step says whose it is.
+func TestThreshold(t *testing.T) {
+	s := street(t)
+	s.Expected = []policy.Estimate{{Target: "local/small", Good: 0.7, Threshold: ptr(0.41), From: "measured"}}
+	f := func(want string) {
+		t.Helper()
+		if step := s.decide().Steps[0]; step.Threshold != 0.41 || !strings.Contains(step.Why, want) {
+			t.Errorf("got %.2f, %s", step.Threshold, step.Why)
+		}
+	}
+	f("below confidence 0.41 (measured) is not")
+	s.doc.Check.Budget = map[string]float64{"default": 0.1, "chat": 0.05}
+	f("below confidence 0.41 (measured, for at most 0.05 wrong) is not")
+}
+
+func TestSkippedHasAReason(t *testing.T) {
+	s := street(t)
+	hopeless(s)
+	want := []policy.NotChosen{{Target: "local/small", Why: "P(good) 0.08 is below 0.15"}}
+	if p := s.decide(); !slices.Equal(p.NotChosen, want) {
+		t.Errorf("got %v", p.NotChosen)
+	}
 }

@@ -29,6 +29,9 @@ var networks = []string{"unknown", "online", "metered", "portal", "degraded", "o
 
 const networkSignal = "network"
 
+// Networks lists the states a network can be in.
+func Networks() []string { return slices.Clone(networks) }
+
 // number is where the device's signal of that name is, nil when it is none or
 // no number.
 func (d *Device) number(name string) **float64 {

@@ -24,14 +24,14 @@ type Service struct {
 // JSON API, has a ladder with every rung; chat is always named.
 func (d *Document) service(name string) Service {
 	s, ok := d.Services[name]
-	if ok || name == chat {
+	if ok || name == Chat {
 		return s
 	}
 	return Service{Ladder: rungs, Fresh: "repeatable"}
 }
 
-// chat is the service whose answers are text, and may be streamed.
-const chat = "chat"
+// Chat is the service whose answers are text, and may be streamed.
+const Chat = "chat"
 
 // Commit says when the first token of a stream may leave: "first_token",
 // "after_N_tokens" or "after_check". No other target can answer after it left.
@@ -59,10 +59,11 @@ type Quality struct {
 	Cloud map[string]float64 `json:"cloud"`
 }
 
-// Check holds the confidence a local answer must reach, 0 to 1, by model name;
-// "default" serves the others.
+// Check says what is asked of a local answer. All are shares, 0 to 1.
 type Check struct {
-	Confidence map[string]float64 `json:"confidence"`
+	Confidence map[string]float64 `json:"confidence"`       // it must reach, by model; "default" serves the others
+	Skip       float64            `json:"skip,omitempty"`   // a local target whose chance of a good answer is below is not asked where the cloud may be; 0 is never
+	Budget     map[string]float64 `json:"budget,omitempty"` // of its answers taken as good, how many may be wrong, by task class; what calibration is to keep to
 }
 
 // Limits bound time. All are milliseconds.
@@ -91,20 +92,5 @@ type Effect struct {
 
 // Threshold is the confidence an answer of the local model must reach.
 func (d *Document) Threshold(model string) float64 {
-	if v, ok := d.Check.Confidence[model]; ok {
-		return v
-	}
-	return d.Check.Confidence["default"]
-}
-
-// expect is the quality expected of a target for a task class.
-func (d *Document) expect(t *Target, task string) float64 {
-	table := d.Quality.Cloud
-	if t.local() {
-		table = d.Quality.Local
-	}
-	if v, ok := table[task]; ok {
-		return v
-	}
-	return table["default"]
+	return listed(d.Check.Confidence, model)
 }

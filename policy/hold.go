@@ -30,16 +30,16 @@ func (r *Rule) inForce(a *Ask, s *Signals) bool {
 	return r.When.holds(a, s)
 }
 
-// fields calls f with every field the condition tests.
-func (c *Condition) fields(f func(string)) {
+// Fields calls f with every field the condition tests.
+func (c *Condition) Fields(f func(string)) {
 	for i := range c.All {
-		c.All[i].fields(f)
+		c.All[i].Fields(f)
 	}
 	for i := range c.Any {
-		c.Any[i].fields(f)
+		c.Any[i].Fields(f)
 	}
 	if c.Not != nil {
-		c.Not.fields(f)
+		c.Not.Fields(f)
 	}
 	if c.Field != "" {
 		f(c.Field)
@@ -49,6 +49,6 @@ func (c *Condition) fields(f func(string)) {
 // judgeable tells whether anything that the condition tests is known.
 func (c *Condition) judgeable(s *Signals) bool {
 	known := false
-	c.fields(func(field string) { known = known || lookup(field, &Ask{}, s).known })
+	c.Fields(func(field string) { known = known || lookup(field, &Ask{}, s).known })
 	return known
 }

@@ -134,29 +134,6 @@ func TestSet(t *testing.T) {
 	}
 }
 
-func TestValidateUntil(t *testing.T) {
-	rule := func(edit func(*policy.Rule)) func(*policy.Document) {
-		return func(d *policy.Document) {
-			r := policy.Rule{
-				Name: "r", When: policy.Condition{Field: "temperature_c", GE: ptr(80.0)},
-				Until: &policy.Condition{Field: "temperature_c", LT: ptr(70.0)}, Then: policy.Effect{Deny: []string{"local"}},
-			}
-			edit(&r)
-			d.Rules = []policy.Rule{r}
-		}
-	}
-	checkProblems(t, []fault{
-		{"no when", rule(func(r *policy.Rule) { r.When = policy.Condition{} }), "rules[0].when", "needs both"},
-		{"empty until", rule(func(r *policy.Rule) { r.Until = &policy.Condition{} }), "rules[0].until", "needs both"},
-		{"when tests the ask", rule(func(r *policy.Rule) { r.When = policy.Condition{Field: "task", In: []string{"code"}} }), "rules[0].when", "tests task"},
-		{"until tests the ask", rule(func(r *policy.Rule) {
-			r.Until = &policy.Condition{Not: &policy.Condition{Field: "stream", Is: ptr(true)}}
-		}), "rules[0].until", "tests stream"},
-		{"unknown field", rule(func(r *policy.Rule) { r.Until.Field = "moon" }), "rules[0].until.field", `"moon"`},
-		{"wrong comparison", rule(func(r *policy.Rule) { r.Until.Is = ptr(true) }), "rules[0].until", "is a number"},
-	})
-}
-
 // A rule that is held changes at most once on the way from its when to its
 // until, whatever the signal does between them; and holding again changes nothing.
 func TestHoldDoesNotFlap(t *testing.T) {

@@ -1,5 +1,11 @@
 package policy
 
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Kinds of step.
 const (
 	StepCache   = "cache"
@@ -10,11 +16,29 @@ const (
 	StepRefuse  = "refuse"
 )
 
+var rungs = []string{StepCache, StepLocal, StepCloud, StepStale, StepDefault, StepRefuse}
+
+// Rungs lists the kinds of step, which are what a ladder may name.
+func Rungs() []string { return slices.Clone(rungs) }
+
 // Commit rules besides after_N_tokens.
 const (
 	CommitFirst = "first_token"
 	CommitCheck = "after_check"
 )
+
+// CommitTokens reads a commit rule: how many tokens are held back, -1 for all.
+func CommitTokens(rule string) (int, bool) {
+	switch rule {
+	case CommitFirst:
+		return 1, true
+	case CommitCheck:
+		return -1, true
+	}
+	digits, ok := strings.CutSuffix(strings.TrimPrefix(rule, "after_"), "_tokens")
+	n, err := strconv.Atoi(digits)
+	return n, ok && err == nil && n >= 1 && n <= 1000 && strings.HasPrefix(rule, "after_")
+}
 
 // Plan is what was decided for one ask: steps to try in order until one gives
 // a good answer. The last step is always terminal, so that nothing needs to be

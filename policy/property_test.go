@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"nearside/policy"
+	"nearside/policy/valid"
 )
 
 var (
@@ -116,7 +117,7 @@ func signals(t *rapid.T) policy.Signals {
 func TestPlansHoldTheirPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &scene{Ask: asks(t), Signals: signals(t), doc: documents(t)}
-		if bad := s.doc.Validate(); bad != nil {
+		if bad := valid.Check(s.doc); bad != nil {
 			t.Fatalf("not a valid document: %v", bad)
 		}
 		before := asJSON(t, s.doc, s.Ask, s.Signals)

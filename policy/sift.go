@@ -24,8 +24,26 @@ func (c *chooser) sift() {
 			c.clouds = append(c.clouds, m)
 		}
 	}
+	c.skip()
 	slices.SortStableFunc(c.locals, better)
 	c.rank(c.clouds)
+}
+
+// skip leaves out local targets that would hardly answer well, where a cloud
+// target may be asked and no rule prefers them.
+func (c *chooser) skip() {
+	if len(c.clouds) == 0 {
+		return
+	}
+	c.locals = slices.DeleteFunc(c.locals, func(m Member) bool {
+		e := c.ask.expected(m.Target)
+		hopeless := e != nil && e.Good < c.doc.Check.Skip && m.Terms.Rule == 0
+		if hopeless {
+			c.not = append(c.not, NotChosen{m.Target, fmt.Sprintf("P(good) %.2f is below %.2f", e.Good, c.doc.Check.Skip)})
+			c.skipped = true
+		}
+		return hopeless
+	})
 }
 
 // better puts what a rule prefers first, then what has the higher utility.
@@ -136,7 +154,7 @@ func (c *chooser) byAbility(t *Target) string {
 	switch {
 	case c.ask.Needs.Vision && t.Blind:
 		return "takes text only"
-	case c.ask.Service == chat && t.Context > 0 && c.ask.Size.TokensEst > t.Context:
+	case c.ask.Service == Chat && t.Context > 0 && c.ask.Size.TokensEst > t.Context:
 		return fmt.Sprintf("about %d tokens do not fit its context of %d", c.ask.Size.TokensEst, t.Context)
 	}
 	return ""

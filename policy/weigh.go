@@ -16,7 +16,7 @@ const (
 func (c *chooser) weigh(t *Target) Terms {
 	w := c.doc.Weights
 	errors := known(t.ErrorRate, assumedErrors)
-	quality := c.doc.expect(t, c.ask.Task)
+	quality := c.expect(t)
 	terms := Terms{
 		Quality: w.Quality * quality * (1 - errors),
 		Latency: 0 - w.Latency*min(1, known(t.P50MS, c.assumed())/float64(max(1, c.ask.DeadlineMS))),
@@ -45,6 +45,31 @@ func (c *chooser) cost(t *Target) float64 {
 		return assumedCostUSD
 	}
 	return t.Price.cost(c.ask.Size)
+}
+
+// expect is the quality expected of a target for the ask: its estimate, for a
+// cloud target what the ask is said to gain there, else the document's table.
+func (c *chooser) expect(t *Target) float64 {
+	if e := c.ask.expected(t.Name); e != nil {
+		return e.Good
+	}
+	if t.local() {
+		return listed(c.doc.Quality.Local, c.ask.Task)
+	}
+	for i := range c.ask.Expected {
+		if e := &c.ask.Expected[i]; e.Gain != nil {
+			return min(1, max(0, e.Good+*e.Gain))
+		}
+	}
+	return listed(c.doc.Quality.Cloud, c.ask.Task)
+}
+
+// listed is the entry of a table, or that of "default".
+func listed(table map[string]float64, name string) float64 {
+	if v, ok := table[name]; ok {
+		return v
+	}
+	return table["default"]
 }
 
 // known is the figure, or what is assumed when it is not known.

@@ -8,6 +8,7 @@ import (
 
 	"nearside/agent/config/strict"
 	"nearside/policy"
+	"nearside/policy/valid"
 )
 
 //go:embed policy.yaml
@@ -38,7 +39,7 @@ func parsePolicy(name string, text []byte) (*policy.Document, string, error) {
 	if err := d.Err(); err != nil {
 		return nil, "", err
 	}
-	if err := report(d, doc.Validate()); err != nil {
+	if err := report(d, valid.Check(doc)); err != nil {
 		return nil, "", err
 	}
 	sum := sha256.Sum256(text)

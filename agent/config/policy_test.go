@@ -10,6 +10,7 @@ import (
 
 	"nearside/agent/config"
 	"nearside/policy"
+	"nearside/policy/valid"
 )
 
 func writePolicy(t testing.TB, text string) string {
@@ -23,7 +24,7 @@ func writePolicy(t testing.TB, text string) string {
 
 func TestDefaultPolicy(t *testing.T) {
 	doc, digest, text := config.DefaultPolicy()
-	if problems := doc.Validate(); problems != nil {
+	if problems := valid.Check(doc); problems != nil {
 		t.Error(problems)
 	}
 	same, sameDigest, err := config.LoadPolicy(writePolicy(t, text))

@@ -7,6 +7,7 @@ import (
 
 	"nearside/agent/config"
 	"nearside/policy"
+	"nearside/policy/valid"
 )
 
 // decide measures policy.Decide: with the built-in policy and three targets,
@@ -15,7 +16,7 @@ func decide(_ context.Context, l *lab) error {
 	doc, _, _ := config.DefaultPolicy()
 	l.sheet.add("decide_us", decideTime(doc, 3), "us")
 	doc.Rules = rules(50)
-	if bad := doc.Validate(); len(bad) > 0 {
+	if bad := valid.Check(doc); len(bad) > 0 {
 		return fmt.Errorf("rules of the bench: %w", bad[0])
 	}
 	l.sheet.add("decide_20x50_us", decideTime(doc, 20), "us")

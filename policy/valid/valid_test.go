@@ -1,15 +1,41 @@
-package policy_test
+package valid_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
+
 	"nearside/policy"
+	"nearside/policy/valid"
 )
+
+// builtin is the policy that is built into nearside.
+func builtin(t testing.TB) *policy.Document {
+	t.Helper()
+	text, err := os.ReadFile("../../agent/config/policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err = yaml.YAMLToJSON(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d policy.Document
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	if bad := valid.Check(&d); bad != nil {
+		t.Fatal(bad)
+	}
+	return &d
+}
+
+func ptr[T any](v T) *T { return &v }
 
 // fault is a change that spoils a document, and the problem it must give.
 type fault struct {
@@ -24,7 +50,7 @@ func checkProblems(t *testing.T, faults []fault) {
 			d := builtin(t)
 			d.Rules = nil
 			tt.edit(d)
-			bad := d.Validate()
+			bad := valid.Check(d)
 			hit := func(p policy.Problem) bool { return p.Path == tt.path && strings.Contains(p.Message, tt.says) }
 			if !slices.ContainsFunc(bad, hit) {
 				t.Fatalf("got %v, want %s: ...%s...", bad, tt.path, tt.says)
@@ -66,6 +92,10 @@ func TestValidate(t *testing.T) {
 		{"quality above", func(d *doc) { d.Quality.Local["math"] = 1.5 }, "quality.local.math", "from 0 to 1"},
 		{"no default quality", func(d *doc) { delete(d.Quality.Cloud, "default") }, "quality.cloud.default", "is missing"},
 		{"confidence", func(d *doc) { d.Check.Confidence["m"] = math.NaN() }, "check.confidence.m", "from 0 to 1"},
+		{"skip", func(d *doc) { d.Check.Skip = 1.5 }, "check.skip", "from 0 to 1"},
+		{"skip that is no number", func(d *doc) { d.Check.Skip = math.NaN() }, "check.skip", "from 0 to 1"},
+		{"error budget", func(d *doc) { d.Check.Budget = map[string]float64{"default": .1, "math": -1} }, "check.budget.math", "from 0 to 1"},
+		{"no default budget", func(d *doc) { d.Check.Budget = map[string]float64{"math": .1} }, "check.budget.default", "is missing"},
 		{"no confidence", func(d *doc) { d.Check.Confidence = nil }, "check.confidence.default", "is missing"},
 		{"deadline", func(d *doc) { d.Limits.DeadlineMS = 999 }, "limits.deadline_ms", "1000"},
 		{"silence", func(d *doc) { d.Limits.SilenceMS = 3_600_001 }, "limits.silence_ms", "3600000"},
@@ -113,38 +143,31 @@ func TestFieldsAreKnown(t *testing.T) {
 	for _, field := range policy.Fields() {
 		d := builtin(t)
 		d.Rules = []policy.Rule{{Name: "r", When: policy.Condition{Field: field}, Then: policy.Effect{Deny: []string{"cloud"}}}}
-		if bad := d.Validate(); len(bad) != 1 || !strings.HasPrefix(bad[0].Message, field+" is ") {
+		if bad := valid.Check(d); len(bad) != 1 || !strings.HasPrefix(bad[0].Message, field+" is ") {
 			t.Errorf("%s: got %v", field, bad)
 		}
 	}
 }
 
-func FuzzValidate(f *testing.F) {
-	d := builtin(f)
-	for _, rules := range [][]policy.Rule{d.Rules, nil, {{
-		Name: "a", When: policy.Condition{Not: &policy.Condition{Field: "task", In: []string{"math"}}}, Then: policy.Effect{Prefer: []string{"cloud"}},
-	}}} {
-		d.Rules = rules
-		text, err := json.Marshal(d)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
-	}
-	f.Add([]byte(`{"services":{"chat":{"ladder":["refuse"]}},"rules":[{"when":{"all":[{"all":[]}]}}]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		var d policy.Document
-		if json.Unmarshal(text, &d) != nil || len(d.Validate()) > 0 {
-			return
-		}
-		s := street(t)
-		s.doc = &d
-		for name := range d.Services {
-			s.Service = name
-			p := s.live(t, "battery_pct", 4.0)
-			if last := p.Steps[len(p.Steps)-1]; last.Kind != policy.StepRefuse || strings.Contains(fmt.Sprint(p), "NaN") {
-				t.Fatalf("got %+v", p)
+func TestValidateUntil(t *testing.T) {
+	rule := func(edit func(*policy.Rule)) func(*policy.Document) {
+		return func(d *policy.Document) {
+			r := policy.Rule{
+				Name: "r", When: policy.Condition{Field: "temperature_c", GE: ptr(80.0)},
+				Until: &policy.Condition{Field: "temperature_c", LT: ptr(70.0)}, Then: policy.Effect{Deny: []string{"local"}},
 			}
+			edit(&r)
+			d.Rules = []policy.Rule{r}
 		}
+	}
+	checkProblems(t, []fault{
+		{"no when", rule(func(r *policy.Rule) { r.When = policy.Condition{} }), "rules[0].when", "needs both"},
+		{"empty until", rule(func(r *policy.Rule) { r.Until = &policy.Condition{} }), "rules[0].until", "needs both"},
+		{"when tests the ask", rule(func(r *policy.Rule) { r.When = policy.Condition{Field: "task", In: []string{"code"}} }), "rules[0].when", "tests task"},
+		{"until tests the ask", rule(func(r *policy.Rule) {
+			r.Until = &policy.Condition{Not: &policy.Condition{Field: "stream", Is: ptr(true)}}
+		}), "rules[0].until", "tests stream"},
+		{"unknown field", rule(func(r *policy.Rule) { r.Until.Field = "moon" }), "rules[0].until.field", `"moon"`},
+		{"wrong comparison", rule(func(r *policy.Rule) { r.Until.Is = ptr(true) }), "rules[0].until", "is a number"},
 	})
 }
