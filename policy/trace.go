@@ -22,11 +22,11 @@ const (
 // flag; "" for a name that is no field.
 func FieldKind(field string) string {
 	switch lookup(field, &Ask{}, &Signals{}).kind {
-	case text:
+	case TextField:
 		return KindText
-	case number:
+	case NumberField:
 		return KindNumber
-	case flag:
+	case FlagField:
 		return KindFlag
 	}
 	return ""
@@ -40,11 +40,11 @@ func Value(field string, a *Ask, s *Signals) any {
 		return nil
 	}
 	switch v.kind {
-	case text:
+	case TextField:
 		return v.text
-	case number:
+	case NumberField:
 		return v.num
-	case flag:
+	case FlagField:
 		return v.flag
 	}
 	return nil
