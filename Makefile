@@ -8,10 +8,11 @@ TAGS    := sqlite_omit_load_extension,osusergo,netgo
 TOOLS   := -modfile=build/tools/go.mod
 CLIENTS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nearside/clients
 NODE    := $(CLIENTS)-node
+EVAL_DATA ?= ../shared/eval
 
 export CGO_ENABLED = 1
 
-.PHONY: help setup build engine run demo test check arm64 lint unit race clients node-clients system bench soak fuzz clean
+.PHONY: help setup build engine run demo test check arm64 lint unit race clients node-clients system bench eval soak fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +84,10 @@ race: setup system clients
 
 bench: setup ## figures of speed and size, as lines `bench NAME VALUE UNIT`
 	@$(GO) run ./build/bench
+
+eval: ## how well it decides on recorded data (EVAL_DATA=FOLDER), as lines `eval NAME VALUE`
+	@test -d "$(EVAL_DATA)" || { echo "there is no recorded data in $(EVAL_DATA); name its folder: make eval EVAL_DATA=FOLDER"; exit 1; }
+	@$(GO) run ./build/eval -data "$(EVAL_DATA)"
 
 soak: setup ## an hour of bad days (SOAKTIME), as lines `soak NAME VALUE UNIT`
 	@$(GO) run ./build/soak -for $(or $(SOAKTIME),1h)

@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"cmd/fakecloud/fake/chat": {},
 	"build/bench":             {"agent/config", "cmd/fakecloud/fake", "policy", "policy/valid"},
 	"build/soak":              {"cmd/fakecloud/fake"},
+	"build/eval":              {"policy/calib", "policy/deferral"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy"},
 	"agent/config":            {"agent/config/strict", "agent/schema", "policy", "policy/valid"},
 	"agent/trace":             {},
@@ -50,12 +51,14 @@ var arrows = map[string][]string{
 	"cloud/network":           {},
 	"policy":                  {},
 	"policy/valid":            {"policy"},
+	"policy/calib":            {},
+	"policy/deferral":         {},
 	"store":                   {},
 }
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/valid"}
+var pure = []string{"cloud/network", "policy", "policy/calib", "policy/deferral", "policy/valid"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

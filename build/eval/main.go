@@ -1,0 +1,107 @@
+// Command eval measures how well the product decides, on recorded data, and
+// prints lines `eval NAME VALUE`; notes go to standard error. What is measured
+// is the product's own code: nothing is fitted or decided here. The folder of
+// data is not part of the project; docs/EVAL.md says what it holds and what
+// each figure means.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// part measures one folder of data.
+type part struct {
+	folder string
+	run    func(dir string, s *sheet) error
+}
+
+// parts are in the order they are printed.
+func parts() []part {
+	return []part{
+		{"routellm-mmlu", routellm},
+		{"mmlu-logprobs", logprobs},
+	}
+}
+
+func main() {
+	data := flag.String("data", "", "`FOLDER` of recorded data")
+	only := flag.String("only", "", "measure only the part that reads the folder of this `NAME`")
+	svg := flag.String("svg", "", "write curves into this `FOLDER`")
+	asJSON := flag.Bool("json", false, "print one JSON object")
+	flag.Parse()
+	s := &sheet{out: os.Stdout, notes: os.Stderr, asJSON: *asJSON, svg: *svg, figures: map[string]float64{}}
+	if err := run(*data, *only, s); err != nil {
+		fmt.Fprintln(os.Stderr, "eval:", err)
+		os.Exit(1)
+	}
+}
+
+func run(data, only string, s *sheet) error {
+	if info, err := os.Stat(data); err != nil || !info.IsDir() {
+		return fmt.Errorf("there is no data in %q: name its folder, as in make eval EVAL_DATA=FOLDER", data)
+	}
+	if known := folders(); only != "" && !slices.Contains(known, only) {
+		return fmt.Errorf("no part reads %q: it must be one of %s", only, strings.Join(known, ", "))
+	}
+	for _, p := range parts() {
+		if only != "" && p.folder != only {
+			continue
+		}
+		if err := p.run(filepath.Join(data, p.folder), s); err != nil {
+			return fmt.Errorf("measure %s: %w", p.folder, err)
+		}
+	}
+	return s.end()
+}
+
+func folders() []string {
+	var out []string
+	for _, p := range parts() {
+		out = append(out, p.folder)
+	}
+	return out
+}
+
+// sheet is where figures go.
+type sheet struct {
+	out, notes io.Writer
+	asJSON     bool
+	svg        string // folder for curves; empty is none
+	figures    map[string]float64
+}
+
+// put is one figure.
+func (s *sheet) put(name string, value float64) {
+	s.figures[name] = value
+	if !s.asJSON {
+		fmt.Fprintf(s.out, "eval %s %.4g\n", name, value)
+	}
+}
+
+// note is for people.
+func (s *sheet) note(format string, args ...any) { fmt.Fprintf(s.notes, format+"\n", args...) }
+
+// draw writes one picture, where pictures are wanted.
+func (s *sheet) draw(name, picture string) error {
+	if s.svg == "" {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(s.svg, name+".svg"), []byte(picture), 0o644); err != nil {
+		return fmt.Errorf("draw: %w", err)
+	}
+	return nil
+}
+
+func (s *sheet) end() error {
+	if !s.asJSON {
+		return nil
+	}
+	return json.NewEncoder(s.out).Encode(s.figures)
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+
+	"nearside/policy/deferral"
+)
+
+// seeds of the splits, of which the mean is the figure.
+const seeds = 5
+
+// compared is an ask that a weak and a strong model answered.
+type compared struct {
+	Prompt string `json:"prompt"`
+	Weak   bool   `json:"weak_correct"`
+	Strong bool   `json:"strong_correct"`
+}
+
+// routellm measures deferral from the text alone.
+func routellm(dir string, s *sheet) error {
+	all, err := rows[compared](filepath.Join(dir, "mmlu.jsonl.gz"))
+	if err != nil {
+		return err
+	}
+	var apgr, half, most []float64
+	var curves []curve
+	for seed := range uint64(seeds) {
+		c, err := split(all, seed)
+		if err != nil {
+			return err
+		}
+		curves = append(curves, c)
+		apgr, half, most = append(apgr, c.apgr()), append(half, c.cpt(0.5)), append(most, c.cpt(0.8))
+		s.note("routellm_mmlu seed %d: apgr %.4f cpt50 %.1f cpt80 %.1f", seed, c.apgr(), c.cpt(0.5), c.cpt(0.8))
+	}
+	for _, f := range []struct {
+		name  string
+		seeds []float64
+	}{{"routellm_mmlu_apgr", apgr}, {"routellm_mmlu_cpt50", half}, {"routellm_mmlu_cpt80", most}} {
+		mean, deviation := spread(f.seeds)
+		s.put(f.name, mean)
+		s.put(f.name+"_sd", deviation)
+	}
+	return nil
+}
+
+// split fits on the labels of one seed and routes the rest.
+func split(all []compared, seed uint64) (curve, error) {
+	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(all))
+	known := min(deferral.MaxLabels, len(all)/2)
+	var labels []deferral.Label
+	for _, i := range order[:known] {
+		labels = append(labels, deferral.Label{Text: all[i].Prompt, Gain: one(all[i].Strong) - one(all[i].Weak)})
+	}
+	m, err := deferral.Fit(labels)
+	if err != nil {
+		return nil, err
+	}
+	var asks []routed
+	for _, i := range order[known:] {
+		r := all[i]
+		asks = append(asks, routed{id: i, score: m.Gain(r.Prompt), near: r.Weak, far: r.Strong})
+	}
+	return curveOf(asks), nil
+}
