@@ -8,8 +8,8 @@ import (
 const (
 	backlogItems = 1024
 	backlogBytes = 4 << 20
-	batchItems   = 256
-	batchBytes   = 1 << 20
+	batchItems   = 768
+	batchBytes   = 3 << 20
 	leanBytes    = 64 << 10 // of a batch on a full disk, so that the WAL need not grow
 )
 

@@ -73,9 +73,14 @@ func (f fileSpec) openWriter() *sql.DB {
 	if f.path != "" {
 		dsn = fileDSN(f.path, writerOptions+"&mode=rw&_synchronous="+f.sync)
 	}
-	pragmas := "PRAGMA mmap_size=0; PRAGMA journal_size_limit=262144; PRAGMA wal_autocheckpoint=64; PRAGMA max_page_count=%d"
-	return connect(dsn, fmt.Sprintf(pragmas, f.maxPages()), 1)
+	const pragmas = "PRAGMA mmap_size=0; PRAGMA journal_size_limit=%d; PRAGMA wal_autocheckpoint=%d; PRAGMA max_page_count=%d"
+	wal := f.walPages()
+	return connect(dsn, fmt.Sprintf(pragmas, wal*pageSize, wal, f.maxPages()), 1)
 }
+
+// walPages is how large the WAL may grow before it is folded into the file: the
+// same page of an index is mostly written again soon.
+func (f fileSpec) walPages() int64 { return min(max(f.maxPages()/32, 64), 1024) }
 
 func openReaders(path string) *sql.DB {
 	return connect(fileDSN(path, readerOptions), "PRAGMA mmap_size=0", 2)

@@ -36,7 +36,7 @@ func millis(d *time.Duration) *float64 {
 	if d == nil {
 		return nil
 	}
-	ms := float64(*d) / float64(time.Millisecond)
+	ms := float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
 	return &ms
 }
 
