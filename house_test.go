@@ -20,7 +20,7 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "local/sandbox", "policy"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "local/sandbox", "policy", "policy/cases"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/sandbox", "local/sense", "policy", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "store"},
@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"build/soak":              {"cmd/fakecloud/fake"},
 	"build/eval":              {"policy/calib", "policy/deferral"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy"},
-	"agent/config":            {"agent/config/strict", "agent/schema", "policy", "policy/valid"},
+	"agent/config":            {"agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/valid"},
 	"agent/trace":             {},
 	"agent/config/strict":     {},
 	"agent/openai":            {},
@@ -53,12 +53,13 @@ var arrows = map[string][]string{
 	"policy/valid":            {"policy"},
 	"policy/calib":            {},
 	"policy/deferral":         {},
+	"policy/cases":            {"policy"},
 	"store":                   {},
 }
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/calib", "policy/deferral", "policy/valid"}
+var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/deferral", "policy/valid"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

@@ -25,8 +25,8 @@ func loadPolicy(cfg *config.Config) (*agent.Policy, error) {
 }
 
 func policyCmd(g *globals) *cobra.Command {
-	c := &cobra.Command{Use: "policy", Short: "Show and check policies"}
-	c.AddCommand(policyShowCmd(g), policyCheckCmd(g))
+	c := &cobra.Command{Use: "policy", Short: "Show, check, try and compare policies"}
+	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g))
 	return c
 }
 

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nearside/agent"
+	"nearside/agent/config"
+	"nearside/policy/cases"
+)
+
+func policyTestCmd(g *globals) *cobra.Command {
+	f := &policyFlags{}
+	c := &cobra.Command{
+		Use: "test FILE", Short: "Run cases against a policy: ask and signals in, the plan that is wanted out", Args: cobra.ExactArgs(1),
+		Long: `Run the cases of a file against a policy. A case has an ask and signals, and says
+what it wants of the plan: route, target, steps, reason, why others are not asked.
+Nobody is asked, and no daemon is needed. Ends with 1 when a case fails.`,
+		Example: `  nearside policy test cases.yaml
+  nearside policy test cases.yaml --policy mine.yaml
+  nearside policy test cases.yaml --profile default --json`,
+		ValidArgsFunction: yamlFiles,
+		RunE:              func(c *cobra.Command, args []string) error { return f.test(c, g, args[0]) },
+	}
+	f.add(c)
+	return c
+}
+
+func (f *policyFlags) test(c *cobra.Command, g *globals, path string) error {
+	p, err := f.load(g)
+	if err != nil {
+		return err
+	}
+	file, err := config.LoadCases(path)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	results := file.Run(p.Doc)
+	failed := 0
+	for _, r := range results {
+		if !r.OK {
+			failed++
+		}
+	}
+	if g.json {
+		err = printJSON(c, map[string]any{"policy": p.String(), "source": p.Source, "cases": len(results), "failed": failed, "results": results})
+	} else {
+		err = printResults(c.OutOrStdout(), p, results)
+	}
+	if err == nil && failed > 0 {
+		err = fmt.Errorf("%d of %d cases failed", failed, len(results))
+	}
+	return err
+}
+
+// printResults tells a person which cases failed, and how.
+func printResults(w io.Writer, p *agent.Policy, results []cases.Result) error {
+	passed := 0
+	for _, r := range results {
+		if r.OK {
+			passed++
+			continue
+		}
+		fmt.Fprintf(w, "FAIL %s\n", r.Name)
+		for _, x := range r.Faults {
+			fmt.Fprintf(w, "  %s: got %s, want %s\n", x.Field, orNothing(x.Got), x.Want)
+		}
+		for i, s := range r.Plan.Steps {
+			fmt.Fprintf(w, "    %d. %-7s %s  %s\n", i+1, s.Kind, strings.Join(s.Targets(), ", "), s.Why)
+		}
+		for _, n := range r.Plan.NotChosen {
+			fmt.Fprintf(w, "    not %s: %s\n", n.Target, n.Why)
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d of %d cases hold of %s (%s)\n", passed, len(results), p, p.Source)
+	return err
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}

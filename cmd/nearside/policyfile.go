@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"nearside/agent"
+	"nearside/agent/config"
+	"nearside/policy"
+)
+
+// policyFlags name the policy that a command works with.
+type policyFlags struct {
+	file    string
+	profile string
+}
+
+func (f *policyFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.file, "policy", "", "policy `FILE` (default: the config's, else the built-in one)")
+	_ = c.MarkFlagFilename("policy", "yaml", "yml")
+	f.addProfile(c)
+}
+
+func (f *policyFlags) addProfile(c *cobra.Command) {
+	c.Flags().StringVar(&f.profile, "profile", "", "a `NAME` of those that are built in")
+	_ = c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(profiles(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// profiles are the names of the policies that are built in.
+func profiles() []string { return []string{"default"} }
+
+// load reads the policy that the flags name.
+func (f *policyFlags) load(g *globals) (*agent.Policy, error) {
+	switch {
+	case f.file != "" && f.profile != "":
+		return nil, usage("give --policy or --profile, not both")
+	case f.file != "":
+		doc, digest, err := config.LoadPolicy(f.file)
+		if err != nil {
+			return nil, &exitError{exitUsage, err}
+		}
+		return &agent.Policy{Doc: doc, Digest: digest, Source: f.file}, nil
+	case f.profile != "":
+		return profile(f.profile)
+	}
+	cfg, err := g.load()
+	if err != nil {
+		return nil, err
+	}
+	p, err := loadPolicy(cfg)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return p, nil
+}
+
+// profile is a policy that is built in.
+func profile(name string) (*agent.Policy, error) {
+	if name != "default" {
+		return nil, usage("there is no profile %.40q; there is default", name)
+	}
+	doc, digest, _ := config.DefaultPolicy()
+	return &agent.Policy{Doc: doc, Digest: digest, Source: "built-in"}, nil
+}
+
+// targets are the names of what the config can ask, nil when there is no
+// config.
+func (g *globals) targets() ([]string, error) {
+	_, ok, err := config.Find(g.config)
+	if err != nil || !ok {
+		return nil, err
+	}
+	cfg, err := g.load()
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	if !cfg.Local.Disabled {
+		for _, m := range cfg.Local.Models {
+			names = append(names, policy.Local+"/"+m.Name)
+		}
+	}
+	for _, t := range cfg.Cloud.Targets {
+		names = append(names, policy.Cloud+"/"+t.Name)
+	}
+	return names, nil
+}
+
+// printJSON writes a value for programs.
+func printJSON(c *cobra.Command, v any) error {
+	e := json.NewEncoder(c.OutOrStdout())
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
