@@ -20,7 +20,7 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "local/sandbox", "policy", "policy/cases"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "local/sandbox", "policy", "policy/cases", "policy/lint"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/sandbox", "local/sense", "policy", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "store"},
@@ -54,12 +54,14 @@ var arrows = map[string][]string{
 	"policy/calib":            {},
 	"policy/deferral":         {},
 	"policy/cases":            {"policy"},
+	"policy/cond":             {"policy"},
+	"policy/lint":             {"policy", "policy/cond"},
 	"store":                   {},
 }
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/deferral", "policy/valid"}
+var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/lint", "policy/valid"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +22,9 @@ func TestTask(t *testing.T) {
 		e, err := w.agent().Explain(agent.Input{Request: req})
 		if err != nil || e.Ask.Task != want {
 			t.Errorf("%.60q: got %s, %v, want %s", text, e.Ask.Task, err, want)
+		}
+		if !slices.Contains(agent.Tasks(), want) {
+			t.Errorf("%s is not among the tasks there are", want)
 		}
 	}
 	f("What is the capital of France?", "chat")

@@ -58,11 +58,22 @@ func (d *Decoder) Err() error {
 func (d *Decoder) Report(path, message string) { d.fault(path, "%s", message) }
 
 func (d *Decoder) fault(path, format string, args ...any) {
+	d.list = append(d.list, fault{d.placed(path), path, fmt.Sprintf(format, args...)})
+}
+
+// Place is where a path of keys, or the nearest one above it that is there,
+// stands in the text, from 1.
+func (d *Decoder) Place(path string) (line, column int) {
+	at := d.placed(path)
+	return at.line, at.column
+}
+
+func (d *Decoder) placed(path string) place {
 	at, ok := d.places[path]
 	for above := path; !ok; at, ok = d.places[above] {
 		above = above[:max(0, strings.LastIndexAny(above, ".["))]
 	}
-	d.list = append(d.list, fault{at, path, fmt.Sprintf(format, args...)})
+	return at
 }
 
 func (d *Decoder) value(path string, node ast.Node, out reflect.Value) {

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"nearside/agent"
+	"nearside/agent/config"
+	"nearside/policy/lint"
+)
+
+// measured are the models for which a threshold was measured.
+func measured() []string { return []string{"smollm2-135m"} }
+
+func policyLintCmd(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use: "lint FILE", Short: "Look for what a policy says and cannot mean", Args: cobra.ExactArgs(1),
+		Long: `Look for rules that can never match or change nothing, rules that work against
+each other, bands that are inverted or empty, thresholds that were never measured,
+and names that nothing has. Targets are held against the config, if there is one.
+Ends with 1 when a finding is an error, with 0 when all are warnings.`,
+		Example: `  nearside policy lint mine.yaml
+  nearside --config car.yaml policy lint mine.yaml --json`,
+		ValidArgsFunction: yamlFiles,
+		RunE:              func(c *cobra.Command, args []string) error { return g.lint(c, args[0]) },
+	}
+}
+
+// found is a finding and where it is.
+type found struct {
+	lint.Finding
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
+
+func (g *globals) lint(c *cobra.Command, path string) error {
+	draft, err := config.OpenDraft(path)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	targets, err := g.targets()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	findings := lint.Check(draft.Doc, lint.Known{Targets: targets, Tasks: agent.Tasks(), Calibrated: measured()})
+	all := make([]found, len(findings))
+	for i, f := range findings {
+		all[i].Finding = f
+		all[i].Line, all[i].Column = draft.Place(f.Path)
+	}
+	if err := g.printFindings(c, path, all); err != nil {
+		return err
+	}
+	if lint.Worst(findings) == lint.Error {
+		return fmt.Errorf("%s has errors", path)
+	}
+	return nil
+}
+
+func (g *globals) printFindings(c *cobra.Command, path string, all []found) error {
+	if g.json {
+		return printJSON(c, map[string]any{"file": path, "findings": all})
+	}
+	w := c.OutOrStdout()
+	for _, f := range all {
+		fmt.Fprintf(w, "%s:%d:%d: %s: %s: %s\n", path, f.Line, f.Column, f.Severity, f.Path, f.Message)
+		if f.Right != "" {
+			fmt.Fprintf(w, "  right: %s\n", f.Right)
+		}
+	}
+	if len(all) == 0 {
+		fmt.Fprintf(w, "%s: nothing to say\n", path)
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package cond
+
+import (
+	"slices"
+
+	"nearside/policy"
+)
+
+// Claim is a condition and whether it is to hold.
+type Claim struct {
+	Condition *policy.Condition
+	Fails     bool // it is not to hold
+}
+
+// Holds is the claim that the condition holds.
+func Holds(c *policy.Condition) Claim { return Claim{Condition: c} }
+
+// Fails is the claim that the condition does not hold.
+func Fails(c *policy.Condition) Claim { return Claim{Condition: c, Fails: true} }
+
+// Verdict is what was found out about claims.
+type Verdict int
+
+// Verdicts of [Together].
+const (
+	Unsure Verdict = iota // too many cases to try them all
+	Never                 // they contradict one another
+	Sometimes
+)
+
+// maxTries bounds how many partial assignments one question may try.
+const maxTries = 20_000
+
+// Together tells whether all claims can be true at once, and if so of which
+// values of the fields, in the order in which the claims name them.
+func Together(claims ...Claim) ([]Value, Verdict) { return search(claims, false) }
+
+// TogetherKnown is [Together] where everything that is tested is known.
+func TogetherKnown(claims ...Claim) ([]Value, Verdict) { return search(claims, true) }
+
+// Implies tells whether b holds wherever a does. It is false when that could
+// not be found out.
+func Implies(a, b *policy.Condition) bool {
+	_, verdict := Together(Holds(a), Fails(b))
+	return verdict == Never
+}
+
+// Same tells whether the two conditions hold of the same asks and signals. It
+// is false when that could not be found out.
+func Same(a, b *policy.Condition) bool { return Implies(a, b) && Implies(b, a) }
+
+// Fields lists what the condition tests, each once.
+func Fields(c *policy.Condition) []string {
+	var all []string
+	leaves(c, func(l *policy.Condition) {
+		if !slices.Contains(all, l.Field) {
+			all = append(all, l.Field)
+		}
+	})
+	return all
+}
+
+// leaves calls f with every comparison.
+func leaves(c *policy.Condition, f func(*policy.Condition)) {
+	for i := range c.All {
+		leaves(&c.All[i], f)
+	}
+	for i := range c.Any {
+		leaves(&c.Any[i], f)
+	}
+	if c.Not != nil {
+		leaves(c.Not, f)
+	}
+	if c.Field != "" {
+		f(c)
+	}
+}
+
+// finder is one search: it gives the fields values, one after the other, for as
+// long as the claims may still be true.
+type finder struct {
+	claims []Claim
+	fields []field
+	given  map[string]*Value
+	tries  int
+}
+
+func search(claims []Claim, known bool) ([]Value, Verdict) {
+	f := &finder{claims: claims, fields: fieldsOf(claims, known), given: map[string]*Value{}}
+	found := f.from(0)
+	if found == Never && f.tries > maxTries {
+		found = Unsure
+	}
+	if found != Sometimes {
+		return nil, found
+	}
+	var values []Value
+	for i := range f.fields {
+		if v := f.given[f.fields[i].name]; v != nil {
+			values = append(values, *v)
+		}
+	}
+	return values, Sometimes
+}
+
+// from tries the fields from the i-th on.
+func (f *finder) from(i int) Verdict {
+	if f.tries++; f.tries > maxTries {
+		return Never
+	}
+	switch f.judge() {
+	case no:
+		return Never
+	case yes:
+		return Sometimes
+	}
+	one := &f.fields[i] // there is one left: with all given nothing is open
+	for k := range one.values {
+		f.given[one.name] = &one.values[k]
+		if f.from(i+1) == Sometimes {
+			return Sometimes
+		}
+	}
+	delete(f.given, one.name)
+	return Never
+}
+
+// truth of a claim while not every field has a value.
+type truth int
+
+const (
+	open truth = iota
+	yes
+	no
+)
+
+func (t truth) not() truth {
+	switch t {
+	case yes:
+		return no
+	case no:
+		return yes
+	}
+	return open
+}
+
+func (f *finder) judge() truth {
+	all := yes
+	for _, c := range f.claims {
+		is := f.holds(c.Condition)
+		if c.Fails {
+			is = is.not()
+		}
+		if is == no {
+			return no
+		}
+		if is == open {
+			all = open
+		}
+	}
+	return all
+}
+
+func (f *finder) holds(c *policy.Condition) truth {
+	switch {
+	case len(c.All) > 0:
+		return f.fold(c.All, no)
+	case len(c.Any) > 0:
+		return f.fold(c.Any, yes)
+	case c.Not != nil:
+		return f.holds(c.Not).not()
+	case c.Field == "":
+		return yes
+	}
+	v := f.given[c.Field]
+	if v == nil {
+		return open
+	}
+	if v.meets(c) {
+		return yes
+	}
+	return no
+}
+
+// fold joins parts, of which one that is strong decides.
+func (f *finder) fold(parts []policy.Condition, strong truth) truth {
+	all := strong.not()
+	for i := range parts {
+		switch is := f.holds(&parts[i]); is {
+		case strong:
+			return strong
+		case open:
+			all = open
+		}
+	}
+	return all
+}
