@@ -55,7 +55,7 @@ var arrows = map[string][]string{
 	"policy/deferral":         {},
 	"policy/cases":            {"policy"},
 	"policy/cond":             {"policy"},
-	"policy/lint":             {"policy", "policy/cond"},
+	"policy/lint":             {"policy", "policy/cond", "policy/valid"},
 	"store":                   {},
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nearside/agent/config"
+	"nearside/policy/valid"
 )
 
 const twoCases = `
@@ -75,7 +76,7 @@ func TestLoadCasesFaults(t *testing.T) {
 func TestDraft(t *testing.T) {
 	_, _, text := config.DefaultPolicy()
 	d, err := config.OpenDraft(file(t, strings.Replace(text, "stale, refuse]", "stale]", 1)))
-	if err != nil || len(d.Doc.Validate()) == 0 || len(d.Digest) != 64 {
+	if err != nil || len(valid.Check(d.Doc)) == 0 || len(d.Digest) != 64 {
 		t.Fatalf("got %v, %+v", err, d)
 	}
 	if line, column := d.Place("services.chat.ladder[9]"); line != 8 || column != 5 {

@@ -10,7 +10,7 @@ import (
 )
 
 // Draft is a policy file whose text could be read; what it says was not
-// checked, see [policy.Document.Validate].
+// checked, see [valid.Check].
 type Draft struct {
 	Doc    *policy.Document
 	Digest string // SHA-256 of its text, in hex

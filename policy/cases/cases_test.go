@@ -8,6 +8,7 @@ import (
 
 	"nearside/policy"
 	"nearside/policy/cases"
+	"nearside/policy/valid"
 )
 
 // built is a policy with a rule of each effect.
@@ -18,8 +19,8 @@ func built(t *testing.T) *policy.Document {
 	"weights":{"quality":1,"near":0.4,"tie":0.1},"quality":{"local":{"default":0.66,"math":0.2},"cloud":{"default":0.9}},
 	"check":{"confidence":{"default":0.25}},"limits":{"deadline_ms":60000,"attempt_ms":10000,"silence_ms":30000},
 	"rules":[{"name":"low","when":{"field":"battery_pct","lt":20},"until":{"field":"battery_pct","ge":30},"then":{"deny":["local"]}}]}`
-	if err := json.Unmarshal([]byte(text), d); err != nil || d.Validate() != nil {
-		t.Fatal(err, d.Validate())
+	if err := json.Unmarshal([]byte(text), d); err != nil || valid.Check(d) != nil {
+		t.Fatal(err, valid.Check(d))
 	}
 	return d
 }

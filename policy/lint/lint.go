@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nearside/policy"
+	"nearside/policy/valid"
 )
 
 // Severities of findings.
@@ -32,10 +33,10 @@ type Known struct {
 }
 
 // Check lists what there is to say of a policy, in the order of its paths. Of
-// one that is not valid it says only why, see [policy.Document.Validate].
+// one that is not valid it says only why, see [valid.Check].
 func Check(d *policy.Document, k Known) []Finding {
 	c := &checker{doc: d, known: k}
-	for _, p := range d.Validate() {
+	for _, p := range valid.Check(d) {
 		c.add(Finding{Error, p.Path, p.Message, ""})
 	}
 	if c.found == nil {
