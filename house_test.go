@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"cmd/fakecloud/fake/chat": {},
 	"build/bench":             {"agent/config", "cmd/fakecloud/fake", "policy", "policy/valid"},
 	"build/soak":              {"cmd/fakecloud/fake"},
-	"build/eval":              {"policy/calib", "policy/deferral"},
+	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy"},
 	"agent/config":            {"agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/valid"},
 	"agent/trace":             {},
@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 	"local/sense":             {},
 	"cloud":                   {"agent/openai", "cloud/network"},
 	"cloud/network":           {},
+	"policy/gate":             {},
 	"policy":                  {},
 	"policy/valid":            {"policy"},
 	"policy/calib":            {},
@@ -61,7 +62,7 @@ var arrows = map[string][]string{
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/lint", "policy/valid"}
+var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/lint", "policy/valid", "policy/gate"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

@@ -27,6 +27,7 @@ func parts() []part {
 	return []part{
 		{"routellm-mmlu", routellm},
 		{"mmlu-logprobs", logprobs},
+		{"clinc150", clinc},
 	}
 }
 

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"nearside/policy/gate"
+)
+
+// intended is a text and its intent.
+type intended [2]string
+
+// clinc measures the scope gate. It is made of the splits train, val and
+// oos_val, and nothing about it is chosen by the splits it is measured on.
+func clinc(dir string, s *sheet) error {
+	splits, err := readSplits(filepath.Join(dir, "data_full.json"))
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	made, report, err := gate.Train(examples(splits["train"], splits["val"], splits["oos_val"]), gate.Options{Seed: 1})
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	s.note("clinc: %d intents of %d examples in %s; by examples it had not seen: accuracy %.4f, auroc %.4f",
+		report.Intents, report.Examples, time.Since(start).Round(time.Second), report.Accuracy, report.AUROC)
+	g, megabytes, err := reread(made)
+	if err != nil {
+		return err
+	}
+	inside, outside := verdicts(g, splits["test"]), verdicts(g, splits["oos_test"])
+	s.put("clinc_inscope_acc", rightAt(inside, rejecting(outside, 0.8)))
+	s.put("clinc_auroc", ranked(inside, outside))
+	s.put("gate_us", microseconds(g, splits["test"]))
+	s.put("gate_mb", megabytes)
+	s.note("clinc: intent right, in scope %.4f; by its own count the gate takes %.2f MB", rightAt(inside, -1), float64(g.Bytes())/1e6)
+	return nil
+}
+
+// readSplits reads the splits the figures need.
+func readSplits(file string) (map[string][]intended, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read splits: %w", err)
+	}
+	var splits map[string][]intended
+	if err := json.Unmarshal(text, &splits); err != nil {
+		return nil, fmt.Errorf("read splits of %s: %w", file, err)
+	}
+	for _, name := range []string{"train", "val", "oos_val", "test", "oos_test"} {
+		if len(splits[name]) == 0 {
+			return nil, fmt.Errorf("%s: split %s is missing", file, name)
+		}
+	}
+	return splits, nil
+}
+
+// examples are splits as the gate learns them; what is outside has its label.
+func examples(splits ...[]intended) []gate.Example {
+	var out []gate.Example
+	for _, e := range slices.Concat(splits...) {
+		out = append(out, gate.Example{Text: e[0], Label: e[1]})
+	}
+	return out
+}
+
+// reread is the gate as it comes out of its file, and the megabytes by which
+// the heap grew for it.
+func reread(made *gate.Gate) (*gate.Gate, float64, error) {
+	file, err := made.Encode()
+	if err != nil {
+		return nil, 0, err
+	}
+	before := heap()
+	g, err := gate.Read(file)
+	if err != nil {
+		return nil, 0, err
+	}
+	grown := float64(heap()) - float64(before)
+	runtime.KeepAlive(file)
+	runtime.KeepAlive(made)
+	return g, grown / 1e6, nil
+}
+
+// heap is what lives after a full collection.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// scoped is one verdict: how sure it was, and whether it was right.
+type scoped struct {
+	p     float64
+	right bool
+}
+
+func verdicts(g *gate.Gate, list []intended) []scoped {
+	var out []scoped
+	for _, e := range list {
+		v := g.Classify(e[0])
+		out = append(out, scoped{v.Confidence, v.Intent == e[1]})
+	}
+	return out
+}
+
+// rejecting is the threshold at or below which the share of verdicts lies.
+func rejecting(outside []scoped, share float64) float64 {
+	sorted := slices.Sorted(confidences(outside))
+	return sorted[max(0, int(share*float64(len(sorted))+0.5)-1)]
+}
+
+// rightAt is the share of verdicts above the threshold and right.
+func rightAt(inside []scoped, threshold float64) float64 {
+	n := 0
+	for _, v := range inside {
+		if v.p > threshold && v.right {
+			n++
+		}
+	}
+	return float64(n) / float64(len(inside))
+}
+
+func confidences(list []scoped) func(func(float64) bool) {
+	return func(yield func(float64) bool) {
+		for _, v := range list {
+			if !yield(v.p) {
+				return
+			}
+		}
+	}
+}
+
+// ranked is the chance that an ask in scope gets a higher confidence than one
+// that is not; equal ones count half.
+func ranked(inside, outside []scoped) float64 {
+	less := slices.Sorted(confidences(outside))
+	sum := 0.0
+	for _, v := range inside {
+		below, _ := slices.BinarySearch(less, v.p)
+		same := below
+		for same < len(less) && less[same] == v.p {
+			same++
+		}
+		sum += float64(below+same) / 2
+	}
+	return sum / float64(len(inside)) / float64(len(less))
+}
+
+// microseconds is the median over rounds of what one of the texts takes.
+func microseconds(g *gate.Gate, list []intended) float64 {
+	list = list[:min(500, len(list))]
+	var rounds []float64
+	for range 21 {
+		start := time.Now()
+		for _, e := range list {
+			g.Classify(e[0])
+		}
+		rounds = append(rounds, float64(time.Since(start).Nanoseconds())/1000/float64(len(list)))
+	}
+	slices.Sort(rounds)
+	return rounds[len(rounds)/2]
+}
