@@ -242,19 +242,26 @@ func (a *Answer) Completion() []byte {
 	for i := range m.Calls {
 		m.Calls[i].Index = nil // only chunks number their calls
 	}
-	type choice struct {
-		Index   int     `json:"index"`
-		Message *spoken `json:"message"`
-		Finish  string  `json:"finish_reason"`
-	}
-	out := map[string]any{
-		"id": a.ID, "object": "chat.completion", "created": a.Created, "model": a.Model,
-		"choices": []choice{{Message: m, Finish: a.Finish}},
-	}
-	if a.Usage != nil {
-		out["usage"] = a.Usage
-	}
-	return mustJSON(out)
+	return mustJSON(completion{
+		ID: a.ID, Object: "chat.completion", Created: a.Created, Model: a.Model,
+		Choices: [1]finished{{Message: m, Finish: a.Finish}}, Usage: a.Usage,
+	})
+}
+
+// completion is the body of a plain reply.
+type completion struct {
+	ID      string      `json:"id"`
+	Object  string      `json:"object"`
+	Created int64       `json:"created"`
+	Model   string      `json:"model"`
+	Choices [1]finished `json:"choices"`
+	Usage   *Usage      `json:"usage,omitempty"`
+}
+
+type finished struct {
+	Index   int     `json:"index"`
+	Message *spoken `json:"message"`
+	Finish  string  `json:"finish_reason"`
 }
 
 // ParseCompletion reads the body of a plain reply. A body that is not a

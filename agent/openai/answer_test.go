@@ -15,13 +15,13 @@ import (
 func toolCall(rest string) string { return piece(`{"tool_calls":[{`+rest+`}]}`, "null", "") }
 
 func TestCompletionOfStream(t *testing.T) {
-	const head = `{"choices":[{"index":0,"message":{"role":"assistant",`
-	const tail = `,"created":7,"id":"c1","model":"m","object":"chat.completion"}`
+	const head = `{"id":"c1","object":"chat.completion","created":7,"model":"m","choices":[{"index":0,"message":{"role":"assistant",`
+	const tail = `}`
 	const a, b = `{"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}`, `{"id":"b","type":"function","function":{"name":"g","arguments":"{}"}}`
 	both := head + `"content":null,"tool_calls":[` + a + `,` + b + `]},"finish_reason":"tool_calls"}]` + tail
 	done := piece(`{}`, `"tool_calls"`, "")
 	tests := []struct{ name, body, want string }{
-		{"text and usage", sse(hel, lo, end, usage), head + `"content":"Hello"},"finish_reason":"stop"}],"created":7,"id":"c1","model":"m","object":"chat.completion",` +
+		{"text and usage", sse(hel, lo, end, usage), head + `"content":"Hello"},"finish_reason":"stop"}],` +
 			`"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"more":{"cached":1}}}`},
 		{"refusal", sse(piece(`{"refusal":"n"}`, "null", ""), piece(`{"refusal":"o"}`, `"stop"`, "")), head + `"content":null,"refusal":"no"},"finish_reason":"stop"}]` + tail},
 		{"calls by index", sse(

@@ -139,8 +139,8 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 		resp.Body.Close()
 		return nil, fmt.Errorf("%w: content type %q for a stream", ErrBroken, kind)
 	}
-	events := NewEvents(resp.Body)
 	s := &Stream{Answer: &Answer{}, usage: shape.Usage, strip: shape.Strip, allowed: shape.Silence}
+	events := NewEvents(waiting{resp.Body, s})
 	s.read = func() ([]byte, error) {
 		data, err := events.Next()
 		if err != nil && err != io.EOF {

@@ -25,6 +25,7 @@ const (
 // once.
 type Stream struct {
 	Answer *Answer // all that was read so far, primed chunks too
+	Idle   func()  // when set, called by Next before it may have to wait for more
 
 	read    func() ([]byte, error) // data of the next event; io.EOF at the end
 	ends    []func()               // run once, by the first Close
@@ -42,6 +43,20 @@ type Stream struct {
 	spoke   bool          // on after it said why it ended
 	counted bool          // usage came after the end
 	err     error         // what comes after ready
+}
+
+// waiting is what a stream reads from. Its reader asks for more only when it
+// has no whole line left.
+type waiting struct {
+	io.Reader
+	stream *Stream
+}
+
+func (w waiting) Read(p []byte) (int, error) {
+	if w.stream.Idle != nil {
+		w.stream.Idle()
+	}
+	return w.Reader.Read(p)
 }
 
 // Next is the next chunk. After the last one it returns [io.EOF]; a stream

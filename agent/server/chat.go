@@ -114,6 +114,9 @@ type sse struct {
 	begun  bool          // headers are out
 	late   bool          // they went out before it was known who answers
 	text   []byte        // of the latest line
+	until  time.Time     // when a write gives up
+	unsent bool          // something was put and not sent off
+	err    error         // of sending it off while the stream waited
 }
 
 // beat keeps a caller company that waits for longer than after. When the
@@ -167,12 +170,17 @@ func (o *sse) line(text string) error {
 	return o.ctl.Flush()
 }
 
-// event is a line of data that is sent off.
+// event is a line of data; what follows at once is sent off with it.
 func (o *sse) event(data []byte) error {
-	if err := o.put(append(append(o.text[:0], "data: "...), data...)); err != nil {
-		return err
+	o.unsent = true
+	return errors.Join(o.err, o.put(append(append(o.text[:0], "data: "...), data...)))
+}
+
+// send sends off what was put.
+func (o *sse) send() {
+	if o.unsent {
+		o.unsent, o.err = false, o.ctl.Flush()
 	}
-	return o.ctl.Flush()
 }
 
 // last is a line that goes with the end of the reply.
@@ -181,7 +189,10 @@ func (o *sse) last(text string) { _ = o.put(append(o.text[:0], text...)) }
 // put writes a line, whose memory the next one has.
 func (o *sse) put(text []byte) error {
 	o.text = append(text, "\n\n"...)
-	_ = o.ctl.SetWriteDeadline(time.Now().Add(o.unread))
+	if now := time.Now(); o.until.Sub(now) < o.unread-o.unread/16 { // not for each of many
+		o.until = now.Add(o.unread)
+		_ = o.ctl.SetWriteDeadline(o.until)
+	}
 	_, err := o.w.Write(o.text)
 	return err
 }
@@ -236,9 +247,11 @@ func (o *sse) refuse(result *agent.Result, err error) {
 
 var errCallerGone = errors.New("the caller went away")
 
-// copy passes chunks on, each at once, until the stream ends.
+// copy passes chunks on until the stream ends: the first at once, the others
+// before there is anything to wait for.
 func (o *sse) copy(stream *openai.Stream) error {
-	for {
+	stream.Idle = o.send
+	for first := true; ; first = false {
 		chunk, err := stream.Next()
 		if err == io.EOF {
 			return nil
@@ -251,6 +264,9 @@ func (o *sse) copy(stream *openai.Stream) error {
 		}
 		if o.event(chunk) != nil {
 			return errCallerGone
+		}
+		if first {
+			o.send()
 		}
 	}
 }

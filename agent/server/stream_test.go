@@ -230,3 +230,57 @@ func TestStopWaits(t *testing.T) {
 		t.Errorf("status %d: %s", got.status, got.body)
 	}
 }
+
+// upstream is a server that answers every call with one body.
+type upstream struct{ body io.ReadCloser }
+
+func (u upstream) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: u.body}, nil
+}
+
+// TestEachChunkAtOnce sends every event only after the one before has reached
+// the caller, and at last some together.
+func TestEachChunkAtOnce(t *testing.T) {
+	t.Parallel()
+	body, write := io.Pipe()
+	client := openai.Client{Base: "http://up/v1", HTTP: upstream{body}}
+	f := world{local: func(ctx context.Context, call openai.Call) (*openai.Reply, error) {
+		call.Tried(openai.Attempt{Target: "local/small", Start: time.Now(), Result: "ok"})
+		s, err := client.ChatStream(ctx, call.Request.Body("m"), openai.Shape{})
+		if err != nil {
+			return nil, err
+		}
+		return &openai.Reply{Target: "local/small", Stream: s, Answer: s.Answer}, s.Prime(1)
+	}}.open(t)
+	chunk := func(word, finish string) string {
+		return `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"` + word + `"},"finish_reason":` + finish + `}]}` + "\n\n"
+	}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		io.WriteString(write, chunk("w0", "null"))
+	}()
+	got := f.stream(ask)
+	defer got.Body.Close()
+	<-sent
+	lines := bufio.NewScanner(got.Body)
+	meets := func(word string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), word) {
+				return
+			}
+		}
+		t.Fatalf("the stream ended before %s: %v", word, lines.Err())
+	}
+	meets("w0")
+	for i := range 20 {
+		word := fmt.Sprint("word", i)
+		io.WriteString(write, chunk(word, "null"))
+		meets(word)
+	}
+	io.WriteString(write, chunk("a1", "null")+chunk("a2", "null")+chunk("a3", `"stop"`)+"data: [DONE]\n\n")
+	for _, word := range []string{"a1", "a2", "a3", "[DONE]"} {
+		meets(word)
+	}
+}
