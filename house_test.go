@@ -20,7 +20,8 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "local", "local/sandbox", "policy", "policy/cases", "policy/lint"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/cases", "policy/lint", "policy/whatif"},
+	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/sandbox", "local/sense", "policy", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "store"},
@@ -30,7 +31,7 @@ var arrows = map[string][]string{
 	"build/bench":             {"agent/config", "cmd/fakecloud/fake", "policy", "policy/valid"},
 	"build/soak":              {"cmd/fakecloud/fake"},
 	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
-	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy"},
+	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy", "policy/whatif"},
 	"agent/config":            {"agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/valid"},
 	"agent/trace":             {},
 	"agent/config/strict":     {},
@@ -57,12 +58,13 @@ var arrows = map[string][]string{
 	"policy/cases":            {"policy"},
 	"policy/cond":             {"policy"},
 	"policy/lint":             {"policy", "policy/cond", "policy/valid"},
+	"policy/whatif":           {"policy"},
 	"store":                   {},
 }
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/lint", "policy/valid", "policy/gate"}
+var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/lint", "policy/valid", "policy/gate", "policy/whatif"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}
