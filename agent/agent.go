@@ -162,38 +162,3 @@ type Result struct {
 	answer *openai.Answer
 	first  time.Duration // from the request to its first token
 }
-
-// Explanation is a plan and what it was made from; nothing was called.
-type Explanation struct {
-	Policy  string         `json:"policy"`
-	Ask     policy.Ask     `json:"ask"`
-	Signals policy.Signals `json:"signals"`
-	policy.Plan
-}
-
-// Explain plans the request as Handle would, and stops there.
-func (a *Agent) Explain(in Input) (*Explanation, error) {
-	s, signals := a.settings.Load(), a.parts.Signals()
-	if len(in.Assume) > 0 {
-		if err := assume(in.Assume, s.Policy.Doc, &signals); err != nil {
-			return nil, err
-		}
-	}
-	ask, err := s.classify(in, &signals)
-	if err != nil {
-		return nil, err
-	}
-	p := s.Policy
-	return &Explanation{p.String(), ask, signals, policy.Decide(p.Doc, &ask, &signals)}, nil
-}
-
-// assume puts signals in the place of those there are, and has the rules see them.
-func assume(values map[string]any, doc *policy.Document, s *policy.Signals) error {
-	for name, v := range values {
-		if err := s.Set(name, v); err != nil {
-			return openai.Invalid(name, "%s.", err)
-		}
-	}
-	s.Held = policy.Hold(doc, s)
-	return nil
-}

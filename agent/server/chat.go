@@ -13,7 +13,6 @@ import (
 	"nearside/agent"
 	"nearside/agent/openai"
 	"nearside/agent/server/callers"
-	"nearside/agent/server/signals"
 	"nearside/agent/trace"
 )
 
@@ -269,24 +268,6 @@ func (o *sse) copy(stream *openai.Stream) error {
 			o.send()
 		}
 	}
-}
-
-func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
-	in, err := s.read(w, r, decoderOf(r.URL.Query().Get("service")))
-	if err != nil {
-		writeError(w, wireError(err))
-		return
-	}
-	if in.Assume, err = signals.Assumed(single(r.Header, signals.Header)); err != nil {
-		writeError(w, wireError(err))
-		return
-	}
-	e, err := s.opts.Agent.Explain(in)
-	if err != nil {
-		writeError(w, wireError(err))
-		return
-	}
-	writeJSON(w, http.StatusOK, e)
 }
 
 func unbuiltError(what string) *openai.Error {

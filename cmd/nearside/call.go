@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nearside/agent"
 )
 
 func callCmd(g *globals) *cobra.Command {
@@ -99,27 +97,4 @@ func headOf(h http.Header, took time.Duration) map[string]any {
 		"reason": h.Get("x-nearside-reason"), "attempts": attempts, "degraded": h.Get("x-nearside-degraded") == "1",
 		"decision": h.Get("x-nearside-decision"), "ms": took.Milliseconds(),
 	}
-}
-
-func explainCall(c *cobra.Command, g *globals, path string, body []byte, header http.Header) error {
-	resp, err := g.post(c.Context(), path, body, header)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	return showPlan(c, g, resp.Body)
-}
-
-// showPlan prints an explanation, or passes it on as it is.
-func showPlan(c *cobra.Command, g *globals, body io.Reader) error {
-	if g.json {
-		_, err := io.Copy(c.OutOrStdout(), body)
-		return err
-	}
-	var e agent.Explanation
-	if err := json.NewDecoder(body).Decode(&e); err != nil {
-		return fmt.Errorf("read the plan: %w", err)
-	}
-	printPlan(c.OutOrStdout(), &e)
-	return nil
 }
