@@ -50,8 +50,9 @@ var arrows = map[string][]string{
 	"local/sense":             {},
 	"cloud":                   {"agent/openai", "cloud/network"},
 	"cloud/network":           {},
+	"policy":                  {"policy/fact"},
+	"policy/fact":             {},
 	"policy/gate":             {},
-	"policy":                  {},
 	"policy/valid":            {"policy"},
 	"policy/calib":            {},
 	"policy/deferral":         {},
@@ -64,7 +65,7 @@ var arrows = map[string][]string{
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/lint", "policy/valid", "policy/gate", "policy/whatif"}
+var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/fact", "policy/gate", "policy/lint", "policy/valid", "policy/whatif"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

@@ -88,7 +88,10 @@ func (m *memory) last() agent.Record {
 // surety scores every answer alike.
 type surety float64
 
-func (s surety) Confidence(string, []openai.Token) (float64, bool) { return float64(s), true }
+func (s surety) Confidence(string, []openai.Token) (float64, bool) { return float64(s), s != unknown }
+
+// unknown is the surety of a scorer that can tell nothing.
+const unknown surety = -1
 
 // world is an agent with fakes all round.
 type world struct {
@@ -97,6 +100,7 @@ type world struct {
 	network      string
 	mem          *memory
 	signals      func(*policy.Signals)
+	policy       func(*policy.Document) // changes the built-in one
 }
 
 func newWorld() *world {
@@ -108,6 +112,9 @@ func newWorld() *world {
 
 func (w *world) agent() *agent.Agent {
 	doc, digest, _ := config.DefaultPolicy()
+	if w.policy != nil {
+		w.policy(doc)
+	}
 	return agent.New(agent.Parts{
 		Local: w.local, Cloud: w.cloud, Scorer: w.sure, Cache: w.mem, Recorder: w.mem,
 		Signals: func() policy.Signals {

@@ -8,7 +8,8 @@ import (
 )
 
 // good judges a reply. A poor one is kept aside while the next step runs. A
-// server that reports no probabilities is taken at its word.
+// server that reports no probabilities is taken at its word, unless the answer
+// must be verified.
 func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
 	if !w.fits(reply) {
 		return false
@@ -23,10 +24,12 @@ func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
 		return false
 	case a.Refused, refuses(a.Text()):
 		return false
-	case a.Finish == "length" && w.in.Request.MaxTokens == 0:
-		return false // it ran into its own limit, not the caller's
+	case a.Finish == "length" && w.in.Request.MaxTokens == 0 && w.plan.Bounds.TokensOut == 0:
+		return false // it ran into its own limit, not the caller's or the policy's
+	case sure == nil:
+		return !w.plan.Require.Verified
 	}
-	return sure == nil || *sure >= step.Threshold
+	return *sure >= step.Threshold
 }
 
 // fits tells whether an answer has the form the caller asked for. One that

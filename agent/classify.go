@@ -25,7 +25,7 @@ func (s *Settings) classify(in Input, signals *policy.Signals) (policy.Ask, erro
 		Size:       size(r),
 		Needs:      policy.Needs{Tools: r.Tools, Schema: r.Schema, Vision: r.HasParts()},
 		Repeatable: s.repeatable(r), Default: s.Services[r.Service].Default != nil,
-		DeadlineMS: s.Policy.Doc.Limits.DeadlineMS,
+		DeadlineMS: s.Policy.Doc.Deadline(r.Service),
 	}
 	if in.Deadline > 0 {
 		ask.DeadlineMS = max(1, in.Deadline.Milliseconds())

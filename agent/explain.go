@@ -42,7 +42,7 @@ func explanation(p *Policy, ask policy.Ask, signals policy.Signals) *Explanation
 // Under is the same ask in the same situation, decided and explained by another
 // policy.
 func (e *Explanation) Under(p *Policy) *Explanation {
-	e.Signals.Held = policy.Hold(p.Doc, &e.Signals)
+	e.Signals.Held = policy.Settled(p.Doc, &e.Signals)
 	other := explanation(p, e.Ask, e.Signals)
 	if other.Recorded = e.Recorded; other.Recorded != nil {
 		other.Recorded.Same = other.Recorded.Same && samePlan(&e.Plan, &other.Plan)
@@ -53,6 +53,7 @@ func (e *Explanation) Under(p *Policy) *Explanation {
 // Explain plans the request as Handle would, and stops there.
 func (a *Agent) Explain(in Input) (*Explanation, error) {
 	s, signals := a.settings.Load(), a.parts.Signals()
+	signals.Turn = a.turn.Load() + 1
 	if err := assume(in.Assume, s.Policy.Doc, &signals); err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func assume(values map[string]any, doc *policy.Document, s *policy.Signals) erro
 		told[full] = name
 	}
 	if len(values) > 0 {
-		s.Held = policy.Hold(doc, s)
+		s.Held = policy.Settled(doc, s)
 	}
 	return nil
 }

@@ -63,6 +63,7 @@ type walk struct {
 	kept     *entry // what it had
 	poor     *openai.Reply
 	poorStep *policy.Step
+	withheld bool // the latest poor reply was one that policy forbids to give
 	attempts attempts
 	faults   []error  // why answering steps gave nothing, in order
 	score    *float64 // confidence of the local answer
@@ -73,6 +74,7 @@ type walk struct {
 func (w *walk) decide() error {
 	defer func(start time.Time) { w.result.Timing.Policy = time.Since(start) }(time.Now())
 	w.signals = w.agent.parts.Signals()
+	w.signals.Turn = w.agent.turn.Add(1)
 	ask, err := w.classify(w.in, &w.signals)
 	w.ask = ask
 	if err != nil {
@@ -141,9 +143,12 @@ func behind(targets []string, one string) []string {
 }
 
 // putAside keeps a poor reply for when nothing better comes: the latest, but
-// none that has the wrong form in the place of one that has the right one.
+// none that has the wrong form in the place of one that has the right one, and
+// none at all that policy forbids to give.
 func (w *walk) putAside(step *policy.Step, reply *openai.Reply) {
-	if w.poor != nil && w.fits(w.poor) && !w.fits(reply) {
+	must := w.plan.Require
+	w.withheld = must.Verified || must.Schema && !w.fits(reply)
+	if w.withheld || w.poor != nil && w.fits(w.poor) && !w.fits(reply) {
 		reply.Close()
 		return
 	}
@@ -167,20 +172,21 @@ func (w *walk) call(ctx context.Context, step *policy.Step, targets []string, la
 	if step.Kind == policy.StepLocal {
 		answerer = w.agent.parts.Local
 	}
-	end := stepEnd(w.started, w.ask.DeadlineMS, later)
+	end := stepEnd(w.started, w.deadlineMS(), later)
 	limits := w.Policy.Doc.Limits
 	call := openai.Call{
 		Request: w.in.Request, ID: w.result.Decision, Targets: targets, Hold: step.CommitTokens, Budget: time.Until(end),
 		Attempt: time.Duration(limits.AttemptMS) * time.Millisecond,
 		Silence: time.Duration(limits.SilenceMS) * time.Millisecond,
+		Once:    w.plan.Bounds.Attempts > 0,
 		Check:   w.Services[w.ask.Service].Reply,
 		Tried:   w.tried,
 	}
 	if step.Kind == policy.StepCloud {
 		call.Trace = w.in.Trace.Child
 	}
-	if w.ask.MaxCost != nil && w.ask.Service == openai.Chat && call.Request.MaxTokens == 0 {
-		call.Request = call.Request.WithMaxTokens(w.ask.Size.TokensOut) // what the cap was reckoned with
+	if n := w.tokensOut(); n > 0 {
+		call.Request = call.Request.WithMaxTokens(n)
 	}
 	if answerer == nil {
 		return nil, openai.ErrDown
@@ -190,6 +196,33 @@ func (w *walk) call(ctx context.Context, step *policy.Step, targets []string, la
 	}
 	return answerer.Chat(ctx, call)
 }
+
+// tokensOut is the most that the answer may take where the caller set no such
+// limit or a higher one: the policy's, or what a cost cap was reckoned with. 0
+// is none.
+func (w *walk) tokensOut() int {
+	asked := w.in.Request.MaxTokens
+	switch limit := w.plan.Bounds.TokensOut; {
+	case w.ask.Service != openai.Chat:
+		return 0
+	case limit > 0 && (asked == 0 || limit < asked):
+		return limit
+	case asked == 0 && (w.ask.MaxCost != nil || w.plan.Bounds.MaxCost != nil):
+		return w.ask.Size.TokensOut
+	}
+	return 0
+}
+
+// deadlineMS is the caller's, or the policy's where that is nearer.
+func (w *walk) deadlineMS() int64 {
+	if limit := w.plan.Bounds.BudgetMS; limit > 0 {
+		return min(limit, w.ask.DeadlineMS)
+	}
+	return w.ask.DeadlineMS
+}
+
+// private tells whether the ask stays on the device, with nothing of it kept.
+func (w *walk) private() bool { return w.ask.Privacy == policy.Private || w.plan.Private }
 
 // stepEnd is when a step must be over: the deadline less what later steps were
 // promised. What earlier steps left unused is thereby handed on.

@@ -121,22 +121,27 @@ func (w *walk) look(ctx context.Context) *entry {
 
 // fresh serves a kept answer that is young enough.
 func (w *walk) fresh(ctx context.Context, step *policy.Step) bool {
-	limit := within(w.keep().Fresh, w.ask.Cache.MaxAgeS)
+	limit := within(w.keep().Fresh, w.ask.Cache.MaxAgeS, step.MaxAgeS)
 	return w.serve(w.look(ctx), step, "hit", limit)
 }
 
 // stale serves a kept answer of any age that is still allowed.
 func (w *walk) stale(ctx context.Context, step *policy.Step) bool {
-	limit := within(w.keep().Stale, w.ask.Cache.MaxStaleS)
+	limit := within(w.keep().Stale, w.ask.Cache.MaxStaleS, step.MaxAgeS)
 	w.result.Degraded = w.serve(w.look(ctx), step, "stale", limit)
 	return w.result.Degraded
 }
 
-func within(limit time.Duration, seconds *int64) time.Duration {
-	if seconds == nil {
-		return limit
+// within is the least of what the config, the caller and the policy allow; nil
+// and 0 do not bound.
+func within(limit time.Duration, caller *int64, plan int64) time.Duration {
+	if caller != nil {
+		limit = min(limit, time.Duration(*caller)*time.Second)
 	}
-	return min(limit, time.Duration(*seconds)*time.Second)
+	if plan > 0 {
+		limit = min(limit, time.Duration(plan)*time.Second)
+	}
+	return limit
 }
 
 // clockSlack is how far in the future a kept answer may be dated. More than
@@ -180,7 +185,13 @@ func (w *walk) storable(status int) bool {
 	r := w.result
 	keep := w.keep()
 	return w.agent.parts.Cache != nil && max(keep.Fresh, keep.Stale) > 0 && status == http.StatusOK && r.answer != nil && !r.Kept && !r.Degraded && (w.isFormed == nil || *w.isFormed) &&
-		w.ask.Privacy != policy.Private && !w.ask.Cache.NoStore && (r.Stream == nil || w.whole())
+		!w.private() && !w.cutShort() && !w.ask.Cache.NoStore && (r.Stream == nil || w.whole())
+}
+
+// cutShort tells whether the policy's limit ended the answer: it is not the one
+// that the same ask gets without.
+func (w *walk) cutShort() bool {
+	return w.plan.Bounds.TokensOut > 0 && w.result.answer.Finish == "length"
 }
 
 // whole tells whether a stream that was read gives a whole plain answer:

@@ -27,8 +27,11 @@ func (w *walk) refuse(step *policy.Step) error {
 		return nil
 	}
 	err := w.refusal(step)
-	if errors.Is(err, ErrDeadline) {
+	switch {
+	case errors.Is(err, ErrDeadline):
 		w.result.Reason = cmp.Or(w.result.Reason, ReasonDeadline)
+	case errors.Is(err, ErrUnverified):
+		w.result.Reason = cmp.Or(w.result.Reason, ReasonUnverified)
 	}
 	w.result.Reason = cmp.Or(w.result.Reason, step.Reason)
 	return err
@@ -46,6 +49,10 @@ func (w *walk) refusal(step *policy.Step) error {
 		return err
 	}
 	switch {
+	case w.withheld:
+		return ErrUnverified
+	case step.Reason == policy.ReasonTooLong:
+		return ErrTooLong
 	case step.Reason == policy.ReasonPrivate:
 		return ErrPrivate
 	case step.Reason == policy.ReasonOffline:

@@ -81,10 +81,10 @@ func New(o Options) *Pool {
 func (p *Pool) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 	end := time.Now().Add(call.Budget)
 	reply, err := p.round(ctx, call, end)
-	if err != nil {
+	if err != nil && !call.Once {
 		return p.retry(ctx, call, end, err)
 	}
-	return reply, nil
+	return reply, err
 }
 
 // retry is what follows a round that failed.

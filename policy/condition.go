@@ -3,12 +3,13 @@ package policy
 import "strings"
 
 // Condition is a typed test on the ask and the signals. Exactly one of All,
-// Any, Not and Field is set; an empty condition always holds. A comparison
+// Any, Not, Field and Time is set; an empty condition always holds. A comparison
 // with a value that is not known does not hold.
 type Condition struct {
 	All   []Condition `json:"all,omitempty"`
 	Any   []Condition `json:"any,omitempty"`
 	Not   *Condition  `json:"not,omitempty"`
+	Time  *Window     `json:"time,omitempty"`
 	Field string      `json:"field,omitempty"`
 	Is    *bool       `json:"is,omitempty"`
 	In    []string    `json:"in,omitempty"`
@@ -37,6 +38,8 @@ func (c *Condition) holds(a *Ask, s *Signals) bool {
 		return false
 	case c.Not != nil:
 		return !c.Not.holds(a, s)
+	case c.Time != nil:
+		return c.Time.holds(s.Time)
 	case c.Field == "":
 		return true
 	}
@@ -48,14 +51,14 @@ func (c *Condition) compare(v value) bool {
 		return false
 	}
 	switch v.kind {
-	case TextField:
+	case KindText:
 		for _, want := range c.In {
 			if strings.EqualFold(v.text, want) {
 				return true
 			}
 		}
 		return false
-	case FlagField:
+	case KindFlag:
 		return c.Is != nil && *c.Is == v.flag
 	}
 	return c.within(v.num)

@@ -28,6 +28,7 @@ const (
 	ReasonCloudUnavailable = "cloud_unavailable"
 	ReasonNoRoute          = "no_route"
 	ReasonBudget           = "budget"
+	ReasonTooLong          = "too_long"
 	ReasonOnlyCached       = "only_if_cached"
 	ReasonRateLimited      = "rate_limited"
 )
@@ -41,8 +42,9 @@ const (
 // step that leaves the device, targets on the device's own link excepted for
 // the latter two.
 func Decide(d *Document, a *Ask, s *Signals) Plan {
-	c := &chooser{doc: d, ask: a, sig: s, service: d.service(a.Service), metered: s.metered()}
+	c := &chooser{doc: d, ask: a, sig: s, service: d.service(a.Service), metered: s.Metered()}
 	c.applyRules()
+	c.bind()
 	c.sift()
 	return c.plan()
 }
@@ -54,16 +56,27 @@ type chooser struct {
 	sig     *Signals
 	service Service
 
+	own     Ask     // where ask points when rules bound it
+	bounds  Limit   // of rules, where they are less than what the ask has
+	require Require // of an answer
+	commit  Commit
+	private bool // a rule made the ask private
+	capped  int  // index in matched of the rule whose cost cap binds
+	fewer   int  // the same of the one whose attempts do
+
 	matched   []*Rule  // rules whose condition holds
 	blamed    int      // index in matched of the first that changed something; its length when none did
 	locals    []Member // allowed local targets
 	clouds    []Member // allowed cloud targets: the pool
 	not       []NotChosen
-	offline   bool  // a cloud target was left out because there is no network
-	skipped   bool  // a local target was left out because it would hardly answer well
-	overspent bool  // a cloud target was left out because of the cost cap
-	metered   bool  // bytes cost money
-	pauseMS   int64 // the shortest pause of a target that asked for fewer calls
+	offline   bool     // a cloud target was left out because there is no network
+	skipped   bool     // a local target was left out because it would hardly answer well
+	overspent bool     // a cloud target was left out because of the cost cap
+	metered   bool     // bytes cost money
+	missed    []string // figures that were not known, target after target
+	tooLong   bool     // a target was left out because the ask does not fit its context
+	fits      bool     // a target was not left out for that
+	pauseMS   int64    // the shortest pause of a target that asked for fewer calls
 }
 
 func (c *chooser) applyRules() {
@@ -81,13 +94,13 @@ const otherSteps = 5
 
 // plan puts the steps in order.
 func (c *chooser) plan() Plan {
-	p := Plan{NotChosen: c.not, Reason: c.reason(), Steps: make([]Step, 0, len(c.locals)+otherSteps)}
+	p := Plan{Private: c.private, Bounds: c.bounds, Require: c.require, Steps: make([]Step, 0, len(c.locals)+otherSteps)}
 	if c.cacheFirst() {
-		p.Steps = append(p.Steps, Step{Kind: StepCache, Reason: ReasonCacheFresh, Why: "an identical ask may have been answered lately"})
+		p.Steps = append(p.Steps, Step{Kind: StepCache, MaxAgeS: c.service.FreshMaxS, Reason: ReasonCacheFresh, Why: "an identical ask may have been answered lately"})
 	}
 	p.Steps = c.answering(p.Steps)
 	if c.staleAllowed() {
-		p.Steps = append(p.Steps, Step{Kind: StepStale, Reason: ReasonStale, Why: "when nothing better answers, what was last known is better than nothing"})
+		p.Steps = append(p.Steps, Step{Kind: StepStale, MaxAgeS: c.service.StaleMaxS, Reason: ReasonStale, Why: "when nothing better answers, what was last known is better than nothing"})
 	}
 	if c.defaultAllowed() {
 		p.Steps = append(p.Steps, Step{Kind: StepDefault, Reason: ReasonDefault, Why: "when nothing answers, the service has a reply of its own for that"})
@@ -98,6 +111,7 @@ func (c *chooser) plan() Plan {
 		last.PauseMS = c.pauseMS
 	}
 	p.Steps = append(p.Steps, last)
+	p.NotChosen, p.Reason = c.not, c.reason()
 	return p
 }
 
@@ -121,7 +135,7 @@ func (c *chooser) has(rung string) bool { return slices.Contains(c.service.Ladde
 // ask is kept, so there is nothing to look for.
 func (c *chooser) cacheFirst() bool {
 	k := c.ask.Cache
-	if !c.has(StepCache) || c.ask.Privacy == Private || k.NoStore || k.NoCache {
+	if !c.has(StepCache) || c.require.Verified || c.ask.Privacy == Private || k.NoStore || k.NoCache {
 		return false
 	}
 	return c.service.Fresh == "always" || c.service.Fresh == "repeatable" && c.ask.Repeatable
@@ -129,7 +143,7 @@ func (c *chooser) cacheFirst() bool {
 
 func (c *chooser) staleAllowed() bool {
 	k := c.ask.Cache
-	return c.has(StepStale) && c.ask.Privacy != Private && !k.NoStore && (k.MaxStaleS == nil || *k.MaxStaleS > 0)
+	return c.has(StepStale) && !c.require.Verified && c.ask.Privacy != Private && !k.NoStore && (k.MaxStaleS == nil || *k.MaxStaleS > 0)
 }
 
 func (c *chooser) defaultAllowed() bool {
@@ -140,17 +154,18 @@ func (c *chooser) defaultAllowed() bool {
 func (c *chooser) answering(all []Step) []Step {
 	before := len(all)
 	for _, m := range c.locals {
-		all = append(all, Step{Kind: StepLocal, Target: m.Target, Utility: m.Utility, Terms: m.Terms})
+		all = append(all, Step{Kind: StepLocal, Target: m.Target, Utility: m.Utility, Terms: m.Terms, Assumed: m.Assumed})
 	}
 	if len(c.clouds) > 0 {
 		m := c.clouds[0]
-		all = append(all, Step{Kind: StepCloud, Target: m.Target, Members: c.clouds, Utility: m.Utility, Terms: m.Terms})
+		all = append(all, Step{Kind: StepCloud, Target: m.Target, Members: c.clouds, Utility: m.Utility, Terms: m.Terms, Assumed: m.Assumed})
 	}
 	steps := all[before:]
 	slices.SortStableFunc(steps, func(x, y Step) int { return better(x.member(), y.member()) })
+	steps = c.cut(steps)
 	c.explain(steps)
 	c.budget(steps)
-	return all
+	return all[:before+len(steps)]
 }
 
 // budget shares the deadline: what later steps need to be worth trying is kept
@@ -188,23 +203,26 @@ func (c *chooser) explain(steps []Step) {
 	for i := range steps {
 		s := &steps[i]
 		if s.Kind == StepCloud {
-			s.Commit = c.service.Commit.Cloud
+			s.Commit = c.commit.Cloud
 			s.Reason, s.Why = c.whyCloud(steps[:i])
 		} else {
-			s.Commit = c.service.Commit.Local
+			s.Commit = c.commit.Local
 			s.Threshold = c.threshold(s.Target)
 			s.Reason, s.Why = c.whyLocal(steps[:i], s)
 		}
 		s.CommitTokens, _ = CommitTokens(s.Commit)
+		if len(s.Assumed) > 0 {
+			s.Why += "; not known and taken in the middle: " + strings.Join(s.Assumed, ", ")
+		}
 	}
 }
 
 // threshold is the confidence the answer of a local target must reach.
 func (c *chooser) threshold(target string) float64 {
-	if e := c.ask.expected(target); e != nil && e.Threshold != nil {
-		return *e.Threshold
+	if e := c.ask.Estimate(target); e != nil && e.Threshold != nil {
+		return max(*e.Threshold, c.require.Confidence)
 	}
-	return c.doc.Threshold(strings.TrimPrefix(target, "local/"))
+	return max(c.doc.Threshold(strings.TrimPrefix(target, "local/")), c.require.Confidence)
 }
 
 func (c *chooser) whyLocal(before []Step, s *Step) (string, string) {
@@ -220,7 +238,7 @@ func (c *chooser) whyLocal(before []Step, s *Step) (string, string) {
 
 // whyThreshold says where a threshold comes from that is not the document's.
 func (c *chooser) whyThreshold(s *Step) string {
-	e := c.ask.expected(s.Target)
+	e := c.ask.Estimate(s.Target)
 	if e == nil || e.Threshold == nil {
 		return ""
 	}
@@ -241,7 +259,7 @@ func (c *chooser) whyCloud(before []Step) (string, string) {
 	if c.skipped {
 		return ReasonLocalUnsure, "the device would hardly answer this well"
 	}
-	if c.ask.Service == Chat || slices.ContainsFunc(c.sig.Targets, func(t Target) bool { return t.local() && t.serves(c.ask.Service) }) {
+	if c.ask.Service == Chat || slices.ContainsFunc(c.sig.Targets, func(t Target) bool { return t.Local() && t.Serves(c.ask.Service) }) {
 		return ReasonLocalUnavailable, "no local target can answer this"
 	}
 	return ReasonCloudOnly, "no model on the device serves " + c.ask.Service
@@ -252,6 +270,8 @@ func (c *chooser) refusal() (token, why string) {
 	switch {
 	case c.ask.Cache.OnlyIfCached:
 		return ReasonOnlyCached, "only a kept answer was wanted, and there is none"
+	case c.tooLong && !c.fits && !c.offline:
+		return ReasonTooLong, "it does not fit the context of any target that may answer"
 	case c.ask.Privacy == Private:
 		return ReasonPrivate, "the ask is private, and no local target could answer"
 	case c.offline:

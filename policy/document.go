@@ -1,5 +1,7 @@
 package policy
 
+import "cmp"
+
 // Document is one policy: what an operator writes, versioned and immutable
 // once it is in force. Its YAML and JSON names are the same.
 type Document struct {
@@ -8,6 +10,7 @@ type Document struct {
 	Weights  Weights            `json:"weights"`
 	Quality  Quality            `json:"quality"`
 	Check    Check              `json:"check"`
+	Score    *Score             `json:"score,omitempty"` // of balance: score
 	Limits   Limits             `json:"limits"`
 	Rules    []Rule             `json:"rules"`
 }
@@ -18,6 +21,12 @@ type Service struct {
 	Ladder []string `json:"ladder"` // of cache, local, cloud, stale, default, refuse; refuse is last
 	Fresh  string   `json:"fresh"`  // repeatable, always, never
 	Commit Commit   `json:"commit"` // of streams; only chat has them
+
+	FreshMaxS  int64  `json:"fresh_max_s,omitempty"` // bounds the age of a fresh answer below what the config says; 0 does not
+	StaleMaxS  int64  `json:"stale_max_s,omitempty"` // the same of a stale one
+	DeadlineMS int64  `json:"deadline_ms,omitempty"` // when the caller gave none; 0 is that of the limits
+	Critical   bool   `json:"critical,omitempty"`    // safety depends on it: every answer must be verified, see [Require]
+	Balance    string `json:"balance,omitempty"`     // who goes first among equal cloud targets; "" is order
 }
 
 // service is the entry of a service. One that is not named, such as that of a
@@ -33,6 +42,12 @@ func (d *Document) service(name string) Service {
 // Chat is the service whose answers are text, and may be streamed.
 const Chat = "chat"
 
+// Deadline is how long an ask of the service may take when the caller gave no
+// deadline, in milliseconds.
+func (d *Document) Deadline(service string) int64 {
+	return cmp.Or(d.Services[service].DeadlineMS, d.Limits.DeadlineMS)
+}
+
 // Commit says when the first token of a stream may leave: "first_token",
 // "after_N_tokens" or "after_check". No other target can answer after it left.
 type Commit struct {
@@ -42,14 +57,18 @@ type Commit struct {
 
 // Weights are the factors of the terms of utility; none is negative.
 type Weights struct {
-	Quality float64 `json:"quality"` // times quality and chance of success
-	Near    float64 `json:"near"`    // bonus for staying on the device
-	Latency float64 `json:"latency"` // times expected time over deadline
-	Errors  float64 `json:"errors"`  // times error rate
-	Load    float64 `json:"load"`    // times asks in flight, at most 1
-	Cost    float64 `json:"cost"`    // per cent (0.01 USD)
-	Metered float64 `json:"metered"` // times 100 kB sent and expected back where bytes cost money, at most 1
-	Tie     float64 `json:"tie"`     // members of a pool this close to the best count as equal: the order of the config decides
+	Quality float64 `json:"quality"`          // times quality and chance of success
+	Near    float64 `json:"near"`             // bonus for staying on the device
+	Latency float64 `json:"latency"`          // times expected time over deadline
+	Errors  float64 `json:"errors"`           // times error rate
+	Load    float64 `json:"load"`             // times asks in flight, at most 1
+	Cost    float64 `json:"cost"`             // per cent (0.01 USD)
+	Metered float64 `json:"metered"`          // times 100 kB sent and expected back where bytes cost money, at most 1
+	CPU     float64 `json:"cpu,omitempty"`    // these four of a local target: times how far the device is on its way
+	Memory  float64 `json:"memory,omitempty"` // from where that signal begins to matter to where it is worst
+	Heat    float64 `json:"temperature,omitempty"`
+	Battery float64 `json:"battery,omitempty"` // nothing while charging
+	Tie     float64 `json:"tie"`               // members of a pool this close to the best count as equal: the order of the config decides
 }
 
 // Quality is how good answers are expected to be, 0 to 1, by task class;
@@ -81,13 +100,8 @@ type Rule struct {
 	When  Condition  `json:"when"`
 	Until *Condition `json:"until,omitempty"`
 	Then  Effect     `json:"then"`
-}
 
-// Effect names targets: "local", "cloud", "local/NAME" or "cloud/NAME".
-type Effect struct {
-	Deny   []string `json:"deny,omitempty"`   // they are not asked
-	Force  []string `json:"force,omitempty"`  // only they are asked
-	Prefer []string `json:"prefer,omitempty"` // they are asked first
+	DwellMS int64 `json:"dwell_ms,omitempty"` // of one with an until: it stays in force, and out of it, at least so long
 }
 
 // Threshold is the confidence an answer of the local model must reach.

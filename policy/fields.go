@@ -1,33 +1,24 @@
 package policy
 
-// Kind is what a field holds.
-type Kind int
-
-// Kinds of field.
-const (
-	NoField Kind = iota // there is none of that name
-	TextField
-	NumberField
-	FlagField
-)
+import "nearside/policy/fact"
 
 // value is a field's value; known is false when nothing is known of it.
 type value struct {
-	kind  Kind
+	kind  string // "" when it is no field
 	known bool
 	text  string
 	num   float64
 	flag  bool
 }
 
-func textValue(s string) value { return value{kind: TextField, known: true, text: s} }
-func numValue(n float64) value { return value{kind: NumberField, known: true, num: n} }
-func flagValue(b bool) value   { return value{kind: FlagField, known: true, flag: b} }
+func textValue(s string) value { return value{kind: KindText, known: true, text: s} }
+func numValue(n float64) value { return value{kind: KindNumber, known: true, num: n} }
+func flagValue(b bool) value   { return value{kind: KindFlag, known: true, flag: b} }
 
 // maybe is a number that may not be known.
 func maybe(n *float64) value {
 	if n == nil {
-		return value{kind: NumberField}
+		return value{kind: KindNumber}
 	}
 	return numValue(*n)
 }
@@ -36,12 +27,9 @@ func maybe(n *float64) value {
 func Fields() []string {
 	return append([]string{
 		"service", "model", "mode", "task", "intent", "p_in_scope", "privacy", "caller", "network", "stream", "deadline_ms", "max_cost_usd",
-		"size.bytes", "size.tokens_est", "needs.tools", "needs.schema", "needs.vision",
-	}, device...)
+		"size.bytes", "size.tokens_est", "size.tokens_out_est", "needs.tools", "needs.schema", "needs.vision",
+	}, fact.DeviceSignals()...)
 }
-
-// KindOf is what the field of that name holds.
-func KindOf(field string) Kind { return lookup(field, &Ask{}, &Signals{}).kind }
 
 // lookup finds a field of the ask or the signals.
 func lookup(field string, a *Ask, s *Signals) value {
@@ -55,12 +43,12 @@ func lookup(field string, a *Ask, s *Signals) value {
 	case "task":
 		return textValue(a.Task)
 	case "intent":
-		return value{kind: TextField, known: a.Intent != "", text: a.Intent}
+		return value{kind: KindText, known: a.Intent != "", text: a.Intent}
 	case "caller":
-		return value{kind: TextField, known: a.Caller != "", text: a.Caller}
+		return value{kind: KindText, known: a.Caller != "", text: a.Caller}
 	case "privacy":
 		return textValue(a.Privacy)
-	case networkSignal:
+	case fact.NetworkSignal:
 		return textValue(s.Network)
 	case "deadline_ms":
 		return numValue(float64(a.DeadlineMS))
@@ -78,6 +66,10 @@ func lookup(field string, a *Ask, s *Signals) value {
 		return flagValue(a.Needs.Schema)
 	case "needs.vision":
 		return flagValue(a.Needs.Vision)
+	case timeField:
+		return value{kind: timeField, known: !s.Time.IsZero()}
+	case "size.tokens_out_est":
+		return numValue(float64(a.Size.TokensOut))
 	case "stream":
 		return flagValue(a.Stream)
 	}
@@ -85,12 +77,12 @@ func lookup(field string, a *Ask, s *Signals) value {
 }
 
 func deviceSignal(field string, s *Signals) value {
-	if p := s.Device.number(field); p != nil {
+	if p := s.Device.Number(field); p != nil {
 		return maybe(*p)
 	}
-	if p := s.Device.flag(field); p != nil {
+	if p := s.Device.Flag(field); p != nil {
 		if *p == nil {
-			return value{kind: FlagField}
+			return value{kind: KindFlag}
 		}
 		return flagValue(**p)
 	}

@@ -1,24 +1,62 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Hold lists the rules with an until that are in force, in the order of the
 // document, given those that were (s.Held). Such a rule comes into force when
 // its when holds and stays so until its until does, or until nothing that the
-// until tests is known any more. Hold is pure; with its result in s.Held the
-// same signals give the same list again.
-func Hold(d *Document, s *Signals) []string {
-	var held []string
+// until tests is known any more. One with a dwell changes no sooner than that
+// after its last change (s.HeldSince), which comes back in since. Hold is pure;
+// with its results in s the same signals give the same again.
+func Hold(d *Document, s *Signals) (held []string, since map[string]time.Time) {
 	for i := range d.Rules {
 		r := &d.Rules[i]
 		if r.Until == nil {
 			continue
 		}
-		if r.When.holds(&Ask{}, s) || slices.Contains(s.Held, r.Name) && r.Until.judgeable(s) && !r.Until.holds(&Ask{}, s) {
+		was := slices.Contains(s.Held, r.Name)
+		last, changed := s.HeldSince[r.Name]
+		is := r.wanted(was, s)
+		if age := s.Time.Sub(last); changed && age >= 0 && age < time.Duration(r.DwellMS)*time.Millisecond {
+			is = was
+		}
+		if is != was {
+			last, changed = s.Time, true
+		}
+		if changed && r.DwellMS > 0 {
+			since = with(since, r.Name, last)
+		}
+		if is {
 			held = append(held, r.Name)
 		}
 	}
+	return held, since
+}
+
+// Settled is what [Hold] lists when the signals have been as they are for long,
+// so that no dwell keeps a rule as it was.
+func Settled(d *Document, s *Signals) []string {
+	long := *s
+	long.HeldSince = nil
+	held, _ := Hold(d, &long)
 	return held
+}
+
+// with is the map with one entry more; mostly there is none.
+func with(m map[string]time.Time, name string, at time.Time) map[string]time.Time {
+	if m == nil {
+		m = map[string]time.Time{}
+	}
+	m[name] = at
+	return m
+}
+
+// wanted tells whether the signals would have the rule in force.
+func (r *Rule) wanted(was bool, s *Signals) bool {
+	return r.When.holds(&Ask{}, s) || was && r.Until.judgeable(s) && !r.Until.holds(&Ask{}, s)
 }
 
 // inForce tells whether the rule applies to the ask. One with an until applies
@@ -30,7 +68,7 @@ func (r *Rule) inForce(a *Ask, s *Signals) bool {
 	return r.When.holds(a, s)
 }
 
-// Fields calls f with every field the condition tests.
+// Fields calls f with every field the condition tests; a window tests "time".
 func (c *Condition) Fields(f func(string)) {
 	for i := range c.All {
 		c.All[i].Fields(f)
@@ -40,6 +78,9 @@ func (c *Condition) Fields(f func(string)) {
 	}
 	if c.Not != nil {
 		c.Not.Fields(f)
+	}
+	if c.Time != nil {
+		f(timeField)
 	}
 	if c.Field != "" {
 		f(c.Field)

@@ -46,7 +46,10 @@ func CommitTokens(rule string) (int, bool) {
 type Plan struct {
 	Steps     []Step      `json:"plan"`
 	NotChosen []NotChosen `json:"not_chosen"`
-	Reason    string      `json:"reason,omitempty"` // rule_NAME, private, forced_mode or offline, when one of them shaped the plan
+	Private   bool        `json:"private,omitempty"` // a rule made the ask private
+	Bounds    Limit       `json:"bounds,omitzero"`   // by rules, below what the caller set
+	Require   Require     `json:"require,omitzero"`  // of an answer, by rules and the service
+	Reason    string      `json:"reason,omitempty"`  // rule_NAME, private, forced_mode or offline, when one of them shaped the plan
 }
 
 // Step is one rung: who is asked, for how long, and why.
@@ -56,6 +59,8 @@ type Step struct {
 	Members      []Member `json:"members,omitempty"`
 	Utility      float64  `json:"utility"`
 	Terms        Terms    `json:"terms"`
+	Assumed      []string `json:"assumed,omitempty"`   // see [Member]
+	MaxAgeS      int64    `json:"max_age_s,omitempty"` // of a kept answer, by the document; 0 is as the config says
 	BudgetMS     int64    `json:"budget_ms"`
 	Commit       string   `json:"commit"`
 	CommitTokens int      `json:"commit_tokens,omitempty"` // tokens held back before the first may leave; -1 is all
@@ -67,9 +72,10 @@ type Step struct {
 
 // Member is one target of a pool, best first.
 type Member struct {
-	Target  string  `json:"target"`
-	Utility float64 `json:"utility"`
-	Terms   Terms   `json:"terms"`
+	Target  string   `json:"target"`
+	Utility float64  `json:"utility"`
+	Terms   Terms    `json:"terms"`
+	Assumed []string `json:"assumed,omitempty"` // figures that were not known; its terms rest on something in the middle for each
 }
 
 // Terms are the parts a utility is the sum of; one that is 0 is left out where
@@ -82,11 +88,15 @@ type Terms struct {
 	Load    float64 `json:"load,omitzero"`
 	Cost    float64 `json:"cost,omitzero"`
 	Metered float64 `json:"metered,omitzero"`
+	CPU     float64 `json:"cpu,omitzero"`
+	Memory  float64 `json:"memory,omitzero"`
+	Heat    float64 `json:"temperature,omitzero"`
+	Battery float64 `json:"battery,omitzero"`
 	Rule    float64 `json:"rule,omitzero"`
 }
 
 func (t Terms) sum() float64 {
-	return t.Quality + t.Near + t.Latency + t.Errors + t.Load + t.Cost + t.Metered + t.Rule
+	return t.Quality + t.Near + t.Latency + t.Errors + t.Load + t.Cost + t.Metered + t.CPU + t.Memory + t.Heat + t.Battery + t.Rule
 }
 
 // NotChosen is a target that is not in the plan, and why.
@@ -108,4 +118,4 @@ func (s *Step) Targets() []string {
 }
 
 // member is the step's best target.
-func (s *Step) member() Member { return Member{s.Target, s.Utility, s.Terms} }
+func (s *Step) member() Member { return Member{s.Target, s.Utility, s.Terms, s.Assumed} }

@@ -32,15 +32,18 @@ func documents(t *rapid.T) *policy.Document {
 	d := &policy.Document{
 		Weights: policy.Weights{
 			Quality: weight.Draw(t, "quality"), Near: weight.Draw(t, "near"), Latency: weight.Draw(t, "latency"),
-			Errors: weight.Draw(t, "errors"), Load: weight.Draw(t, "load"), Cost: weight.Draw(t, "cost"), Metered: weight.Draw(t, "metered"), Tie: share.Draw(t, "tie"),
+			Errors: weight.Draw(t, "errors"), Load: weight.Draw(t, "load"), Cost: weight.Draw(t, "cost"), Metered: weight.Draw(t, "metered"),
+			CPU: weight.Draw(t, "cpu"), Memory: weight.Draw(t, "memory"), Heat: weight.Draw(t, "heat"), Battery: weight.Draw(t, "battery weight"), Tie: share.Draw(t, "tie"),
 		},
 		Quality: policy.Quality{Local: table("local"), Cloud: table("cloud")},
-		Check:   policy.Check{Confidence: table("confidence")},
+		Check:   policy.Check{Confidence: table("confidence"), Skip: share.Draw(t, "skip"), Budget: table("budget")},
 		Limits:  policy.Limits{DeadlineMS: ms.Draw(t, "deadline"), AttemptMS: ms.Draw(t, "attempt"), SilenceMS: ms.Draw(t, "silence")},
 		Services: map[string]policy.Service{"chat": {
-			Ladder: append(rapid.SliceOfDistinct(rapid.SampledFrom([]string{"cache", "local", "cloud", "stale"}), rapid.ID).Draw(t, "ladder"), "refuse"),
-			Fresh:  rapid.SampledFrom([]string{"repeatable", "always", "never"}).Draw(t, "fresh"),
-			Commit: policy.Commit{Local: commit.Draw(t, "commit local"), Cloud: commit.Draw(t, "commit cloud")},
+			Ladder:  append(rapid.SliceOfDistinct(rapid.SampledFrom([]string{"cache", "local", "cloud", "stale"}), rapid.ID).Draw(t, "ladder"), "refuse"),
+			Fresh:   rapid.SampledFrom([]string{"repeatable", "always", "never"}).Draw(t, "fresh"),
+			Commit:  policy.Commit{Local: commit.Draw(t, "commit local"), Cloud: commit.Draw(t, "commit cloud")},
+			Balance: rapid.SampledFrom(policy.Balances()).Draw(t, "balance"), Critical: rapid.IntRange(0, 5).Draw(t, "critical") == 0,
+			FreshMaxS: rapid.Int64Range(0, 100).Draw(t, "fresh max"), StaleMaxS: rapid.Int64Range(0, 100).Draw(t, "stale max"),
 		}},
 	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "rules") {
@@ -51,7 +54,18 @@ func documents(t *rapid.T) *policy.Document {
 
 func effect(t *rapid.T) policy.Effect {
 	names := rapid.SliceOfN(spots, 1, 3).Draw(t, "names")
-	switch rapid.IntRange(0, 2).Draw(t, "effect") {
+	switch rapid.IntRange(0, 6).Draw(t, "effect") {
+	case 3:
+		return policy.Effect{Privacy: policy.Private}
+	case 4:
+		return policy.Effect{Limit: &policy.Limit{
+			BudgetMS: rapid.Int64Range(0, 100_000).Draw(t, "budget"), MaxCost: rapid.Ptr(share, true).Draw(t, "cap"),
+			TokensOut: rapid.IntRange(0, 5000).Draw(t, "tokens out"), Attempts: rapid.IntRange(1, 4).Draw(t, "attempts"),
+		}}
+	case 5:
+		return policy.Effect{Require: &policy.Require{Confidence: share.Draw(t, "sure"), Schema: true, Verified: rapid.Bool().Draw(t, "verified")}}
+	case 6:
+		return policy.Effect{Commit: &policy.Commit{Local: "after_check"}}
 	case 0:
 		return policy.Effect{Deny: names}
 	case 1:
@@ -61,7 +75,9 @@ func effect(t *rapid.T) policy.Effect {
 }
 
 func condition(t *rapid.T, depth int) policy.Condition {
-	switch rapid.IntRange(2-min(depth, 2), 5).Draw(t, "form") {
+	switch rapid.IntRange(2-min(depth, 2), 6).Draw(t, "form") {
+	case 6:
+		return policy.Condition{Time: &policy.Window{From: "22:00", To: rapid.SampledFrom([]string{"06:00", "24:00"}).Draw(t, "to"), Zone: "utc"}}
 	case 0:
 		return policy.Condition{All: []policy.Condition{condition(t, depth-1), condition(t, depth-1)}}
 	case 1:
@@ -78,7 +94,14 @@ func condition(t *rapid.T, depth int) policy.Condition {
 
 func asks(t *rapid.T) policy.Ask {
 	flag := rapid.Bool()
+	var expected []policy.Estimate
+	for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"local/t0", "local/t1", "cloud/t1"}), rapid.ID).Draw(t, "expected") {
+		expected = append(expected, policy.Estimate{
+			Target: name, Good: share.Draw(t, "good"), Gain: rapid.Ptr(rapid.Float64Range(-1, 1), true).Draw(t, "gain"), Threshold: rapid.Ptr(share, true).Draw(t, "threshold"),
+		})
+	}
 	return policy.Ask{
+		Expected: expected, Scope: rapid.Ptr(share, true).Draw(t, "scope"),
 		Service: rapid.SampledFrom([]string{"chat", "chat", "chat", "embed"}).Draw(t, "service"),
 		Mode:    rapid.SampledFrom([]string{"auto", "auto", "local", "cloud", ""}).Draw(t, "mode"),
 		Target:  rapid.SampledFrom([]string{"", "", "", "local/t0", "cloud/t1", "cloud/none"}).Draw(t, "target"),
@@ -97,7 +120,7 @@ func asks(t *rapid.T) policy.Ask {
 
 func signals(t *rapid.T) policy.Signals {
 	s := policy.Signals{
-		Time: time.Unix(0, 0), Network: rapid.SampledFrom([]string{"unknown", "online", "metered", "portal", "degraded", "offline"}).Draw(t, "network"),
+		Time: time.Unix(rapid.Int64Range(0, 1e6).Draw(t, "time"), 0), Turn: rapid.Uint64().Draw(t, "turn"), Network: rapid.SampledFrom([]string{"unknown", "online", "metered", "portal", "degraded", "offline"}).Draw(t, "network"),
 		Device: policy.Device{BatteryPct: rapid.Ptr(rapid.Float64Range(0, 100), true).Draw(t, "battery")},
 	}
 	for i := range rapid.IntRange(0, 6).Draw(t, "targets") {
@@ -107,6 +130,7 @@ func signals(t *rapid.T) policy.Signals {
 			Near:     rapid.Bool().Draw(t, "near"), Usable: rapid.IntRange(0, 4).Draw(t, "usable") > 0,
 			P50MS: rapid.Ptr(rapid.Float64Range(0, 1e6), true).Draw(t, "p50"), ErrorRate: rapid.Ptr(share, true).Draw(t, "errors"),
 			InFlight: rapid.IntRange(0, 20).Draw(t, "in flight"), Context: rapid.SampledFrom([]int{0, 4096}).Draw(t, "context"),
+			Weight: rapid.IntRange(0, 5).Draw(t, "weight"), BytesPerToken: rapid.Ptr(rapid.Float64Range(1, 8), true).Draw(t, "bytes per token"),
 			Blind: rapid.Bool().Draw(t, "blind"),
 			Price: rapid.Ptr(rapid.Just(policy.Price{Input: 1, Output: 2}), true).Draw(t, "price"),
 		})
@@ -160,8 +184,11 @@ func checkSteps(t *rapid.T, s *scene, p policy.Plan) {
 	if sum > max(0, s.DeadlineMS) {
 		t.Fatalf("budgets of %d ms, deadline %d ms", sum, s.DeadlineMS)
 	}
+	if limit := p.Bounds.BudgetMS; limit > 0 && sum > limit {
+		t.Fatalf("budgets of %d ms, limit %d ms", sum, limit)
+	}
 	kept := has(&p, policy.StepCache) || has(&p, policy.StepStale)
-	if kept && (s.Privacy == policy.Private || s.Cache.NoStore) || has(&p, policy.StepCache) && s.Cache.NoCache {
+	if kept && (s.Privacy == policy.Private || p.Private || p.Require.Verified || s.Cache.NoStore) || has(&p, policy.StepCache) && s.Cache.NoCache {
 		t.Fatalf("looks for what must not be kept: %s", line(p))
 	}
 }
@@ -193,11 +220,14 @@ func checkTargets(t *rapid.T, s *scene, p policy.Plan) {
 			t.Fatalf("%s has %d places: %s", target.Name, places[target.Name], line(p))
 		}
 		far := strings.HasPrefix(target.Name, "cloud/")
-		bad := !target.Usable || far && (s.Privacy == policy.Private || (s.Network == "offline" || s.Network == "portal") && !target.Near || s.Mode == policy.Local) ||
+		bad := !target.Usable || far && (s.Privacy == policy.Private || p.Private || (s.Network == "offline" || s.Network == "portal") && !target.Near || s.Mode == policy.Local) ||
 			!far && s.Mode == policy.Cloud || s.Target != "" && s.Target != target.Name || s.Cache.OnlyIfCached || far && s.MaxCost != nil && target.Price == nil
 		if bad && asked[target.Name] {
 			t.Fatalf("%s must not be asked: %s", target.Name, line(p))
 		}
+	}
+	if most := p.Bounds.Attempts; most > 0 && len(asked) > most {
+		t.Fatalf("%d targets, and %d attempts: %s", len(asked), most, line(p))
 	}
 	if len(places) != len(s.Targets) {
 		t.Fatalf("targets from nowhere: %v", places)

@@ -16,9 +16,8 @@ func (c *chooser) sift() {
 			c.not = append(c.not, NotChosen{t.Name, why})
 			continue
 		}
-		terms := c.weigh(t)
-		m := Member{Target: t.Name, Utility: terms.sum(), Terms: terms}
-		if t.local() {
+		m := c.weigh(t)
+		if t.Local() {
 			c.locals = append(c.locals, m)
 		} else {
 			c.clouds = append(c.clouds, m)
@@ -36,7 +35,7 @@ func (c *chooser) skip() {
 		return
 	}
 	c.locals = slices.DeleteFunc(c.locals, func(m Member) bool {
-		e := c.ask.expected(m.Target)
+		e := c.ask.Estimate(m.Target)
 		hopeless := e != nil && e.Good < c.doc.Check.Skip && m.Terms.Rule == 0
 		if hopeless {
 			c.not = append(c.not, NotChosen{m.Target, fmt.Sprintf("P(good) %.2f is below %.2f", e.Good, c.doc.Check.Skip)})
@@ -51,8 +50,8 @@ func better(x, y Member) int {
 	return cmp.Or(cmp.Compare(y.Terms.Rule, x.Terms.Rule), cmp.Compare(y.Utility, x.Utility))
 }
 
-// rank orders a pool: those about as good as the best in the order of the
-// config, then the others.
+// rank orders a pool: those about as good as the best as they are balanced,
+// then the others by utility.
 func (c *chooser) rank(pool []Member) {
 	if len(pool) == 0 {
 		return
@@ -72,15 +71,25 @@ func (c *chooser) rank(pool []Member) {
 		}
 		return better(x, y)
 	})
+	n := 0
+	for n < len(pool) && tied(pool[n]) {
+		n++
+	}
+	c.balance(pool[:n])
+}
+
+// tests each say why a target may not be asked, "" when it may.
+var tests = [...]func(*chooser, *Target) string{
+	(*chooser).byRule, (*chooser).byPrivacy, (*chooser).byMode, (*chooser).byNetwork, (*chooser).byLadder, (*chooser).byAbility, (*chooser).byCost,
 }
 
 // denied says why the target may not be asked, "" when it may.
 func (c *chooser) denied(t *Target) string {
-	if !t.serves(c.ask.Service) {
+	if !t.Serves(c.ask.Service) {
 		return "does not serve " + c.ask.Service
 	}
-	for _, test := range []func(*Target) string{c.byRule, c.byPrivacy, c.byMode, c.byNetwork, c.byAbility, c.byCost, c.byLadder} {
-		if why := test(t); why != "" {
+	for _, test := range tests {
+		if why := test(c, t); why != "" {
 			return why
 		}
 	}
@@ -113,7 +122,7 @@ func (c *chooser) blame(i int) { c.blamed = min(c.blamed, i) }
 // names tells whether the list names the target, by name or by side.
 func names(list []string, t *Target) bool {
 	for _, n := range list {
-		if n == t.Name || n == Local && t.local() || n == Cloud && !t.local() {
+		if n == t.Name || n == Local && t.Local() || n == Cloud && !t.Local() {
 			return true
 		}
 	}
@@ -121,7 +130,7 @@ func names(list []string, t *Target) bool {
 }
 
 func (c *chooser) byPrivacy(t *Target) string {
-	if c.ask.Privacy == Private && !t.local() {
+	if c.ask.Privacy == Private && !t.Local() {
 		return "the ask is private and stays on the device"
 	}
 	return ""
@@ -131,16 +140,16 @@ func (c *chooser) byMode(t *Target) string {
 	switch {
 	case c.ask.Target != "" && c.ask.Target != t.Name:
 		return "the caller asked for " + c.ask.Target
-	case c.ask.Mode == Local && !t.local():
+	case c.ask.Mode == Local && !t.Local():
 		return "the caller asked for local only"
-	case c.ask.Mode == Cloud && t.local():
+	case c.ask.Mode == Cloud && t.Local():
 		return "the caller asked for cloud only"
 	}
 	return ""
 }
 
 func (c *chooser) byNetwork(t *Target) string {
-	if t.local() || t.Near || !c.sig.Lost() {
+	if t.Local() || t.Near || !c.sig.Lost() {
 		return ""
 	}
 	c.offline = true
@@ -150,34 +159,47 @@ func (c *chooser) byNetwork(t *Target) string {
 	return "the network is offline"
 }
 
+// byAbility leaves out a target that cannot read the ask. The answer needs room
+// too: what it may take, at most a quarter of the context.
 func (c *chooser) byAbility(t *Target) string {
-	switch {
-	case c.ask.Needs.Vision && t.Blind:
+	if c.ask.Needs.Vision && t.Blind {
 		return "takes text only"
-	case c.ask.Service == Chat && t.Context > 0 && c.ask.Size.TokensEst > t.Context:
-		return fmt.Sprintf("about %d tokens do not fit its context of %d", c.ask.Size.TokensEst, t.Context)
 	}
+	in, room := t.Tokens(c.ask.Size.TokensEst), min(c.ask.Size.TokensOut, t.Context/4)
+	if c.ask.Service == Chat && t.Context > 0 && in > t.Context-room {
+		c.tooLong = true
+		return fmt.Sprintf("about %d tokens and %d for the answer do not fit its context of %d", in, room, t.Context)
+	}
+	c.fits = true
 	return ""
 }
 
 func (c *chooser) byCost(t *Target) string {
-	if c.ask.MaxCost == nil || t.local() {
+	if c.ask.MaxCost == nil || t.Local() {
 		return ""
 	}
 	if t.Price == nil {
-		c.overspent = true
+		c.overspend()
 		return "has no price, and the ask has a cost cap"
 	}
-	if cost := t.Price.cost(c.ask.Size); cost > *c.ask.MaxCost {
-		c.overspent = true
+	if cost := t.Price.Cost(c.ask.Size); cost > *c.ask.MaxCost {
+		c.overspend()
 		return fmt.Sprintf("may cost %.6f USD, over the cap of %.6f", cost, *c.ask.MaxCost)
 	}
 	return ""
 }
 
+// overspend notes that the cost cap left a target out, and whose cap it is.
+func (c *chooser) overspend() {
+	c.overspent = true
+	if c.bounds.MaxCost != nil {
+		c.blame(c.capped)
+	}
+}
+
 func (c *chooser) byLadder(t *Target) string {
 	rung := StepCloud
-	if t.local() {
+	if t.Local() {
 		rung = StepLocal
 	}
 	switch {

@@ -20,17 +20,7 @@ const (
 
 // FieldKind is what a field that conditions may test holds: text, number or
 // flag; "" for a name that is no field.
-func FieldKind(field string) string {
-	switch lookup(field, &Ask{}, &Signals{}).kind {
-	case TextField:
-		return KindText
-	case NumberField:
-		return KindNumber
-	case FlagField:
-		return KindFlag
-	}
-	return ""
-}
+func FieldKind(field string) string { return lookup(field, &Ask{}, &Signals{}).kind }
 
 // Value is what a field holds: a string, a float64 or a bool, nil when nothing
 // is known of it or it is no field.
@@ -40,22 +30,12 @@ func Value(field string, a *Ask, s *Signals) any {
 		return nil
 	}
 	switch v.kind {
-	case TextField:
+	case KindText:
 		return v.text
-	case NumberField:
+	case KindNumber:
 		return v.num
-	case FlagField:
+	case KindFlag:
 		return v.flag
 	}
 	return nil
-}
-
-// Range is the least and the most that a number among the signals can be in
-// this world, and whether the name is one of them.
-func Range(name string) (low, high float64, ok bool) {
-	if new(Device).number(name) == nil {
-		return 0, 0, false
-	}
-	low, high = bounds(name)
-	return low, high, true
 }

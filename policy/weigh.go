@@ -11,25 +11,29 @@ const (
 	preferenceBonus = 100 // term of a preferred target; it goes first whatever the others are
 )
 
-// weigh gives the terms of the target's utility for the ask. Costs are taken
-// from 0, since a record would show the negative of nothing as -0.
-func (c *chooser) weigh(t *Target) Terms {
-	w := c.doc.Weights
+// weigh gives the target's utility for the ask, its terms, and what had to be
+// assumed for them. Costs are taken from 0, since a record would show the
+// negative of nothing as -0.
+func (c *chooser) weigh(t *Target) Member {
+	w, from := &c.doc.Weights, len(c.missed)
 	errors := known(t.ErrorRate, assumedErrors)
-	quality := c.expect(t)
 	terms := Terms{
-		Quality: w.Quality * quality * (1 - errors),
+		Quality: w.Quality * c.expect(t) * (1 - errors),
 		Latency: 0 - w.Latency*min(1, known(t.P50MS, c.assumed())/float64(max(1, c.ask.DeadlineMS))),
 		Errors:  0 - w.Errors*errors,
 		Load:    0 - w.Load*min(1, float64(t.InFlight)/fullLoad),
 	}
-	if t.local() {
+	c.miss(t.P50MS == nil && w.Latency > 0, "p50_ms")
+	c.miss(t.ErrorRate == nil && w.Quality+w.Errors > 0, "error_rate")
+	if t.Local() {
 		terms.Near = w.Near
+		c.strain(&terms)
 	} else {
+		c.miss(t.Price == nil && w.Cost > 0, "price")
 		terms.Cost = 0 - w.Cost*100*c.cost(t)
 	}
-	if c.metered && !t.Near && !t.local() {
-		terms.Metered = 0 - w.Metered*min(1, c.ask.Size.kilobytes()/fullMeter)
+	if c.metered && !t.Near && !t.Local() {
+		terms.Metered = 0 - w.Metered*min(1, c.ask.Size.Kilobytes()/fullMeter)
 	}
 	for i, r := range c.matched {
 		if names(r.Then.Prefer, t) {
@@ -37,23 +41,76 @@ func (c *chooser) weigh(t *Target) Terms {
 			terms.Rule = preferenceBonus
 		}
 	}
-	return terms
+	m := Member{Target: t.Name, Utility: terms.sum(), Terms: terms}
+	if len(c.missed) > from {
+		m.Assumed = c.missed[from:len(c.missed):len(c.missed)]
+	}
+	return m
+}
+
+// miss notes a figure that is needed and not known.
+func (c *chooser) miss(missing bool, figure string) {
+	if !missing {
+		return
+	}
+	if c.missed == nil {
+		c.missed = make([]string, 0, 3*len(c.sig.Targets)+8)
+	}
+	c.missed = append(c.missed, figure)
+}
+
+// strain gives the terms of what the device's state costs a local target. What
+// is not known counts half.
+func (c *chooser) strain(terms *Terms) {
+	w, d := &c.doc.Weights, &c.sig.Device
+	for _, x := range [...]struct {
+		term        *float64
+		weight      float64
+		signal      *float64
+		name        string
+		from, worst float64
+	}{
+		{&terms.CPU, w.CPU, d.CPUPct, "cpu_pct", 50, 100},
+		{&terms.Memory, w.Memory, d.MemAvailableMB, "mem_available_mb", 1024, 64},
+		{&terms.Heat, w.Heat, d.TemperatureC, "temperature_c", 60, 95},
+		{&terms.Battery, w.Battery * c.drain(), d.BatteryPct, "battery_pct", 50, 5},
+	} {
+		if x.weight == 0 {
+			continue
+		}
+		c.miss(x.signal == nil, x.name)
+		*x.term = 0 - x.weight*min(1, max(0, (known(x.signal, (x.from+x.worst)/2)-x.from)/(x.worst-x.from)))
+	}
+}
+
+// drain is how much of the battery's weight counts: none of it while charging,
+// half when that is not known.
+func (c *chooser) drain() float64 {
+	charging := c.sig.Device.Charging
+	c.miss(charging == nil && c.doc.Weights.Battery > 0, "charging")
+	switch {
+	case charging == nil:
+		return 0.5
+	case *charging:
+		return 0
+	}
+	return 1
 }
 
 func (c *chooser) cost(t *Target) float64 {
 	if t.Price == nil {
 		return assumedCostUSD
 	}
-	return t.Price.cost(c.ask.Size)
+	return t.Price.Cost(c.ask.Size)
 }
 
 // expect is the quality expected of a target for the ask: its estimate, for a
 // cloud target what the ask is said to gain there, else the document's table.
 func (c *chooser) expect(t *Target) float64 {
-	if e := c.ask.expected(t.Name); e != nil {
+	if e := c.ask.Estimate(t.Name); e != nil {
 		return e.Good
 	}
-	if t.local() {
+	if t.Local() {
 		return listed(c.doc.Quality.Local, c.ask.Task)
 	}
 	for i := range c.ask.Expected {
@@ -85,7 +142,7 @@ func known(figure *float64, assumed float64) float64 {
 func (c *chooser) assumed() float64 {
 	ms := float64(assumedMS)
 	for i := range c.sig.Targets {
-		if t := &c.sig.Targets[i]; !t.local() && t.P50MS != nil {
+		if t := &c.sig.Targets[i]; !t.Local() && t.P50MS != nil {
 			ms = min(ms, *t.P50MS)
 		}
 	}

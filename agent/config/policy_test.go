@@ -97,7 +97,7 @@ func TestPolicyFaults(t *testing.T) {
 		"11:16: check.confidence.qwen2.5: 2 must be a number from 0 to 1")
 	f("rules: []", "rules:\n- name: a\n  when: {field: battery, lt: 1}\n  then: {}",
 		`18:10: rules[0].when.field: "battery" is not a field; known are `+strings.Join(policy.Fields(), ", "),
-		"19:3: rules[0].then: is empty; it needs deny, force or prefer")
+		"19:3: rules[0].then: is empty; it needs deny, force, prefer, limit, require, commit or privacy")
 	f(goodPolicy, "services: {}",
 		"1:1: check.confidence.default: is missing; it must be a number from 0 to 1",
 		"1:1: limits.attempt_ms: 0 must be from 1000 (one second) to 3600000 (one hour)",

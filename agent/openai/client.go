@@ -29,6 +29,7 @@ type Call struct {
 	Budget  time.Duration           // until the last byte of a plain reply or the held tokens of a stream
 	Attempt time.Duration           // for one attempt while another target is left
 	Silence time.Duration           // longest pause inside a stream
+	Once    bool                    // every target is asked at most once
 	Check   func(body []byte) error // judges the body of a reply that is not chat; nil: any will do
 	Trace   func() string           // makes the traceparent of one attempt in the cloud; nil is none
 	Tried   func(Attempt)           // told of every attempt when it ends; from any goroutine

@@ -21,6 +21,8 @@ func (v *validator) rules(rules []policy.Rule) {
 		if r.Until != nil {
 			v.until(path, &r)
 		}
+		v.check(r.DwellMS == 0 || r.Until != nil, path+".dwell_ms", "needs an until; only a rule with one stays in force")
+		v.check(r.DwellMS >= 0 && r.DwellMS <= 24*hour, path+".dwell_ms", "%d must be from 1 to 86400000 (one day)", r.DwellMS)
 		v.effect(path+".then", r.Then)
 	}
 }
@@ -36,8 +38,8 @@ func (v *validator) until(path string, r *policy.Rule) {
 		tests := 0
 		c.cond.Fields(func(field string) {
 			tests++
-			ok := slices.Contains(policy.SignalNames(), field) || policy.KindOf(field) == policy.NoField
-			v.check(ok, path+"."+c.name, "tests %s; a rule with an until may test only %s", field, strings.Join(policy.SignalNames(), ", "))
+			ok := slices.Contains(policy.SignalNames(), field) || field == "time" || policy.FieldKind(field) == ""
+			v.check(ok, path+"."+c.name, "tests %s; a rule with an until may test only time and %s", field, strings.Join(policy.SignalNames(), ", "))
 		})
 		v.check(tests > 0, path+"."+c.name, "is missing; a rule with an until needs both")
 	}
@@ -53,16 +55,38 @@ func plainName(s string) bool {
 }
 
 func (v *validator) effect(path string, e policy.Effect) {
-	v.check(len(e.Deny)+len(e.Force)+len(e.Prefer) > 0, path, "is empty; it needs deny, force or prefer")
+	some := len(e.Deny)+len(e.Force)+len(e.Prefer) > 0 || e.Limit != nil || e.Require != nil || e.Commit != nil || e.Privacy != ""
+	v.check(some, path, "is empty; it needs deny, force, prefer, limit, require, commit or privacy")
 	for _, list := range []struct {
 		name  string
 		names []string
 	}{{"deny", e.Deny}, {"force", e.Force}, {"prefer", e.Prefer}} {
 		for i, name := range list.names {
-			ok := name == policy.Local || name == policy.Cloud || strings.HasPrefix(name, "local/") || strings.HasPrefix(name, "cloud/")
+			ok := name == policy.Local || name == policy.Cloud || len(name) > len("local/") && (strings.HasPrefix(name, "local/") || strings.HasPrefix(name, "cloud/"))
 			v.check(ok, fmt.Sprintf("%s.%s[%d]", path, list.name, i), "%q must be local, cloud, local/NAME or cloud/NAME", name)
 		}
 	}
+	v.check(e.Privacy == "" || e.Privacy == policy.Private, path+".privacy", "%q must be private; a rule cannot make an ask less private", e.Privacy)
+	if e.Limit != nil {
+		v.limit(path+".limit", e.Limit)
+	}
+	if q := e.Require; q != nil {
+		v.check(*q != (policy.Require{}), path+".require", "is empty; it needs confidence, schema or verified")
+		v.share(path+".require.confidence", q.Confidence)
+	}
+	if e.Commit != nil {
+		v.check(*e.Commit != (policy.Commit{}), path+".commit", "is empty; it needs local or cloud")
+		v.commit(path+".commit", *e.Commit, true)
+	}
+}
+
+// limit checks what a rule bounds.
+func (v *validator) limit(path string, l *policy.Limit) {
+	v.check(*l != (policy.Limit{}), path, "is empty; it needs budget_ms, max_cost_usd, tokens_out or attempts")
+	v.check(l.BudgetMS >= 0 && l.BudgetMS <= hour, path+".budget_ms", "%d must be from 1 to 3600000 (one hour)", l.BudgetMS)
+	v.check(l.MaxCost == nil || *l.MaxCost >= 0 && *l.MaxCost <= 1000, path+".max_cost_usd", "must be a number from 0 to 1000")
+	v.check(l.TokensOut >= 0 && l.TokensOut <= 1_000_000, path+".tokens_out", "%d must be from 1 to 1000000", l.TokensOut)
+	v.check(l.Attempts >= 0 && l.Attempts <= 100, path+".attempts", "%d must be from 1 to 100", l.Attempts)
 }
 
 func (v *validator) condition(path string, c *policy.Condition, depth int) {
@@ -71,12 +95,12 @@ func (v *validator) condition(path string, c *policy.Condition, depth int) {
 		return
 	}
 	forms := 0
-	for _, set := range []bool{len(c.All) > 0, len(c.Any) > 0, c.Not != nil, c.Field != ""} {
+	for _, set := range []bool{len(c.All) > 0, len(c.Any) > 0, c.Not != nil, c.Field != "", c.Time != nil} {
 		if set {
 			forms++
 		}
 	}
-	v.check(forms <= 1, path, "must have only one of all, any, not and field")
+	v.check(forms <= 1, path, "must have only one of all, any, not, field and time")
 	v.check(c.All == nil || len(c.All) > 0, path+".all", "is empty")
 	v.check(c.Any == nil || len(c.Any) > 0, path+".any", "is empty")
 	for i := range c.All {
@@ -88,7 +112,25 @@ func (v *validator) condition(path string, c *policy.Condition, depth int) {
 	if c.Not != nil {
 		v.condition(path+".not", c.Not, depth+1)
 	}
+	if c.Time != nil {
+		v.window(path+".time", c.Time)
+	}
 	v.comparison(path, c)
+}
+
+// window checks a span of the day.
+func (v *validator) window(path string, w *policy.Window) {
+	v.check(w.From != "" || w.To != "" || len(w.Days) > 0, path, `is empty; such as {from: "22:00", to: "06:00", days: [fri, sat]}`)
+	v.check((w.From == "") == (w.To == ""), path, "needs both from and to, or neither")
+	v.check(w.From == "" || w.From != w.To, path, "begins when it ends")
+	for _, x := range []struct{ name, clock string }{{"from", w.From}, {"to", w.To}} {
+		at, ok := policy.Clock(x.clock)
+		v.check(x.clock == "" || ok && (at < 24*60 || x.name == "to"), path+"."+x.name, `%q must be a time of the day such as "06:30"`, x.clock)
+	}
+	for i, day := range w.Days {
+		v.check(slices.Contains(policy.Weekdays(), day), fmt.Sprintf("%s.days[%d]", path, i), "%q must be one of %s", day, strings.Join(policy.Weekdays(), ", "))
+	}
+	v.check(slices.Contains([]string{"", "local", "utc"}, w.Zone), path+".zone", "%q must be local or utc", w.Zone)
 }
 
 func (v *validator) comparison(path string, c *policy.Condition) {
@@ -104,15 +146,17 @@ func (v *validator) comparison(path string, c *policy.Condition) {
 		v.check(numbers == 0 && !isText && !isFlag, path+".field", "is missing beside a comparison")
 		return
 	}
-	switch policy.KindOf(c.Field) {
-	case policy.NoField:
+	switch policy.FieldKind(c.Field) {
+	case "":
 		v.check(false, path+".field", "%q is not a field; known are %s", c.Field, strings.Join(policy.Fields(), ", "))
-	case policy.TextField:
+	case policy.KindText:
 		v.check(isText && !isFlag && numbers == 0, path, "%s is text; compare it with in: [...]", c.Field)
 		v.states(path, c)
-	case policy.FlagField:
+	case "time":
+		v.check(false, path+".field", "time is tested with time: {from: HH:MM, to: HH:MM}")
+	case policy.KindFlag:
 		v.check(isFlag && !isText && numbers == 0, path, "%s is true or false; compare it with is:", c.Field)
-	case policy.NumberField:
+	case policy.KindNumber:
 		v.check(numbers > 0 && !isText && !isFlag, path, "%s is a number; compare it with lt, le, gt or ge", c.Field)
 	}
 }

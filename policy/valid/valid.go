@@ -25,7 +25,8 @@ func Check(d *policy.Document) []policy.Problem {
 	v.check(ok, "services", "needs at least chat")
 	for name, s := range d.Services {
 		v.service("services."+name, s)
-		v.commit("services."+name, s.Commit, name != policy.Chat)
+		v.serving("services."+name, s)
+		v.commit("services."+name+".commit", s.Commit, name != policy.Chat)
 	}
 	v.weights(d.Weights)
 	v.shares("quality.local", d.Quality.Local)
@@ -34,6 +35,11 @@ func Check(d *policy.Document) []policy.Problem {
 	v.share("check.skip", d.Check.Skip)
 	if d.Check.Budget != nil {
 		v.shares("check.budget", d.Check.Budget)
+	}
+	if k := d.Score; k != nil {
+		v.weight("score.latency", k.Latency)
+		v.weight("score.errors", k.Errors)
+		v.weight("score.load", k.Load)
 	}
 	v.limits(d.Limits)
 	v.rules(d.Rules)
@@ -62,9 +68,28 @@ func (v *validator) service(path string, s policy.Service) {
 	v.check(slices.Contains([]string{"repeatable", "always", "never"}, s.Fresh), path+".fresh", "%q must be repeatable, always or never", s.Fresh)
 }
 
+const (
+	year = 366 * 24 * 3600 // seconds
+	hour = 3_600_000       // milliseconds
+)
+
+// serving checks what a service may leave out.
+func (v *validator) serving(path string, s policy.Service) {
+	for _, x := range []struct {
+		name string
+		s    int64
+	}{{"fresh_max_s", s.FreshMaxS}, {"stale_max_s", s.StaleMaxS}} {
+		v.check(x.s >= 0 && x.s <= year, path+"."+x.name, "%d must be from 1 to %d (a year), or be left out", x.s, year)
+	}
+	v.check(s.DeadlineMS == 0 || s.DeadlineMS >= 1000 && s.DeadlineMS <= hour, path+".deadline_ms",
+		"%d must be from 1000 (one second) to 3600000 (one hour), or be left out", s.DeadlineMS)
+	v.check(s.Balance == "" || slices.Contains(policy.Balances(), s.Balance), path+".balance",
+		"%q must be one of %s", s.Balance, strings.Join(policy.Balances(), ", "))
+}
+
 // commit checks when streams may leave; a service without streams may leave it out.
 func (v *validator) commit(path string, c policy.Commit, optional bool) {
-	for _, c := range []struct{ at, rule string }{{".commit.local", c.Local}, {".commit.cloud", c.Cloud}} {
+	for _, c := range []struct{ at, rule string }{{".local", c.Local}, {".cloud", c.Cloud}} {
 		_, ok := policy.CommitTokens(c.rule)
 		v.check(ok || optional && c.rule == "", path+c.at, "%q must be first_token, after_N_tokens (N from 1 to 1000) or after_check", c.rule)
 	}
@@ -74,9 +99,13 @@ func (v *validator) weights(w policy.Weights) {
 	for _, x := range []struct {
 		name string
 		w    float64
-	}{{"quality", w.Quality}, {"near", w.Near}, {"latency", w.Latency}, {"errors", w.Errors}, {"load", w.Load}, {"cost", w.Cost}, {"metered", w.Metered}, {"tie", w.Tie}} {
-		v.check(x.w >= 0 && x.w <= 1000, "weights."+x.name, "%v must be a number from 0 to 1000", x.w)
+	}{{"quality", w.Quality}, {"near", w.Near}, {"latency", w.Latency}, {"errors", w.Errors}, {"load", w.Load}, {"cost", w.Cost}, {"metered", w.Metered}, {"cpu", w.CPU}, {"memory", w.Memory}, {"temperature", w.Heat}, {"battery", w.Battery}, {"tie", w.Tie}} {
+		v.weight("weights."+x.name, x.w)
 	}
+}
+
+func (v *validator) weight(path string, w float64) {
+	v.check(w >= 0 && w <= 1000, path, "%v must be a number from 0 to 1000", w)
 }
 
 func (v *validator) shares(path string, table map[string]float64) {

@@ -50,7 +50,7 @@ func (c Case) Apply(all ...Setting) (Case, error) {
 		}
 	}
 	if signals {
-		c.Signals.Held = policy.Hold(c.Doc, &c.Signals)
+		c.Signals.Held = policy.Settled(c.Doc, &c.Signals)
 	}
 	return c, nil
 }

@@ -43,7 +43,7 @@ func assume(c *whatif.Case, values map[string]any) {
 			panic(err)
 		}
 	}
-	c.Signals.Held = policy.Hold(c.Doc, &c.Signals)
+	c.Signals.Held = policy.Settled(c.Doc, &c.Signals)
 }
 
 // TestWouldChange: each change, told in a sentence, for each way there is of
@@ -159,7 +159,7 @@ func edited(t *rapid.T, c *whatif.Case, set []whatif.Setting) (ask policy.Ask, s
 	load(t, a, &ask)
 	load(t, s, &signals)
 	if slices.ContainsFunc(set, func(x whatif.Setting) bool { return slices.Contains(policy.SignalNames(), x.Field) }) {
-		signals.Held = policy.Hold(c.Doc, &signals)
+		signals.Held = policy.Settled(c.Doc, &signals)
 	}
 	return ask, signals
 }
@@ -213,7 +213,7 @@ func cases(t *rapid.T) whatif.Case {
 		x.P50MS, x.ErrorRate = rapid.Ptr(rapid.Float64Range(0, 50_000), true).Draw(t, "p50"), rapid.Ptr(share, true).Draw(t, "errors")
 		x.InFlight = rapid.IntRange(0, 20).Draw(t, "in flight")
 	}
-	c.Signals.Held = policy.Hold(c.Doc, &c.Signals)
+	c.Signals.Held = policy.Settled(c.Doc, &c.Signals)
 	return c
 }
 

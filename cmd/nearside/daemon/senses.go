@@ -56,9 +56,10 @@ func (s *senses) renew(way network.View, doc *policy.Document, now time.Time) *s
 	}
 	next.signals.Network, next.signals.Device.Metered = way.State, way.Metered // the pool knows what was pushed of them
 	if before := s.now.Load(); before != nil {
-		next.signals.Held = before.signals.Held
+		next.signals.Held, next.signals.HeldSince = before.signals.Held, before.signals.HeldSince
 	}
-	next.signals.Held = policy.Hold(doc, &next.signals)
+	next.signals.Time = now
+	next.signals.Held, next.signals.HeldSince = policy.Hold(doc, &next.signals)
 	s.now.Store(next)
 	return next
 }

@@ -1,18 +1,14 @@
-package policy
+// Package fact holds what a decision is made from: the ask, the device, the
+// network and the targets with their figures, at one moment. They are plain
+// values that go into records as they are. Policy gives them its own names;
+// other packages use those.
+package fact
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
-)
-
-// Values of Ask.Mode and Ask.Privacy.
-const (
-	Auto    = "auto"
-	Local   = "local"
-	Cloud   = "cloud"
-	Normal  = "normal"
-	Private = "private"
 )
 
 // Ask is what a decision needs to know of one request. It holds no text.
@@ -49,8 +45,8 @@ type Estimate struct {
 	From      string   `json:"from"`                // such as prior, measured, gate, conservative
 }
 
-// expected is the estimate of a target, nil when there is none.
-func (a *Ask) expected(target string) *Estimate {
+// Estimate is the estimate of a target, nil when there is none.
+func (a *Ask) Estimate(target string) *Estimate {
 	for i := range a.Expected {
 		if e := &a.Expected[i]; e.Target == target {
 			return e
@@ -69,8 +65,8 @@ type Size struct {
 // perToken is about how many bytes a token of an answer takes on the wire.
 const perToken = 6
 
-// kilobytes is about how much goes over the wire, both ways.
-func (s Size) kilobytes() float64 { return float64(s.Bytes+perToken*s.TokensOut) / 1000 }
+// Kilobytes is about how much goes over the wire, both ways.
+func (s Size) Kilobytes() float64 { return float64(s.Bytes+perToken*s.TokensOut) / 1000 }
 
 // Needs are abilities a target must have.
 type Needs struct {
@@ -94,16 +90,19 @@ type Signals struct {
 	Time    time.Time `json:"time"`
 	Network string    `json:"network"` // unknown, online, metered, portal, degraded, offline
 	Device  Device    `json:"device"`
-	Held    []string  `json:"held,omitempty"` // rules with an until that are in force, see [Hold]
+	Held    []string  `json:"held,omitempty"` // rules with an until that are in force, see policy.Hold
+	Turn    uint64    `json:"turn,omitempty"` // number of the ask, for pools that take turns
 	Targets []Target  `json:"targets"`        // in the order of the config
+
+	HeldSince map[string]time.Time `json:"held_since,omitempty"` // when rules with a dwell last came into force or ended
 }
 
 // Lost tells whether no target beyond the device and its own links can be
 // reached.
 func (s *Signals) Lost() bool { return s.Network == "offline" || s.Network == "portal" }
 
-// metered tells whether bytes cost money.
-func (s *Signals) metered() bool {
+// Metered tells whether bytes cost money.
+func (s *Signals) Metered() bool {
 	return s.Network == "metered" || s.Device.Metered != nil && *s.Device.Metered
 }
 
@@ -123,6 +122,18 @@ type Target struct {
 	Context   int      `json:"context,omitempty"` // tokens it can take; 0 is not known
 	Blind     bool     `json:"blind,omitempty"`   // takes text only
 	Price     *Price   `json:"price,omitempty"`
+	Weight    int      `json:"weight,omitempty"` // its share of the turns where a pool is balanced by weight; 0 is 1
+
+	BytesPerToken *float64 `json:"bytes_per_token,omitempty"` // as learned from its replies; nil counts four
+}
+
+// Tokens is how many of its own tokens a text has that was estimated at four
+// bytes a token.
+func (t *Target) Tokens(est int) int {
+	if t.BytesPerToken == nil || !(*t.BytesPerToken >= 1) {
+		return est
+	}
+	return int(math.Ceil(float64(est) * 4 / *t.BytesPerToken))
 }
 
 // Price is in USD per million tokens.
@@ -131,12 +142,13 @@ type Price struct {
 	Output float64 `json:"output"`
 }
 
-// cost is the most the ask can cost, in USD.
-func (p Price) cost(s Size) float64 {
+// Cost is the most the ask can cost, in USD.
+func (p Price) Cost(s Size) float64 {
 	return (p.Input*float64(s.TokensEst) + p.Output*float64(s.TokensOut)) / 1e6
 }
 
-func (t *Target) serves(service string) bool { return slices.Contains(t.Services, service) }
+// Serves tells whether the target can answer asks of the service.
+func (t *Target) Serves(service string) bool { return slices.Contains(t.Services, service) }
 
-// local tells whether the target runs on the device.
-func (t *Target) local() bool { return strings.HasPrefix(t.Name, "local/") }
+// Local tells whether the target runs on the device.
+func (t *Target) Local() bool { return strings.HasPrefix(t.Name, "local/") }

@@ -1,4 +1,4 @@
-package policy
+package fact
 
 import (
 	"fmt"
@@ -27,14 +27,15 @@ var device = []string{
 // networks are the states a network can be in.
 var networks = []string{"unknown", "online", "metered", "portal", "degraded", "offline"}
 
-const networkSignal = "network"
+// NetworkSignal is the name of the network's state among the signals.
+const NetworkSignal = "network"
 
 // Networks lists the states a network can be in.
 func Networks() []string { return slices.Clone(networks) }
 
-// number is where the device's signal of that name is, nil when it is none or
+// Number is where the device's signal of that name is, nil when it is none or
 // no number.
-func (d *Device) number(name string) **float64 {
+func (d *Device) Number(name string) **float64 {
 	switch name {
 	case "cpu_pct":
 		return &d.CPUPct
@@ -52,9 +53,9 @@ func (d *Device) number(name string) **float64 {
 	return nil
 }
 
-// flag is where the device's signal of that name is, nil when it is none or
+// Flag is where the device's signal of that name is, nil when it is none or
 // not true or false.
-func (d *Device) flag(name string) **bool {
+func (d *Device) Flag(name string) **bool {
 	switch name {
 	case "charging":
 		return &d.Charging
@@ -75,13 +76,23 @@ func bounds(name string) (low, high float64) {
 	return 0, 100
 }
 
+// Range is the least and the most that a number among the signals can be in
+// this world, and whether the name is one of them.
+func Range(name string) (low, high float64, ok bool) {
+	if new(Device).Number(name) == nil {
+		return 0, 0, false
+	}
+	low, high = bounds(name)
+	return low, high, true
+}
+
 // Set takes one signal by its name: a float64, a bool, or the network's state
 // as a string. The error says what would be right, and s is as it was then.
 func (s *Signals) Set(name string, v any) error {
-	if name == networkSignal {
+	if name == NetworkSignal {
 		return s.setNetwork(v)
 	}
-	if p := s.Device.flag(name); p != nil {
+	if p := s.Device.Flag(name); p != nil {
 		is, ok := v.(bool)
 		if !ok {
 			return fmt.Errorf("%s must be true or false", name)
@@ -89,7 +100,7 @@ func (s *Signals) Set(name string, v any) error {
 		*p = &is
 		return nil
 	}
-	p := s.Device.number(name)
+	p := s.Device.Number(name)
 	if p == nil {
 		return fmt.Errorf("%.40q is not a signal; known are %s", name, strings.Join(SignalNames(), ", "))
 	}
@@ -105,11 +116,14 @@ func (s *Signals) Set(name string, v any) error {
 func (s *Signals) setNetwork(v any) error {
 	state, ok := v.(string)
 	if !ok || !slices.Contains(networks, state) {
-		return fmt.Errorf("%s must be one of %s", networkSignal, strings.Join(networks, ", "))
+		return fmt.Errorf("%s must be one of %s", NetworkSignal, strings.Join(networks, ", "))
 	}
 	s.Network = state
 	return nil
 }
 
+// DeviceSignals lists the names of the device's signals.
+func DeviceSignals() []string { return slices.Clone(device) }
+
 // SignalNames lists the signals that [Signals.Set] takes.
-func SignalNames() []string { return append(slices.Clone(device), networkSignal) }
+func SignalNames() []string { return append(slices.Clone(device), NetworkSignal) }

@@ -1,0 +1,128 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"nearside/agent"
+	"nearside/agent/openai"
+	"nearside/policy"
+)
+
+// rule adds a rule that always holds.
+func rule(then policy.Effect) func(*policy.Document) {
+	return func(d *policy.Document) {
+		d.Rules = append([]policy.Rule{{Name: "r", Then: then}}, d.Rules...)
+	}
+}
+
+func critical(d *policy.Document) {
+	chat := d.Services["chat"]
+	chat.Critical = true
+	d.Services["chat"] = chat
+}
+
+// TestRequired: what policy forbids to give is not given, for want of better either.
+func TestRequired(t *testing.T) {
+	down := fails(openai.ErrDown)
+	asJSON := func(in *agent.Input) {
+		in.Check = func([]byte) error { return errors.New("no JSON") }
+	}
+	for _, c := range []struct {
+		name        string
+		policy      func(*policy.Document)
+		sure        surety
+		local       answerer
+		cloud       answerer
+		more        func(*agent.Input)
+		want        string // route and reason
+		err         error
+		keptAnswers int
+	}{
+		{"critical, sure", critical, 0.9, says("near"), down, nil, "local local_first", nil, 1},
+		{"critical, unsure", critical, 0.1, says("near"), down, nil, "none unverified", agent.ErrUnverified, 0},
+		{"critical, unsure, far", critical, 0.1, says("near"), says("far"), nil, "cloud local_unsure", nil, 1},
+		{"critical, check says nothing", critical, unknown, says("near"), down, nil, "none unverified", agent.ErrUnverified, 0},
+		{"plain, check says nothing", func(*policy.Document) {}, unknown, says("near"), down, nil, "local local_first", nil, 1},
+		{"surer than the threshold", rule(policy.Effect{Require: &policy.Require{Confidence: 0.8}}), 0.6, says("near"), says("far"), nil, "cloud local_unsure", nil, 1},
+		{"formed or nothing", rule(policy.Effect{Require: &policy.Require{Schema: true}}), 0.9, says("near"), says("far"), asJSON, "none unverified", agent.ErrUnverified, 0},
+		{"unformed for want of better", func(*policy.Document) {}, 0.9, says("near"), says("far"), asJSON, "cloud unverified", nil, 0},
+		{"made private", rule(policy.Effect{Privacy: policy.Private}), 0.1, says("near"), says("far"), nil, "local rule_r", nil, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld()
+			w.policy, w.sure, w.local, w.cloud = c.policy, c.sure, c.local, c.cloud
+			more := c.more
+			if more == nil {
+				more = func(*agent.Input) {}
+			}
+			for _, body := range []string{plain, streamed} {
+				clear(w.mem.entries)
+				head, err := w.ask(t, body, more)
+				if got := head.Route + " " + head.Reason; got != c.want || !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+					t.Errorf("got %s, %v, want %s, %v", got, err, c.want, c.err)
+				}
+				if len(w.mem.entries) != c.keptAnswers {
+					t.Errorf("%d answers are kept", len(w.mem.entries))
+				}
+			}
+		})
+	}
+}
+
+// TestLimits: what a rule bounds is what targets are asked with.
+func TestLimits(t *testing.T) {
+	w := newWorld()
+	w.policy = rule(policy.Effect{Limit: &policy.Limit{BudgetMS: 2000, TokensOut: 20, Attempts: 2}})
+	var got []openai.Call
+	w.local = func(_ context.Context, call openai.Call) (*openai.Reply, error) {
+		got = append(got, call)
+		return nil, openai.ErrTimeout
+	}
+	w.cloud = w.local
+	_, err := w.ask(t, plain)
+	if !errors.Is(err, agent.ErrDeadline) || len(got) != 2 {
+		t.Fatalf("%d calls, %v", len(got), err)
+	}
+	for _, call := range got {
+		if call.Request.MaxTokens != 20 || !call.Once || call.Budget.Seconds() > 2 {
+			t.Errorf("at most %d tokens, in %v, once: %t", call.Request.MaxTokens, call.Budget, call.Once)
+		}
+	}
+}
+
+// TestTooLong is refused by name, and nobody is asked.
+func TestTooLong(t *testing.T) {
+	w := newWorld()
+	w.signals = func(s *policy.Signals) {
+		for i := range s.Targets {
+			s.Targets[i].Context = 8
+		}
+	}
+	head, err := w.ask(t, plain)
+	if !errors.Is(err, agent.ErrTooLong) || head.Reason != "too_long" || head.Attempts != 0 {
+		t.Errorf("got %+v, %v", head, err)
+	}
+}
+
+// TestTurnsAreTaken: every ask has its number, so that pools can take turns.
+func TestTurnsAreTaken(t *testing.T) {
+	w := newWorld()
+	a := w.agent()
+	for want := uint64(1); want < 4; want++ {
+		req, err := openai.Decode([]byte(plain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ex, err := a.Explain(agent.Input{Request: req})
+		if err != nil || ex.Signals.Turn != want {
+			t.Errorf("the next turn is said to be %d, %v", ex.Signals.Turn, err)
+		}
+		result, err := a.Handle(t.Context(), agent.Input{Request: req})
+		result.Close(agent.Finish{Status: 200, Err: err})
+		if got := w.mem.last().Signals.Turn; got != want {
+			t.Errorf("turn %d, want %d", got, want)
+		}
+	}
+}
