@@ -55,7 +55,7 @@ func (f *File) Run(doc *policy.Document) []Result {
 		c := &f.Cases[i]
 		ask := c.ask()
 		s, _ := c.signals(f.Targets)
-		s.Held = policy.Hold(doc, &s)
+		s.Held, s.HeldSince = policy.Hold(doc, &s)
 		plan := policy.Decide(doc, &ask, &s)
 		faults := c.Want.faults(&plan)
 		results[i] = Result{c.Name, len(faults) == 0, faults, plan}
