@@ -46,6 +46,7 @@ func meanings() [][3]string {
 		{"max_cost_usd", "USD", "most that the answer may cost"},
 		{"size.bytes", "bytes", "size of the request"},
 		{"size.tokens_est", "tokens", "estimate of the prompt's length"},
+		{"size.tokens_out_est", "tokens", "length of the answer, at most"},
 		{"needs.tools", "", "the request offers tools"},
 		{"needs.schema", "", "the answer must be JSON of a schema"},
 		{"needs.vision", "", "the request has pictures or other parts"},

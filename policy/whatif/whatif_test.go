@@ -73,7 +73,7 @@ func TestWouldChange(t *testing.T) {
 		"cloud/first would go first if temperature_c were 85 or more",
 		"cloud/first would go first if the mode were cloud",
 		"cloud/first would go first if it were taken for code or long or math or open or schema or tools",
-		"cloud/first would go first if size.tokens_est were 4200 or more",
+		"cloud/first would go first if size.tokens_est were 3600 or more",
 		"!cloud/first would go first if the network were metered")
 	f("low battery and no network", func(c *whatif.Case) { assume(c, map[string]any{"battery_pct": 8.0, "network": "offline"}) },
 		"cloud/first would go first if the network were online or metered or degraded",
