@@ -20,9 +20,9 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/cases", "policy/lint", "policy/whatif"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/cases", "policy/lint", "policy/whatif"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/sandbox", "local/sense", "policy", "store"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/sandbox", "local/sense", "policy", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
@@ -33,12 +33,13 @@ var arrows = map[string][]string{
 	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy", "policy/whatif"},
 	"agent/config":            {"agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/valid"},
+	"agent/learn":             {"agent"},
 	"agent/trace":             {},
 	"agent/config/strict":     {},
 	"agent/openai":            {},
 	"agent/schema":            {},
 	"agent/openai/embed":      {"agent/openai"},
-	"agent/server":            {"agent", "agent/openai", "agent/openai/embed", "agent/schema", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/signals", "agent/trace", "policy"},
+	"agent/server":            {"agent", "agent/learn", "agent/openai", "agent/openai/embed", "agent/schema", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/signals", "agent/trace", "policy"},
 	"agent/server/signals":    {"agent/openai", "policy"},
 	"agent/server/callers":    {},
 	"agent/server/listen":     {},

@@ -96,10 +96,10 @@ func (f fileSpec) forgetAside(keep int) error {
 	return nil
 }
 
-// salvageFacts copies into f the facts that can be read from the file that was
-// moved aside; it stops at the first that cannot. A fact is only ever missed, not
-// made up, so a failure is logged and the daemon goes on.
-func (f *file) salvageFacts(ctx context.Context) {
+// salvage copies into f the facts and labels that can be read from the file that
+// was moved aside; of each it stops at the first that cannot. They are only ever
+// missed, not made up, so a failure is logged and the daemon goes on.
+func (f *file) salvage(ctx context.Context) {
 	if f.aside == "" {
 		return
 	}
@@ -114,7 +114,8 @@ func (f *file) salvageFacts(ctx context.Context) {
 		}
 		return nil
 	})
-	f.log.Warn("facts carried over from a damaged file", "facts", len(facts), "error", errors.Join(readErr, err))
+	labels, labelErr := f.salvageLabels(ctx, old)
+	f.log.Warn("facts carried over from a damaged file", "facts", len(facts), "labels", labels, "error", errors.Join(readErr, err, labelErr))
 }
 
 // readFacts returns what could be read even when it fails.

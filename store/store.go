@@ -1,7 +1,8 @@
 // Package store is what the daemon remembers on disk: answers it may give again,
-// the history of its decisions, and a few facts that must outlast a power cut.
-// It is two SQLite files in one state folder: queue.db, where a fact that was
-// acknowledged is kept, and cache.db, which may be lost at any time without harm.
+// the history of its decisions, what was found out about answers, and a few facts
+// that must outlast a power cut. It is two SQLite files in one state folder:
+// queue.db, where a fact or label that was acknowledged is kept, and cache.db,
+// which may be lost at any time without harm.
 //
 // Answers and decisions are handed to one writer that commits them in batches;
 // they can be read back at once. Everything is bounded by bytes and by age, and a
@@ -104,7 +105,7 @@ func (s *Store) openFiles(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("open queue: %w", err)
 	}
-	s.queue.salvageFacts(ctx)
+	s.queue.salvage(ctx)
 	s.cache, err = s.openFile(ctx, o.file("cache", "NORMAL", o.CacheMaxBytes))
 	if err != nil {
 		return fmt.Errorf("open cache: %w", err)

@@ -16,6 +16,7 @@ type Config struct {
 	Strangers string        `json:"strangers,omitempty"`
 	Cache     Cache         `json:"cache"`
 	Policy    string        `json:"policy,omitempty"` // file; "" is the built-in one
+	Learn     Learn         `json:"learn"`
 	Remote    *Remote       `json:"remote,omitempty"`
 	Drain     time.Duration `json:"drain"` // how long running requests may take to end at shutdown
 	Log       Log           `json:"log"`
@@ -125,6 +126,11 @@ type Cache struct {
 	Fresh    time.Duration `json:"fresh"`
 	Stale    time.Duration `json:"stale"`
 	MaxBytes Bytes         `json:"max_bytes"`
+}
+
+// Learn says what is found out about answers after they were given.
+type Learn struct {
+	Disabled bool `json:"disabled"` // nothing is: no verdict is kept
 }
 
 // Remote is where policies may come from; without Root from nowhere.

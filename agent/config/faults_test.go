@@ -32,7 +32,7 @@ func TestFaults(t *testing.T) {
 	f("cache: {lifetime: 1h}", "1:9: cache.lifetime: unknown key; known are fresh, stale, max_bytes")
 	f("drain: 1s\nstate: /a\ndrain: 2s\n", "3:1: drain: is there twice, first in line 1")
 	f("state:\nlocal: ~\n", "1:1: state: has no value; give it one or remove it", "2:1: local: has no value; give it one or remove it")
-	f("\"a\\eb\": 1", `1:1: "a\x1bb": unknown key; known are listen, state, local, cloud, services, callers, strangers, cache, policy, remote, drain, log`)
+	f("\"a\\eb\": 1", `1:1: "a\x1bb": unknown key; known are listen, state, local, cloud, services, callers, strangers, cache, policy, learn, remote, drain, log`)
 	// types
 	f("state: 3", "1:1: state: must be text, not a number; put it in quotes")
 	f("state: [a]", "1:1: state: must be text, not a list")

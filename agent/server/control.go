@@ -94,10 +94,14 @@ func (s *Server) decision(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	writeError(w, &openai.Error{
-		Status: http.StatusNotFound, Type: "invalid_request_error", Code: "decision_not_found", Param: "id",
+	writeError(w, decisionNotFound("id"))
+}
+
+func decisionNotFound(param string) *openai.Error {
+	return &openai.Error{
+		Status: http.StatusNotFound, Type: "invalid_request_error", Code: "decision_not_found", Param: param,
 		Message: "There is no decision with this id; it may have been dropped by age.",
-	})
+	}
 }
 
 func storeError() *openai.Error {

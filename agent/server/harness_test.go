@@ -20,6 +20,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/learn"
 	"nearside/agent/openai"
 	"nearside/agent/server"
 	"nearside/agent/server/callers"
@@ -112,6 +113,7 @@ type world struct {
 	rules        *callers.Rules // nil: everybody may do everything
 	limits       server.Limits
 	device       server.Device
+	learner      *learn.Learner
 	log          slog.Handler // nil is nowhere
 }
 
@@ -160,7 +162,7 @@ func (w world) server() *server.Server {
 		Models: func() []server.Model {
 			return []server.Model{{ID: "auto", Object: "model"}, {ID: "local/small", Object: "model"}}
 		},
-		History: func() server.History { return w.history }, Device: w.device,
+		History: func() server.History { return w.history }, Device: w.device, Learner: w.learner,
 		Doors:   server.Doors{Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins},
 		Pending: w.pending, Callers: book, Limits: w.limits, Log: slog.New(w.log),
 	})

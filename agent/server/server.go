@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nearside/agent"
+	"nearside/agent/learn"
 	"nearside/agent/server/callers"
 	"nearside/agent/server/feed"
 	"nearside/agent/server/listen"
@@ -64,6 +65,7 @@ type Options struct {
 	Device  Device         // for /v1/device/signals; nil is 501
 	Doors   Doors          // whom it opens to at first, see [Server.Open]
 	Metrics http.Handler   // for GET /metrics; nil is 501
+	Learner *learn.Learner // for POST /v1/feedback; nil is 501
 	Callers *callers.Book  // who may call; nil is everybody
 	Limits  Limits
 	Watch   Watch         // for GET /v1/events and /v1/logs
@@ -166,6 +168,11 @@ func (s *Server) routes() http.Handler {
 		control("GET "+signalsPath, callers.Control, s.signals)
 		control("PUT "+signalsPath, callers.Control, s.push)
 	}
+	if s.opts.Learner == nil {
+		control(feedbackPath, callers.Known, notBuilt)
+	} else {
+		control("POST "+feedbackPath, callers.Known, s.feedback)
+	}
 	control("GET /v1/events", callers.Control, s.events)
 	control("GET /v1/logs", callers.Control, s.logs)
 	control("GET /v1/logs/level", callers.Control, s.logLevel)
@@ -214,11 +221,11 @@ func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {
 // unbuilt are routes whose names are settled and whose code is not there yet.
 var unbuilt = []string{
 	"/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
-	"/v1/messages", "/v1/flows/", "/v1/feedback",
+	"/v1/messages", "/v1/flows/",
 }
 
 // known are the paths with the methods each takes, to answer 405 rightly.
 var known = map[string]string{
 	"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
-	signalsPath: "GET, PUT", "/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/v1/events": "GET", "/v1/logs": "GET", "/v1/logs/level": "GET, PUT", "/healthz": "GET", "/readyz": "GET",
+	signalsPath: "GET, PUT", feedbackPath: "POST", "/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/v1/events": "GET", "/v1/logs": "GET", "/v1/logs/level": "GET, PUT", "/healthz": "GET", "/readyz": "GET",
 }

@@ -131,6 +131,13 @@ func (b *Book) Admit(r *http.Request, need string) (Pass, error) {
 	return b.ask(p, c)
 }
 
+// May tells whether [Book.Admit] would let the request have what it needs. It
+// counts nothing.
+func (b *Book) May(r *http.Request, need string) bool {
+	c, err := b.page.Load().find(r, LineOf(r), need)
+	return err == nil && c.may(need)
+}
+
 // ask takes one of the places of asks in flight.
 func (b *Book) ask(p *page, c *caller) (Pass, error) {
 	pass := Pass{b, c.tally}

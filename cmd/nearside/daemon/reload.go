@@ -106,7 +106,7 @@ func swapped(old, fresh *config.Config) *config.Config {
 	next.Listen.Token, next.Listen.Asks = fresh.Listen.Token, fresh.Listen.Asks
 	next.Callers, next.Strangers = fresh.Callers, fresh.Strangers
 	next.Cache.Fresh, next.Cache.Stale = fresh.Cache.Fresh, fresh.Cache.Stale
-	next.Cloud, next.Services, next.Policy = fresh.Cloud, fresh.Services, fresh.Policy
+	next.Cloud, next.Services, next.Policy, next.Learn = fresh.Cloud, fresh.Services, fresh.Policy, fresh.Learn
 	next.Log.Level = fresh.Log.Level
 	if len(next.Validate()) > 0 { // the address is still the old one, and what makes that safe stays with it
 		next.Listen.Token, next.Listen.Hosts = old.Listen.Token, old.Listen.Hosts
@@ -119,6 +119,7 @@ func swapped(old, fresh *config.Config) *config.Config {
 func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]cloud.Key) []string {
 	touched := d.cloud.Reload(cloudTargets(cfg), keys)
 	d.agent.Swap(d.settings(cfg, p))
+	d.learner.Swap(learnSettings(cfg))
 	d.face.Open(doors(cfg))
 	d.meter.SetCallers(names(cfg))
 	d.store.keepAnswers(cfg.Cache.Stale)

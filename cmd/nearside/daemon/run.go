@@ -18,6 +18,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/learn"
 	"nearside/agent/server"
 	"nearside/agent/server/feed"
 	"nearside/agent/server/metrics"
@@ -35,6 +36,7 @@ type daemon struct {
 	local    *local.Local
 	cloud    *cloud.Pool
 	store    *lateStore
+	learner  *learn.Learner
 	face     *server.Server
 	access   *access
 	meter    *metrics.Meter
@@ -107,9 +109,10 @@ func Run(ctx context.Context, o Options) error {
 		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.observer,
 		Signals: d.signals, Now: o.Now,
 	}, d.settings(cfg, o.Policy))
+	d.learner = learn.New(learn.Parts{Shelf: d.labelShelf, History: d.learnHistory}, learnSettings(cfg))
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
-		Reload: d.reload, Device: d, Metrics: d.meter, Watch: d.Watch, Doors: doors(cfg), Callers: door.book, Log: log,
+		Reload: d.reload, Device: d, Metrics: d.meter, Learner: d.learner, Watch: d.Watch, Doors: doors(cfg), Callers: door.book, Log: log,
 		Limits: server.Limits{Bodies: bodies(heap)},
 	})
 

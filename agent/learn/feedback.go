@@ -1,0 +1,109 @@
+package learn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"nearside/agent"
+)
+
+// Why a verdict is not taken.
+var (
+	ErrDecision = errors.New("there is no decision with this id")
+	ErrNoAnswer = errors.New("this decision ended without an answer, so there is nothing to judge")
+)
+
+// Verdict is what a caller says of an answer.
+type Verdict struct {
+	Decision string
+	Good     bool
+	Caller   string // who says it; "" may judge the answers of all callers
+}
+
+// Taken is what became of a verdict.
+type Taken struct {
+	Decision string `json:"decision"`
+	Verdict  string `json:"verdict"`  // good, bad
+	Target   string `json:"target"`   // who made the answer that was judged
+	Kept     bool   `json:"kept"`     // false where learning is off
+	Replaced bool   `json:"replaced"` // an earlier verdict on the same answer
+}
+
+// Feedback takes a verdict: once it has returned without an error, the verdict
+// outlasts a crash. A later one on the same decision takes its place. Callers
+// other than "" judge the answers they were given; those of others are not
+// there for them.
+func (l *Learner) Feedback(ctx context.Context, v Verdict) (*Taken, error) {
+	r, err := l.decision(ctx, v.Decision)
+	if err != nil {
+		return nil, err
+	}
+	if v.Caller != "" && v.Caller != r.Caller {
+		return nil, ErrDecision
+	}
+	if r.Outcome.Target == "" || r.Outcome.Status != 200 {
+		return nil, ErrNoAnswer
+	}
+	taken := &Taken{Decision: v.Decision, Verdict: "bad", Target: r.Outcome.Target}
+	if v.Good {
+		taken.Verdict = "good"
+	}
+	if l.settings.Load().Off {
+		return taken, nil
+	}
+	n, err := l.put(ctx, judged(r, v.Good))
+	if err != nil {
+		return nil, err
+	}
+	taken.Kept, taken.Replaced = true, n > 0
+	return taken, nil
+}
+
+// decision reads a record.
+func (l *Learner) decision(ctx context.Context, id string) (*agent.Record, error) {
+	h := l.parts.History()
+	if h == nil {
+		return nil, fmt.Errorf("%w: the store is not open yet", ErrKept)
+	}
+	text, ok, err := h.Decision(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: read decision", ErrKept)
+	}
+	var r agent.Record
+	if !ok || json.Unmarshal(text, &r) != nil {
+		return nil, ErrDecision
+	}
+	return &r, nil
+}
+
+// put keeps labels and counts those replaced.
+func (l *Learner) put(ctx context.Context, labels ...Label) (int, error) {
+	shelf := l.parts.Shelf()
+	if shelf == nil {
+		return 0, fmt.Errorf("%w: the store is not open yet", ErrKept)
+	}
+	n, err := shelf.Put(ctx, labels)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrKept, err)
+	}
+	return n, nil
+}
+
+// judged is the label of a caller's verdict. Callers judge what they like, so
+// its propensity is not known, and taken as 1. Only where the device made the
+// answer is the confidence of the record that of the answer.
+func judged(r *agent.Record, good bool) Label {
+	label := Label{
+		Decision: r.ID, Source: FromFeedback, At: r.Time, Target: r.Outcome.Target, Task: r.Task, Propensity: 1, Weight: 1,
+	}
+	if good {
+		label.Good = 1
+	}
+	if strings.HasPrefix(r.Outcome.Target, "local/") {
+		label.Score = r.Outcome.Confidence
+	}
+	return label
+}
