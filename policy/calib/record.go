@@ -9,7 +9,7 @@ import (
 // Label is one answer of a model that was judged.
 type Label struct {
 	Task   string  // class of the question
-	Score  float64 // how sure the model seemed; any finite scale that rises
+	Score  float64 // how sure the model seemed; any scale that rises, within MaxScore
 	Good   float64 // 1 the answer was good, 0 it was not, or between
 	Gain   float64 // Good of the cloud's answer less Good, -1 to 1; NaN is not known
 	Weight float64 // one over the chance that it was judged; 0 counts as 1

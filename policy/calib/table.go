@@ -12,6 +12,7 @@ const (
 	MaxBins  = 256 // of one class
 	MaxTasks = 64  // classes that have bins of their own; labels of others are only pooled
 	MaxName  = 128 // bytes of a name
+	MaxScore = 1e9 // size of a score
 )
 
 // trust is after how many labels of its own a class counts as much as all
@@ -61,8 +62,8 @@ func (l Label) check() error {
 	switch {
 	case len(l.Task) > MaxName:
 		return fmt.Errorf("task has %d bytes: at most %d", len(l.Task), MaxName)
-	case math.IsNaN(l.Score) || math.IsInf(l.Score, 0):
-		return fmt.Errorf("score is %v: it must be a number", l.Score)
+	case !(math.Abs(l.Score) <= MaxScore):
+		return fmt.Errorf("score is %v: it must be -%g to %g", l.Score, MaxScore, MaxScore)
 	case !(l.Good >= 0 && l.Good <= 1):
 		return fmt.Errorf("good is %v: it must be 0 to 1", l.Good)
 	case l.Gain < -1 || l.Gain > 1:
