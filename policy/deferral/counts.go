@@ -60,13 +60,13 @@ func lettered(line string) (choice string, ok bool) {
 }
 
 // counts are numbers about a text, each of the size of one.
-func counts(text string) []float64 {
+func counts(text string) [counted]float64 {
 	s := look(text)
 	ask := math.Log1p(float64(len(s.stem)))
 	size, spread := s.lengths()
 	numbered, sweeping := s.kinds()
 	per := 20 / math.Max(1, s.length)
-	out := []float64{
+	out := [counted]float64{
 		(math.Log1p(s.length) - 5.5) / 0.8, (ask - 4.8) / 0.9,
 		math.Log1p(s.digits) - 1, s.digits * per / 2, math.Log1p(s.signs) - 0.5, s.upper*per - 0.6, s.punct*per - 0.6,
 		math.Log1p(s.lines) - 1.7, math.Log1p(s.quotes) - 0.5,

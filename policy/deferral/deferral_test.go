@@ -105,6 +105,9 @@ func TestFitRefuses(t *testing.T) {
 		{bad(deferral.Label{Gain: math.NaN()}), "label 0: gain is NaN"},
 		{bad(deferral.Label{Weight: -1}), "label 0: weight is -1"},
 		{bad(deferral.Label{Weight: math.NaN()}), "label 0: weight is NaN"},
+		{bad(deferral.Label{Sketch: []byte{1, 2}}), "label 0: sketch has 2 bytes"},
+		{bad(deferral.Label{Sketch: append(make([]byte, 20), 9, 0)}), "label 0: sketch is cut"},
+		{bad(deferral.Label{Sketch: append(make([]byte, 20), 1, 0, 7, 7, 0)}), "label 0: sketch has a bucket with count 0"},
 	} {
 		if _, err := deferral.Fit(c.labels); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %s", err, c.want)

@@ -1,6 +1,7 @@
 package deferral
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 )
@@ -20,6 +21,7 @@ const (
 // good, -1 when only the device's was, 0 when there was nothing to choose.
 type Label struct {
 	Text   string
+	Sketch Sketch  // in place of the text, where only that was kept
 	Gain   float64 // -1 to 1
 	Weight float64 // one over the chance that the label was taken; 0 counts as 1
 }
@@ -27,55 +29,110 @@ type Label struct {
 // Model foretells gains. It does not change; any number of goroutines may
 // read it.
 type Model struct {
-	weights   []float64
+	weights   []float32
+	rare      []float32
+	seen      []uint16 // labels that have each bucket
 	intercept float64
 	labels    int
 }
 
-// Fit learns from labels. It refuses fewer than
-// [MinLabels] or more than [MaxLabels], and numbers out of bounds by the index
-// of the label.
+// Fit learns from labels. It refuses fewer than [MinLabels] or more than
+// [MaxLabels], and what is out of bounds by the index of the label.
 func Fit(labels []Label) (*Model, error) {
 	if len(labels) < MinLabels || len(labels) > MaxLabels {
 		return nil, fmt.Errorf("fit deferral: %d labels: it must be %d to %d", len(labels), MinLabels, MaxLabels)
 	}
-	p := problem{lambda: strength}
-	total := 0.0
+	m := &Model{seen: make([]uint16, buckets), labels: len(labels)}
+	sketches := make([]Sketch, len(labels))
 	for i, l := range labels {
-		w, err := l.weight()
-		if err != nil {
+		if err := l.check(); err != nil {
 			return nil, fmt.Errorf("fit deferral: label %d: %w", i, err)
 		}
-		p.rows = append(p.rows, features(l.Text))
+		sketches[i] = l.sketch()
+		m.see(sketches[i])
+	}
+	m.rare = rarity(m.seen, m.labels)
+	p := problemOf(labels)
+	for _, s := range sketches {
+		p.rows = append(p.rows, s.features(m.rare))
+	}
+	w, b := p.solve()
+	m.intercept = b
+	for _, v := range w {
+		m.weights = append(m.weights, float32(v))
+	}
+	return m, nil
+}
+
+// problemOf is the regression on the labels, without its rows.
+func problemOf(labels []Label) *problem {
+	p := &problem{lambda: strength}
+	total := 0.0
+	for _, l := range labels {
 		p.y = append(p.y, l.Gain)
-		p.weight = append(p.weight, w)
-		total += w
+		p.weight = append(p.weight, l.weight())
+		total += l.weight()
 	}
 	for i := range p.weight {
 		p.weight[i] *= float64(len(labels)) / total
 	}
-	w, b := p.solve()
-	return &Model{weights: w, intercept: b, labels: len(labels)}, nil
+	return p
 }
 
-// weight is how much the label counts, or why it cannot be used.
-func (l Label) weight() (float64, error) {
+// see counts the buckets of one label: of its words, and of its pairs.
+func (m *Model) see(s Sketch) {
+	for i := counted + 2; i < len(s); i += entry {
+		m.seen[binary.LittleEndian.Uint16(s[i:])]++
+	}
+}
+
+// rarity is how much a bucket weighs by the share of labels it is in: the root
+// of the usual logarithm, and little where it is in nearly all. What no label
+// has cannot be judged and weighs nothing.
+func rarity(seen []uint16, labels int) []float32 {
+	out := make([]float32, len(seen))
+	for i, n := range seen {
+		if n > 0 {
+			out[i] = float32(math.Sqrt(math.Max(0.05, math.Log(float64(labels+1)/float64(n)))))
+		}
+	}
+	return out
+}
+
+func (l Label) sketch() Sketch {
+	if l.Sketch != nil {
+		return l.Sketch
+	}
+	return SketchOf(l.Text)
+}
+
+// weight is how much the label counts.
+func (l Label) weight() float64 {
+	if l.Weight == 0 {
+		return 1
+	}
+	return l.Weight
+}
+
+// check tells why a label cannot be used.
+func (l Label) check() error {
 	switch {
 	case !(l.Gain >= -1 && l.Gain <= 1):
-		return 0, fmt.Errorf("gain is %v: it must be -1 to 1", l.Gain)
-	case l.Weight == 0:
-		return 1, nil
-	case !(l.Weight > 0 && l.Weight <= 1e6):
-		return 0, fmt.Errorf("weight is %v: it must be above 0 and at most 1e6", l.Weight)
+		return fmt.Errorf("gain is %v: it must be -1 to 1", l.Gain)
+	case !(l.Weight >= 0 && l.Weight <= 1e6):
+		return fmt.Errorf("weight is %v: it must be 0 to 1e6", l.Weight)
+	case l.Sketch != nil:
+		return l.Sketch.check()
 	}
-	return l.Weight, nil
+	return nil
 }
 
 // Gain is what sending the text to the cloud is expected to gain, -1 to 1: the
 // chance that only the cloud answers well less the chance that only the device
 // does.
 func (m *Model) Gain(text string) float64 {
-	return math.Max(-1, math.Min(1, m.intercept+dot(features(text), m.weights)))
+	x := SketchOf(text).features(m.rare)
+	return math.Max(-1, math.Min(1, m.intercept+dot(x, m.weights)))
 }
 
 // Labels is how many labels the model was fitted from.

@@ -86,3 +86,12 @@ func inner(a, b []float64) float64 {
 }
 
 func square(v []float64) float64 { return inner(v, v) }
+
+// dot is the product of a text's features with weights.
+func dot[T float32 | float64](x []feature, w []T) float64 {
+	sum := 0.0
+	for _, f := range x {
+		sum += f.v * float64(w[f.at])
+	}
+	return sum
+}
