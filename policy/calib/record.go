@@ -39,7 +39,7 @@ type Bin struct {
 // add takes in the labels of another bin.
 func (b *Bin) add(c Bin) {
 	b.Low = min(b.Low, c.Low)
-	b.Score = (b.Score*b.Weight + c.Score*c.Weight) / (b.Weight + c.Weight)
+	b.Score += (c.Score - b.Score) * c.Weight / (b.Weight + c.Weight) // equal scores stay what they are
 	b.Labels += c.Labels
 	b.Weight += c.Weight
 	b.Squares += c.Squares

@@ -160,3 +160,11 @@ func (t *Table) Bound(score float64) float64 {
 	}
 	return near.lower()
 }
+
+// Labels is how many labels a class has of its own, or all have for "".
+func (t *Table) Labels(task string) int {
+	if task == "" {
+		return t.pooled.labels
+	}
+	return t.tasks[task].labels
+}
