@@ -1,10 +1,13 @@
 package daemon
 
 import (
+	"context"
 	"log/slog"
 	"math"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 
 	"nearside/agent/server"
 	"nearside/local/sense"
@@ -37,6 +40,43 @@ func boundMemory(log *slog.Logger) (heap int64) {
 	debug.SetMemoryLimit(min(heap, ample))
 	log.Info("memory is bound by the control group", "bytes", limit, "heap", heap)
 	return heap
+}
+
+// roomy is how large the heap may be before it is collected, however little of
+// it is live: a small one that is collected whenever it doubles is collected
+// twenty times a second under load, and its pages go to the kernel and back.
+const roomy = 22 << 20
+
+// pace has the heap collected when it is roomy, or, as by default, when it is
+// twice what is live, if that is more. It looks after every collection, and
+// stops when ctx ends. Where $GOGC is set, that counts.
+func pace(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	percent := 100
+	var after func(*[16]byte)
+	after = func(mark *[16]byte) {
+		if ctx.Err() != nil {
+			debug.SetGCPercent(100)
+			return
+		}
+		metrics.Read(live)
+		// Setting it stops the world for a moment: only for what makes a difference.
+		if want := growth(live[0].Value.Uint64()); want < percent || want > percent+percent/4 {
+			percent = want
+			debug.SetGCPercent(want)
+		}
+		runtime.SetFinalizer(mark, after)
+	}
+	runtime.SetFinalizer(new([16]byte), after)
+}
+
+// growth is how much a heap of which so much is live may grow, in percent.
+func growth(live uint64) int {
+	live = max(live, roomy/8)
+	return int(max(100*roomy/live, 200) - 100)
 }
 
 // heapLimit is what the garbage collector keeps to, 0 for no bound.

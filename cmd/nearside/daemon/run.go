@@ -71,6 +71,9 @@ type Options struct {
 func Run(ctx context.Context, o Options) error {
 	cfg, log := o.Config, o.Log
 	heap := boundMemory(log)
+	if heap == 0 {
+		pace(ctx)
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"context"
+	"runtime"
+	"runtime/metrics"
+	"testing"
+)
+
+// TestGrowth: a heap is collected at 22 MiB, or at twice what is live.
+func TestGrowth(t *testing.T) {
+	for live, want := range map[uint64]uint64{0: roomy, 4 << 20: roomy, 10 << 20: roomy, 11 << 20: roomy, 12 << 20: 24 << 20, 100 << 20: 200 << 20} {
+		floor := max(live, roomy/8)
+		got := floor + floor*uint64(growth(live))/100
+		if diff := int64(got) - int64(want); diff > int64(floor/50) || diff < -int64(floor/50) {
+			t.Errorf("%d live: collected at %d, want about %d", live, got, want)
+		}
+	}
+}
+
+// TestPace: it follows what is live, and leaves the default behind it.
+func TestPace(t *testing.T) {
+	t.Setenv("GOGC", "")
+	percent := func() int {
+		gogc := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+		metrics.Read(gogc)
+		return int(gogc[0].Value.Uint64())
+	}
+	until := func(what string, ok func(int) bool) {
+		t.Helper()
+		for range 200 {
+			runtime.GC() // each makes the finalizer run, on another goroutine
+			if ok(percent()) {
+				return
+			}
+		}
+		t.Errorf("%s: still %d %%", what, percent())
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	pace(ctx)
+	until("little is live", func(p int) bool { return p > 150 })
+	ballast := make([]byte, 64<<20)
+	until("much is live", func(p int) bool { return p == 100 })
+	runtime.KeepAlive(ballast)
+	ballast = nil
+	until("little again", func(p int) bool { return p > 150 })
+	stop()
+	until("after the end", func(p int) bool { return p == 100 })
+}
