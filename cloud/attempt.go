@@ -55,12 +55,13 @@ func (p *Pool) attempt(ctx context.Context, m *member, call openai.Call, limit t
 	}
 	call.Tried(openai.Attempt{Target: m.Name, Start: start, Took: took, Result: outcome(err), Err: err})
 	if err != nil || reply.Stream == nil {
+		m.figures.Counted(call.Request, reply)
 		m.figures.Done()
 		return reply, err
 	}
 	over := sync.OnceFunc(m.figures.Done)
 	context.AfterFunc(ctx, over) // one that lost a race is never closed
-	reply.Stream.OnClose(func() { m.ended(reply.Stream); over() })
+	reply.Stream.OnClose(func() { m.ended(reply.Stream); m.figures.Counted(call.Request, reply); over() })
 	return reply, nil
 }
 

@@ -134,9 +134,14 @@ func (t *target) ask(ctx context.Context, call openai.Call, end time.Time) (*ope
 	}
 	if reply.Stream == nil {
 		finish()
+		t.figures.Counted(call.Request, reply)
 		return reply, nil
 	}
-	reply.Stream.OnClose(func() { way.doubt(reply.Stream.Fault()); finish() })
+	reply.Stream.OnClose(func() {
+		way.doubt(reply.Stream.Fault())
+		finish()
+		t.figures.Counted(call.Request, reply)
+	})
 	if !late.Stop() {
 		reply.Close()
 		return nil, openai.ErrTimeout

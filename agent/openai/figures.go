@@ -20,6 +20,7 @@ type Figures struct {
 	took     latest[time.Duration]
 	sorted   []time.Duration // took, shortest first
 	ended    latest[ending]
+	tokens   perToken
 	calls    int64
 	inFlight int
 }
@@ -61,6 +62,8 @@ type Summary struct {
 	ErrorRate *float64       // of the latest calls within half a minute, 0 to 1
 	InFlight  int
 	Calls     int64
+
+	BytesPerToken *float64 // of prompts, as the target counts them, 1 to 8; from five on
 }
 
 // Begin counts a call that starts; Began and Done, or End, follow.
@@ -112,7 +115,7 @@ func (f *Figures) note(took time.Duration) {
 func (f *Figures) Summary() Summary {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := Summary{InFlight: f.inFlight, Calls: f.calls, ErrorRate: f.errorRate(time.Now())}
+	s := Summary{InFlight: f.inFlight, Calls: f.calls, ErrorRate: f.errorRate(time.Now()), BytesPerToken: f.tokens.figure()}
 	if n := len(f.sorted); n > 0 {
 		p50, p95 := f.sorted[n/2], f.p95()
 		s.P50, s.P95 = &p50, &p95

@@ -47,6 +47,8 @@ type TargetStatus struct {
 	ErrorRate *float64 `json:"error_rate"`
 	InFlight  int      `json:"in_flight"`
 	Calls     int64    `json:"calls"`
+
+	BytesPerToken *float64 `json:"bytes_per_token"` // of prompts, from what its replies say
 }
 
 // Latency is of good calls, in milliseconds.

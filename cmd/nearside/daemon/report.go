@@ -56,7 +56,7 @@ func kind(t cloud.Target) string {
 // measured is the target with the figures of its latest calls.
 func measured(t server.TargetStatus, f openai.Summary) server.TargetStatus {
 	t.LatencyMS = server.Latency{P50: millis(f.P50), P95: millis(f.P95)}
-	t.ErrorRate, t.InFlight, t.Calls = f.ErrorRate, f.InFlight, f.Calls
+	t.ErrorRate, t.InFlight, t.Calls, t.BytesPerToken = f.ErrorRate, f.InFlight, f.Calls, f.BytesPerToken
 	return t
 }
 
