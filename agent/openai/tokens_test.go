@@ -48,6 +48,17 @@ func TestBytesPerToken(t *testing.T) {
 	if got := *figures.Summary().BytesPerToken; got > 2.05 {
 		t.Errorf("after 50 that say 4 and 50 that say 2: %v", got)
 	}
+	figures = openai.Figures{}
+	for range 5 {
+		s, err := openai.Replay([]byte(`{"choices":[{"index":0,"message":{"content":"yes"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1009,"completion_tokens":1}}`), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		figures.Counted(text, &openai.Reply{Stream: s, Answer: s.Answer})
+	}
+	if got := figures.Summary().BytesPerToken; got == nil || *got > 2.05 {
+		t.Errorf("of streams: %v, want 2", got)
+	}
 	figures.Counted(text, nil)
 	figures.Counted(text, &openai.Reply{})
 }

@@ -156,7 +156,7 @@ func (f *explainFlags) under(c *cobra.Command, g *globals, e *agent.Explanation)
 		return &exitError{exitUsage, err}
 	}
 	if f.deadline == 0 && e.Recorded == nil {
-		e.Ask.DeadlineMS = doc.Limits.DeadlineMS
+		e.Ask.DeadlineMS = doc.Deadline(e.Ask.Service)
 	}
 	other := e.Under(&agent.Policy{Doc: doc, Digest: digest, Source: f.policy})
 	if g.json {

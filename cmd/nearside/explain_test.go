@@ -51,7 +51,7 @@ func TestExplain(t *testing.T) {
 	f(0, []string{"1. cloud", "policy 0@"}, "--policy", filepath.Join(h.dir, "other.yaml"), "hello")
 	h.write("bad.yaml", "version: one")
 	f(2, []string{"bad.yaml"}, "--policy", filepath.Join(h.dir, "bad.yaml"), "hello")
-	f(0, []string{"battery_pct       number  %", "network           text    -", "task              text    -       math "}, "--fields", "what is 12 * 12?")
+	f(0, []string{"battery_pct ", "network ", " math ", " % ", "class of the question"}, "--fields", "what is 12 * 12?")
 	h.explainsInJSON(t, f(0, nil, "--json", "--set", "network=offline", "hello"))
 }
 
