@@ -26,7 +26,7 @@ func loadPolicy(cfg *config.Config) (*agent.Policy, error) {
 
 func policyCmd(g *globals) *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Show, check, try and compare policies"}
-	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g))
+	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyReplayCmd(g))
 	return c
 }
 

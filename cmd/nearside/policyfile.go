@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,11 +37,7 @@ func (f *policyFlags) load(g *globals) (*agent.Policy, error) {
 	case f.file != "" && f.profile != "":
 		return nil, usage("give --policy or --profile, not both")
 	case f.file != "":
-		doc, digest, err := config.LoadPolicy(f.file)
-		if err != nil {
-			return nil, &exitError{exitUsage, err}
-		}
-		return &agent.Policy{Doc: doc, Digest: digest, Source: f.file}, nil
+		return policyNamed(f.file)
 	case f.profile != "":
 		return profile(f.profile)
 	}
@@ -54,6 +51,21 @@ func (f *policyFlags) load(g *globals) (*agent.Policy, error) {
 	}
 	return p, nil
 }
+
+// policyNamed is the policy of a file, or profile:NAME.
+func policyNamed(name string) (*agent.Policy, error) {
+	if p, ok := profileNamed(name); ok {
+		return profile(p)
+	}
+	doc, digest, err := config.LoadPolicy(name)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return &agent.Policy{Doc: doc, Digest: digest, Source: name}, nil
+}
+
+// profileNamed reads profile:NAME.
+func profileNamed(text string) (name string, ok bool) { return strings.CutPrefix(text, "profile:") }
 
 // profile is a policy that is built in.
 func profile(name string) (*agent.Policy, error) {

@@ -1,7 +1,6 @@
 package cases
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,27 +62,6 @@ func (f *File) Run(doc *policy.Document) []Result {
 	return results
 }
 
-// Main is the step a plan begins with, the cache aside.
-func Main(p *policy.Plan) *policy.Step {
-	i := 0
-	for p.Steps[i].Kind == policy.StepCache {
-		i++ // the last step is no look into the cache
-	}
-	return &p.Steps[i]
-}
-
-// Route names what the step is in terms of a reply.
-func Route(s *policy.Step) string {
-	if s.Kind == policy.StepRefuse {
-		return "none"
-	}
-	return s.Kind
-}
-
-// Reason is what a reply of the plan's first step after the cache would give
-// as its reason.
-func Reason(p *policy.Plan) string { return cmp.Or(p.Reason, Main(p).Reason) }
-
 func (w *Want) faults(p *policy.Plan) []Fault {
 	var all []Fault
 	is := func(field, got, want string) {
@@ -91,13 +69,13 @@ func (w *Want) faults(p *policy.Plan) []Fault {
 			all = append(all, Fault{field, got, want})
 		}
 	}
-	main := Main(p)
-	is("route", Route(main), w.Route)
+	main := p.Main()
+	is("route", main.Route(), w.Route)
 	is("first", p.Steps[0].Kind, w.First)
 	is("steps", list(kinds(p)), list(w.Steps))
 	is("target", main.Target, w.Target)
 	is("targets", list(asked(p)), list(w.Targets))
-	is("reason", Reason(p), w.Reason)
+	is("reason", p.MainReason(), w.Reason)
 	is("refusal", p.Steps[len(p.Steps)-1].Reason, w.Refusal)
 	is("commit", main.Commit, w.Commit)
 	if w.BudgetMS != nil {

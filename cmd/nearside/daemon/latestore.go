@@ -160,8 +160,10 @@ func (l *lateStore) ledger() local.Ledger {
 	return nil
 }
 
+// history is where decisions are read back. It waits for the store, so that a
+// daemon that has just started does not seem to have none.
 func (d *daemon) history() server.History {
-	if s := d.store.store.Load(); s != nil {
+	if s := d.store.wait(context.Background()); s != nil {
 		return s
 	}
 	return nil
