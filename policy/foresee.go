@@ -39,7 +39,7 @@ type Foresight struct {
 func Foresee(d *Document, a *Ask, s *Signals, target string) (Foresight, bool) {
 	for i := range s.Targets {
 		if t := &s.Targets[i]; t.Name == target {
-			return foresee(&chooser{doc: d, ask: a, sig: s, metered: s.metered()}, t), true
+			return foresee(&chooser{doc: d, ask: a, sig: s, metered: s.Metered()}, t), true
 		}
 	}
 	return Foresight{}, false
@@ -47,11 +47,11 @@ func Foresee(d *Document, a *Ask, s *Signals, target string) (Foresight, bool) {
 
 func foresee(c *chooser, t *Target) Foresight {
 	f := Foresight{Quality: c.expect(t), Fails: known(t.ErrorRate, assumedErrors), MS: known(t.P50MS, c.assumed())}
-	if !t.local() {
+	if !t.Local() {
 		f.CostUSD = c.cost(t)
 	}
-	if c.metered && !t.Near && !t.local() {
-		f.MeteredKB = c.ask.Size.kilobytes()
+	if c.metered && !t.Near && !t.Local() {
+		f.MeteredKB = c.ask.Size.Kilobytes()
 	}
 	return f
 }

@@ -49,12 +49,13 @@ func Implies(a, b *policy.Condition) bool {
 // is false when that could not be found out.
 func Same(a, b *policy.Condition) bool { return Implies(a, b) && Implies(b, a) }
 
-// Fields lists what the condition tests, each once.
+// Fields lists what the condition tests, each once; a window of time tests
+// "time".
 func Fields(c *policy.Condition) []string {
 	var all []string
-	leaves(c, func(l *policy.Condition) {
-		if !slices.Contains(all, l.Field) {
-			all = append(all, l.Field)
+	c.Fields(func(name string) {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
 		}
 	})
 	return all
@@ -71,9 +72,21 @@ func leaves(c *policy.Condition, f func(*policy.Condition)) {
 	if c.Not != nil {
 		leaves(c.Not, f)
 	}
-	if c.Field != "" {
+	if c.Field != "" || c.Time != nil {
 		f(c)
 	}
+}
+
+// tested is what a comparison tests. The two zones of time are as good as two
+// fields, since a device may be anywhere.
+func tested(l *policy.Condition) string {
+	switch {
+	case l.Time == nil:
+		return l.Field
+	case l.Time.Zone == "utc":
+		return "time in UTC"
+	}
+	return "time"
 }
 
 // finder is one search: it gives the fields values, one after the other, for as
@@ -169,10 +182,10 @@ func (f *finder) holds(c *policy.Condition) truth {
 		return f.fold(c.Any, yes)
 	case c.Not != nil:
 		return f.holds(c.Not).not()
-	case c.Field == "":
+	case c.Field == "" && c.Time == nil:
 		return yes
 	}
-	v := f.given[c.Field]
+	v := f.given[tested(c)]
 	if v == nil {
 		return open
 	}

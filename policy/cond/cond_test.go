@@ -61,6 +61,14 @@ func TestTogether(t *testing.T) {
 	f("never", `{"field":"charging","is":true}`, `{"field":"charging","is":false}`)
 	f("charging unknown", "!"+`{"field":"charging","is":true}`, "!"+`{"field":"charging","is":false}`)
 	f("never", "!"+`{"field":"stream","is":true}`, "!"+`{"field":"stream","is":false}`)
+	const night, weekend = `{"time":{"from":"22:00","to":"06:00"}}`, `{"time":{"days":["sat","sun"]}}`
+	f("time=Mon 00:00", night)
+	f("time=Mon 06:00", "!"+night)
+	f("time=Sat 00:00", night, weekend)
+	f("time=Sat 06:00", "!"+night, weekend)
+	f("never", `{"time":{"from":"08:00","to":"12:00"}}`, night)
+	f("never", `{"time":{"from":"08:00","to":"12:00","days":["sat"]}}`, "!"+weekend)
+	f("time=Mon 00:00, time in UTC=Mon 08:00", night, `{"time":{"from":"08:00","to":"12:00","zone":"utc"}}`)
 	f("", `{}`)
 	f("never", "!{}")
 }

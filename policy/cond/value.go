@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"nearside/policy"
 )
@@ -26,6 +27,7 @@ const (
 	text kind = iota
 	number
 	flag
+	moment // minutes since the beginning of a Monday
 )
 
 // another stands for all texts that no condition names.
@@ -40,8 +42,15 @@ func (v Value) String() string {
 		return v.Field + "=" + v.Text
 	case v.kind == flag:
 		return v.Field + "=" + strconv.FormatBool(v.Flag)
+	case v.kind == moment:
+		return v.Field + "=" + v.time().Format("Mon 15:04")
 	}
 	return v.Field + "=" + strconv.FormatFloat(v.Number, 'g', 6, 64)
+}
+
+// time is the moment of a value.
+func (v *Value) time() time.Time {
+	return time.Date(2026, 6, 1, 0, int(v.Number), 0, 0, time.UTC)
 }
 
 // Any is the value in the form that [policy.Signals.Set] takes; nil when it is
@@ -54,6 +63,8 @@ func (v Value) Any() any {
 		return v.Text
 	case v.kind == flag:
 		return v.Flag
+	case v.kind == moment:
+		return v.time()
 	}
 	return v.Number
 }
@@ -76,6 +87,8 @@ func (v *Value) meets(c *policy.Condition) bool {
 		return slices.ContainsFunc(c.In, func(want string) bool { return strings.EqualFold(want, v.Text) })
 	case v.kind == flag:
 		return c.Is != nil && *c.Is == v.Flag
+	case v.kind == moment:
+		return c.Holds(&policy.Ask{}, &policy.Signals{Time: v.time()})
 	}
 	n := v.Number
 	return (c.LT == nil || n < *c.LT) && (c.LE == nil || n <= *c.LE) && (c.GT == nil || n > *c.GT) && (c.GE == nil || n >= *c.GE)
@@ -100,10 +113,11 @@ func fieldsOf(claims []Claim, known bool) []field {
 	tests := map[string][]*policy.Condition{}
 	for _, c := range claims {
 		leaves(c.Condition, func(l *policy.Condition) {
-			if tests[l.Field] == nil {
-				names = append(names, l.Field)
+			name := tested(l)
+			if tests[name] == nil {
+				names = append(names, name)
 			}
-			tests[l.Field] = append(tests[l.Field], l)
+			tests[name] = append(tests[name], l)
 		})
 	}
 	fields := make([]field, len(names))
@@ -122,6 +136,8 @@ func Values(name string, tests []*policy.Condition) []Value {
 	var all []Value
 	switch {
 	case len(tests) == 0:
+	case tests[0].Time != nil:
+		all = moments(name, tests)
 	case len(tests[0].In) > 0:
 		all = texts(name, tests)
 	case tests[0].Is != nil:
@@ -131,6 +147,27 @@ func Values(name string, tests []*policy.Condition) []Value {
 	}
 	if mayBeUnknown(name) {
 		all = append(all, Value{Field: name})
+	}
+	return all
+}
+
+// day is how many minutes it has.
+const day = 24 * 60
+
+// moments are the beginnings of all spans that windows tell apart, of a week.
+func moments(name string, tests []*policy.Condition) []Value {
+	starts := []int{0}
+	for _, t := range tests {
+		from, _ := policy.Clock(t.Time.From)
+		to, _ := policy.Clock(t.Time.To)
+		starts = append(starts, from%day, to%day)
+	}
+	slices.Sort(starts)
+	var all []Value
+	for weekday := range 7 {
+		for _, start := range slices.Compact(slices.Clone(starts)) {
+			all = append(all, Value{Field: name, Known: true, kind: moment, Number: float64(weekday*day + start)})
+		}
 	}
 	return all
 }
@@ -218,7 +255,7 @@ func mayBeUnknown(name string) bool {
 	switch name {
 	case "network":
 		return false
-	case "p_in_scope", "max_cost_usd":
+	case "p_in_scope", "max_cost_usd", "intent", "caller":
 		return true
 	}
 	return slices.Contains(policy.SignalNames(), name)

@@ -134,7 +134,7 @@ func TestSince(t *testing.T) {
 // TestPlanThatWasAltered: a plan that its policy does not make is found.
 func TestPlanThatWasAltered(t *testing.T) {
 	p := builtIn()
-	records := live(t, p, 50)
+	records := live(t, p, 50, 50)
 	records[7] = bytes.Replace(records[7], []byte(`"reason":"`), []byte(`"reason":"x`), 1)
 	r := replay.Run(replay.Options{New: p.Doc, Old: map[string]*policy.Document{p.String(): p.Doc}}, slices.Values(records))
 	if r.Differing != 1 || len(r.Differ) != 1 || !bytes.Contains(records[7], []byte(r.Differ[0])) {
@@ -153,7 +153,7 @@ func TestPlanThatWasAltered(t *testing.T) {
 
 // TestOrderAndWorkers: neither makes another report.
 func TestOrderAndWorkers(t *testing.T) {
-	records := live(t, builtIn(), 500)
+	records := live(t, builtIn(), 500, 500)
 	text := func(workers int) string {
 		r := replay.Run(replay.Options{New: changed(t, cloudy), Workers: workers}, slices.Values(records))
 		b, err := json.Marshal(r)
@@ -190,7 +190,7 @@ func FuzzRead(f *testing.F) {
 // BenchmarkReplay is of 100,000 records.
 func BenchmarkReplay(b *testing.B) {
 	p := builtIn()
-	some := live(b, p, 1000)
+	some := live(b, p, 1000, 1000)
 	size := 0
 	for _, r := range some {
 		size += len(r)

@@ -94,7 +94,7 @@ func (t *tally) take(n int, text []byte) {
 // are in force, those of the same name for as long as its own until says.
 func (t *tally) renewed(s *policy.Signals) *policy.Signals {
 	now := *s
-	now.Held = policy.Hold(t.o.New, s)
+	now.Held, now.HeldSince = policy.Hold(t.o.New, s)
 	return &now
 }
 
