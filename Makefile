@@ -12,7 +12,7 @@ EVAL_DATA ?= ../shared/eval
 
 export CGO_ENABLED = 1
 
-.PHONY: help setup build engine run demo test check arm64 lint unit race clients node-clients system bench eval soak fuzz clean
+.PHONY: help setup build engine run demo test check arm64 lint unit race clients node-clients system bench eval gate soak fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench: setup ## figures of speed and size, as lines `bench NAME VALUE UNIT`
 eval: ## how well it decides on recorded data (EVAL_DATA=FOLDER), as lines `eval NAME VALUE`
 	@test -d "$(EVAL_DATA)" || { echo "there is no recorded data in $(EVAL_DATA); name its folder: make eval EVAL_DATA=FOLDER"; exit 1; }
 	@$(GO) run ./build/eval -data "$(EVAL_DATA)"
+
+gate: ## the built-in gates, trained again from the phrases of this project
+	$(GO) run ./cmd/nearside gate train --seed 1 --data policy/gate/testdata/car.jsonl --out agent/config/gates/car.gate
 
 soak: setup ## an hour of bad days (SOAKTIME), as lines `soak NAME VALUE UNIT`
 	@$(GO) run ./build/soak -for $(or $(SOAKTIME),1h)

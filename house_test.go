@@ -20,9 +20,9 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/cases", "policy/lint", "policy/replay", "policy/whatif"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/cases", "policy/gate", "policy/lint", "policy/replay", "policy/whatif"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/sandbox", "local/sense", "policy", "store"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/gate", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 	"agent/server/callers":    {},
 	"agent/server/listen":     {},
 	"local":                   {"agent/openai", "local/confidence", "local/sandbox"},
+	"local/intent":            {"agent/openai", "policy/gate"},
 	"local/confidence":        {"agent/openai"},
 	"local/sandbox":           {},
 	"agent/server/feed":       {},

@@ -68,6 +68,7 @@ type Settings struct {
 	Keep     Keep
 	Salt     string             // identity of the targets' models: a changed model makes other answers
 	Services map[string]Service // by name; one that is not there has nothing set
+	Gate     Gate               // nil: there is none
 
 	policy string // [Policy.String] of Policy
 }

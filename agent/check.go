@@ -14,7 +14,13 @@ func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
 	if !w.fits(reply) {
 		return false
 	}
-	if step.Kind != policy.StepLocal || w.ask.Service != openai.Chat {
+	switch {
+	case step.Kind != policy.StepLocal:
+		return true
+	case reply.Sure != nil:
+		w.score = reply.Sure
+		return *reply.Sure >= step.Threshold
+	case w.ask.Service != openai.Chat:
 		return true
 	}
 	a := reply.Answer

@@ -36,6 +36,7 @@ func (s *Settings) classify(in Input, signals *policy.Signals) (policy.Ask, erro
 	if err := s.known(r, signals); err != nil {
 		return ask, err
 	}
+	s.scope(r, signals, &ask)
 	return ask, route(&ask, in.Mode, signals)
 }
 

@@ -124,5 +124,6 @@ func (c *Config) unoffered() []Warning {
 // offered tells whether a target or a model has the service.
 func (c *Config) offered(name string) bool {
 	return slices.ContainsFunc(c.Cloud.Targets, func(t Target) bool { return slices.Contains(t.Services.Names, name) }) ||
-		slices.ContainsFunc(c.Local.Models, func(m Model) bool { return slices.Contains(m.Services, name) })
+		slices.ContainsFunc(c.Local.Models, func(m Model) bool { return slices.Contains(m.Services, name) }) ||
+		c.Local.Gate != nil && !c.Local.Disabled && name == GateService
 }

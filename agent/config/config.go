@@ -52,6 +52,7 @@ type Local struct {
 	Disabled bool    `json:"disabled"`
 	Engine   Engine  `json:"engine"`
 	Models   []Model `json:"models,omitempty"`
+	Gate     *Gate   `json:"gate,omitempty"` // tells what a short text asks for; nil: there is none
 }
 
 // Engine is a program with llama-server's flags, or the OpenAI-like server at URL.

@@ -86,6 +86,9 @@ func (c *Config) files() []*string {
 	for i := range c.Local.Models {
 		files = append(files, &c.Local.Models[i].File)
 	}
+	if c.Local.Gate != nil {
+		files = append(files, &c.Local.Gate.File)
+	}
 	files = append(files, program(c.Local.Engine.Command)...)
 	for i := range c.Local.Engine.Reads {
 		files = append(files, &c.Local.Engine.Reads[i])

@@ -29,6 +29,7 @@ func (c *Config) Validate() []policy.Problem {
 	v.listen(&c.Listen)
 	v.check(c.State == "" || filepath.IsAbs(c.State), "state", "must be a path")
 	v.local(&c.Local)
+	v.gate(&c.Local)
 	v.cloud(c.Cloud.Targets)
 	v.apis(c)
 	v.callers(c)

@@ -52,6 +52,7 @@ type Reply struct {
 	Body    []byte   // the plain reply as it goes to the caller; nil for a stream
 	Stream  *Stream  // nil for a plain reply
 	Answer  *Answer  // what was said so far
+	Sure    *float64 // how sure the target says it is, 0 to 1; nil when it says nothing
 }
 
 // Close ends a streamed reply; for a plain one it does nothing.

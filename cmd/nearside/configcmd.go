@@ -42,6 +42,9 @@ func configCheckCmd(g *globals) *cobra.Command {
 			if err := daemon.CheckAccess(c.Context(), cfg); err != nil {
 				warnings = append(warnings, config.Warning{Message: "no daemon can start with this: " + err.Error(), Hint: "correct it, or check it as the user the daemon runs as"})
 			}
+			if err := daemon.CheckGate(cfg); err != nil {
+				warnings = append(warnings, config.Warning{Message: "the daemon will work without its gate: " + err.Error(), Hint: "train it again (nearside gate train), or correct local.gate"})
+			}
 			return g.printCheck(c, configDoc{path, true, p.String(), p.Source, warnings})
 		},
 	}

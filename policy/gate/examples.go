@@ -45,7 +45,7 @@ func Parse(text []byte) (*Data, error) {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
 		return nil, fmt.Errorf("the examples are in UTF-16; write them in UTF-8")
 	}
-	p := parser{first: map[string]int{}}
+	p := parser{Data: Data{Faults: []Fault{}}, first: map[string]int{}}
 	text, p.Marked = bytes.CutPrefix(text, []byte(mark))
 	for line := range bytes.Lines(text) {
 		p.Lines++

@@ -181,8 +181,9 @@ func inflate(packed []byte, n int) ([]byte, error) {
 func (h *header) gate(tables []byte) (*Gate, error) {
 	g := &Gate{
 		intents: h.Intents, scale: h.Scale, bias: h.Bias, judge: h.Judge, about: h.About,
-		rare: (*rarity)(tables), rows: make([]uint16, buckets), weights: make([]int8, h.Rows*len(h.Intents)),
+		rare: new(rarity), rows: make([]uint16, buckets), weights: make([]int8, h.Rows*len(h.Intents)),
 	}
+	copy(g.rare[:], tables) // a slice would keep all tables in memory
 	own, rest := tables[buckets:buckets+buckets/8], tables[buckets+buckets/8:]
 	copy(g.words[:], rest)
 	for i, v := range rest[len(g.words):] {

@@ -41,13 +41,16 @@ const (
 	leastSpread = 1e-3
 )
 
-// newJudge fits a judge to verdicts by Newton's method.
+// newJudge fits a judge to verdicts by Newton's method. What it is to say of a
+// right one is a little less than 1, of a wrong one a little more than 0, the
+// more so the fewer there are (Platt 1999): a few that are all right prove little.
 func newJudge(list []judged) judge {
 	j := spread(list)
+	want := targets(list)
 	for range 30 {
 		var slope [7]float64
 		var bend [7][7]float64
-		total := j.slopes(list, &slope, &bend)
+		total := j.slopes(list, want, &slope, &bend)
 		for i := range j.Weight {
 			slope[i] += ridge * total * j.Weight[i]
 			bend[i][i] += ridge * total
@@ -60,6 +63,17 @@ func newJudge(list []judged) judge {
 		j.Bias -= step[6]
 	}
 	return j
+}
+
+// targets are what a judge should say of a wrong and of a right verdict.
+func targets(list []judged) [2]float64 {
+	rights := 0.0
+	for _, e := range list {
+		if e.right {
+			rights++
+		}
+	}
+	return [2]float64{1 / (float64(len(list)) - rights + 2), (rights + 1) / (rights + 2)}
 }
 
 // spread measures mean and spread of every sign.
@@ -81,12 +95,12 @@ func spread(list []judged) judge {
 }
 
 // slopes adds up gradient and curvature of the loss.
-func (j *judge) slopes(list []judged, slope *[7]float64, bend *[7][7]float64) (total float64) {
+func (j *judge) slopes(list []judged, want [2]float64, slope *[7]float64, bend *[7][7]float64) (total float64) {
 	for _, e := range list {
 		p := j.confidence(e.signs)
-		miss := p
+		miss := p - want[0]
 		if e.right {
-			miss = p - 1
+			miss = p - want[1]
 		}
 		x := [7]float64{6: 1}
 		for i := range e.signs {

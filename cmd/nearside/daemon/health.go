@@ -34,6 +34,7 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 		list.addEngine(t)
 		list.addSandbox(t)
 	}
+	list.addGate(d.gate.Held())
 	far := false
 	for _, t := range d.cloud.Status() {
 		far = far || !t.Near

@@ -10,6 +10,7 @@ import (
 	"nearside/agent/schema"
 	"nearside/agent/server"
 	"nearside/cloud"
+	"nearside/local/intent"
 )
 
 // Load reads the config that serves this daemon and the policy it names, flags
@@ -107,7 +108,7 @@ func swapped(old, fresh *config.Config) *config.Config {
 	next.Callers, next.Strangers = fresh.Callers, fresh.Strangers
 	next.Cache.Fresh, next.Cache.Stale = fresh.Cache.Fresh, fresh.Cache.Stale
 	next.Cloud, next.Services, next.Policy, next.Learn = fresh.Cloud, fresh.Services, fresh.Policy, fresh.Learn
-	next.Log.Level = fresh.Log.Level
+	next.Local.Gate, next.Log.Level = fresh.Local.Gate, fresh.Log.Level
 	if len(next.Validate()) > 0 { // the address is still the old one, and what makes that safe stays with it
 		next.Listen.Token, next.Listen.Hosts = old.Listen.Token, old.Listen.Hosts
 	}
@@ -118,6 +119,7 @@ func swapped(old, fresh *config.Config) *config.Config {
 // touched. Nothing in it can fail: what can is done before.
 func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]cloud.Key) []string {
 	touched := d.cloud.Reload(cloudTargets(cfg), keys)
+	d.holdGate(cfg)
 	d.agent.Swap(d.settings(cfg, p))
 	d.learner.Swap(learnSettings(cfg))
 	d.face.Open(doors(cfg))
@@ -129,7 +131,7 @@ func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]clou
 func (d *daemon) settings(cfg *config.Config, p *agent.Policy) agent.Settings {
 	return agent.Settings{
 		Policy: p, Keep: agent.Keep{Fresh: cfg.Cache.Fresh, Stale: cfg.Cache.Stale},
-		Salt: d.local.Salt() + cloudSalt(cfg.Cloud.Targets), Services: services(cfg),
+		Salt: d.local.Salt() + cloudSalt(cfg.Cloud.Targets), Services: services(cfg), Gate: &d.gate,
 	}
 }
 
@@ -147,6 +149,10 @@ func services(cfg *config.Config) map[string]agent.Service {
 		}
 		s.Request, s.Reply = check(c.RequestSchema), check(c.ReplySchema)
 		all[name] = s
+	}
+	if s := all[intent.Service]; cfg.Local.Gate != nil && s.Request == nil {
+		s.Request = intent.Check
+		all[intent.Service] = s
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	"nearside/agent/server"
 	"nearside/cloud"
 	"nearside/local"
+	"nearside/local/intent"
 	"nearside/store"
 )
 
@@ -29,6 +30,11 @@ func (d *daemon) status() server.Status {
 		s.Targets = append(s.Targets, measured(server.TargetStatus{
 			Name: t.Name, Kind: "local", Services: t.Services, Usable: t.Usable, Why: filled(t.Why),
 		}, t.Summary))
+	}
+	if h := d.gate.Held(); h.Name != "" {
+		s.Targets = append(s.Targets, measured(server.TargetStatus{
+			Name: h.Name, Kind: "gate", Services: []string{intent.Service}, Usable: h.Gate != nil, Why: filled(h.Why),
+		}, d.gate.Summary()))
 	}
 	for _, t := range d.cloud.Status() {
 		if why := cutOff(way); why != "" && !t.Near && t.Usable {

@@ -25,6 +25,7 @@ import (
 	"nearside/cloud"
 	"nearside/cmd/nearside/herald"
 	"nearside/local"
+	"nearside/local/intent"
 	"nearside/local/sense"
 )
 
@@ -34,6 +35,7 @@ type daemon struct {
 	started  time.Time
 	agent    *agent.Agent
 	local    *local.Local
+	gate     intent.Target
 	cloud    *cloud.Pool
 	store    *lateStore
 	learner  *learn.Learner
@@ -102,6 +104,7 @@ func Run(ctx context.Context, o Options) error {
 	near := LocalOptions(cfg)
 	near.Dir, near.Ledger, near.Memory, near.Changed, near.Log = sockets, d.store.ledger, d.freeMemory, d.touch, log
 	d.local = local.New(near)
+	d.holdGate(cfg)
 	d.cloud = cloud.New(cloud.Options{Targets: cloudTargets(cfg), Log: log, Changed: d.touch})
 	link := sense.ReadLink()
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
@@ -109,7 +112,7 @@ func Run(ctx context.Context, o Options) error {
 	d.meter.SetCallers(names(cfg))
 	d.observer = &observer{next: d.meter, log: log, touch: d.touch}
 	d.agent = agent.New(agent.Parts{
-		Local: d.local, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.observer,
+		Local: tiers{&d.gate, d.local}, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.observer,
 		Signals: d.signals, Now: o.Now,
 	}, d.settings(cfg, o.Policy))
 	d.learner = learn.New(learn.Parts{Shelf: d.labelShelf, History: d.learnHistory}, learnSettings(cfg))

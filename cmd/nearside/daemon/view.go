@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nearside/agent/server"
+	"nearside/local/intent"
 	"nearside/policy"
 )
 
@@ -19,6 +20,13 @@ func (d *daemon) signals() policy.Signals {
 			Name: t.Name, Services: t.Services, Near: true, Usable: t.Usable, Why: t.Why,
 			P50MS: millis(t.P50), P95MS: millis(t.P95), ErrorRate: t.ErrorRate,
 			InFlight: t.InFlight, Context: t.Context, BytesPerToken: t.BytesPerToken, Blind: true,
+		})
+	}
+	if h := d.gate.Held(); h.Name != "" {
+		f := d.gate.Summary()
+		s.Targets = append(s.Targets, policy.Target{
+			Name: h.Name, Services: []string{intent.Service}, Near: true, Usable: h.Gate != nil, Why: h.Why,
+			P50MS: millis(f.P50), P95MS: millis(f.P95), ErrorRate: f.ErrorRate, InFlight: f.InFlight, Blind: true,
 		})
 	}
 	for _, t := range far {
