@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"nearside/agent/openai/inplace"
 )
 
 // Token is one generated token and the natural logarithm of its probability,
@@ -46,7 +48,7 @@ func readUsage(raw json.RawMessage) *Usage {
 		return nil
 	}
 	var in, out json.RawMessage
-	for name, v := range members(raw) {
+	for name, v := range inplace.Members(raw) {
 		switch string(name) {
 		case "prompt_tokens":
 			in = v

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"nearside/agent/openai/inplace"
 )
 
 const chatPath = "/chat/completions"
@@ -178,7 +180,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	if err != nil {
 		return readFault(ctx, err)
 	}
-	if first(bytes.TrimSpace(text)) != '{' || !wellFormed(text) {
+	if first(bytes.TrimSpace(text)) != '{' || !inplace.Valid(text) {
 		return fmt.Errorf("%w: no list of models", ErrBroken)
 	}
 	return nil

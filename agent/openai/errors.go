@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"nearside/agent/openai/inplace"
 )
 
 // Faults of a target that are not an HTTP status of its own. Match with
@@ -114,13 +116,13 @@ func readError(resp *http.Response, body []byte, now time.Time) *Error {
 		e.Type = "rate_limit_error"
 	}
 	body = valid(bytes.TrimSpace(body))
-	if !wellFormed(body) {
+	if !inplace.Valid(body) {
 		if sentence(body) {
 			e.Message = string(body)
 		}
 		return e
 	}
-	for one := range elements(body) {
+	for one := range inplace.Elements(body) {
 		body = one
 		break
 	}

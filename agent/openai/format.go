@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+
+	"nearside/agent/openai/inplace"
 )
 
 // at names a field inside a list: messages[2].role.
@@ -42,10 +44,10 @@ func entries(raw json.RawMessage) int {
 		return 0
 	}
 	n := 0
-	for range elements(raw) {
+	for range inplace.Elements(raw) {
 		n++
 	}
-	for range members(raw) {
+	for range inplace.Members(raw) {
 		n++
 	}
 	return n

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"unicode/utf8"
+
+	"nearside/agent/openai/inplace"
 )
 
 // Chat is the name of the service that the rest of this package speaks.
@@ -16,7 +18,7 @@ func readFields(body []byte) ([]field, error) {
 	if !utf8.Valid(body) {
 		return nil, Invalid("", "The body is not valid UTF-8.")
 	}
-	if !wellFormed(body) {
+	if !inplace.Valid(body) {
 		return nil, badJSON(body, json.Unmarshal(body, new(any)))
 	}
 	object := bytes.TrimSpace(body)

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"nearside/agent/openai/inplace"
 )
 
 // Request is one request, of chat unless Service says another: the fields that
@@ -98,7 +100,7 @@ func Decode(body []byte) (*Request, error) {
 // and null is as good as absent.
 func fieldsOf(object []byte) []field {
 	var all []field
-	for name, v := range members(object) {
+	for name, v := range inplace.Members(object) {
 		all = append(all, field{string(name), v})
 	}
 	if repeats(all) {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"nearside/agent/openai/inplace"
 )
 
 const chunkKind = "chat.completion.chunk"
@@ -33,7 +35,7 @@ func (c *chunk) uncount() {
 
 // says tells whether there is anything in the delta but a role.
 func (c *chunk) says() bool {
-	for name, v := range members(c.choice().Delta) {
+	for name, v := range inplace.Members(c.choice().Delta) {
 		if string(name) != "role" && !blank(v) {
 			return true
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nearside/agent/openai/inplace"
 )
 
 // maxEntries bounds every list and object of a request that is taken apart, such
@@ -102,7 +104,7 @@ func (r *Request) readMessages() error {
 	if c := first(raw); c != '[' && c != 0 {
 		return Invalid("messages", "messages must be %s.", want)
 	}
-	for one := range elements(raw) {
+	for one := range inplace.Elements(raw) {
 		m, ok := readTurn(one)
 		if !ok {
 			return Invalid("messages", "messages must be %s.", want)
@@ -124,7 +126,7 @@ func (r *Request) readMessages() error {
 // the right kind.
 func readTurn(raw json.RawMessage) (m Message, ok bool) {
 	ok = first(raw) == '{' || first(raw) == 'n' // null says nothing, which is found out later
-	for name, v := range members(raw) {
+	for name, v := range inplace.Members(raw) {
 		switch string(name) {
 		case "content":
 			m.Content = v

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nearside/agent/openai/inplace"
 )
 
 // envelope is a completion or a chunk: they differ in message and delta. What
@@ -46,11 +48,11 @@ type call struct {
 // read takes in what fits of a completion or chunk, in the room of the one
 // before. It is [ErrBroken] when that is nothing.
 func (e *envelope) read(data []byte) error {
-	if !wellFormed(data) || first(bytes.TrimSpace(data)) != '{' {
+	if !inplace.Valid(data) || first(bytes.TrimSpace(data)) != '{' {
 		return fmt.Errorf("%w: not a JSON object", ErrBroken)
 	}
 	*e = envelope{Choices: e.Choices[:0]}
-	for name, v := range members(data) {
+	for name, v := range inplace.Members(data) {
 		switch string(name) {
 		case "id":
 			e.ID = v
@@ -79,10 +81,10 @@ func (e *envelope) read(data []byte) error {
 
 func (e *envelope) readChoices(list json.RawMessage) {
 	e.Choices = e.Choices[:0]
-	for raw := range elements(list) {
+	for raw := range inplace.Elements(list) {
 		e.Choices = append(e.Choices, choice{})
 		c := &e.Choices[len(e.Choices)-1]
-		for name, v := range members(raw) {
+		for name, v := range inplace.Members(raw) {
 			switch string(name) {
 			case "index":
 				c.Index = v
@@ -104,7 +106,7 @@ func (e *envelope) readChoices(list json.RawMessage) {
 }
 
 func (m *message) read(raw json.RawMessage) {
-	for name, v := range members(raw) {
+	for name, v := range inplace.Members(raw) {
 		switch string(name) {
 		case "content":
 			m.Content = v
@@ -209,14 +211,14 @@ func digits(raw json.RawMessage) (n int64, ok bool) {
 // object reads the fields of an object; anything else has none.
 func object(raw json.RawMessage) map[string]json.RawMessage {
 	o := map[string]json.RawMessage{}
-	for name, v := range members(raw) {
+	for name, v := range inplace.Members(raw) {
 		o[string(name)] = v
 	}
 	return o
 }
 
 // list reads the entries of a list; anything else has none.
-func list(raw json.RawMessage) []json.RawMessage { return slices.Collect(elements(raw)) }
+func list(raw json.RawMessage) []json.RawMessage { return slices.Collect(inplace.Elements(raw)) }
 
 // blank tells whether a value holds nothing.
 func blank(raw json.RawMessage) bool {
@@ -226,7 +228,7 @@ func blank(raw json.RawMessage) bool {
 // more tells what a message holds beside text, refusal and tool calls: a field
 // that nothing here knows, or thoughts, which are not the answer yet.
 func more(raw json.RawMessage) (other, thought bool) {
-	for name, v := range members(raw) {
+	for name, v := range inplace.Members(raw) {
 		switch field := string(name); {
 		case field == "role", field == "refusal", field == "tool_calls", blank(v):
 		case strings.HasPrefix(field, "reasoning"), strings.HasPrefix(field, "thinking"):

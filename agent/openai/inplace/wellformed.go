@@ -1,15 +1,15 @@
-package openai
+package inplace
 
 import "strings"
 
 // maxDepth is how deep lists and objects may be in one another.
 const maxDepth = 10_000
 
-// wellFormed tells whether b is one JSON value (RFC 8259), no deeper than
+// Valid tells whether b is one JSON value (RFC 8259), no deeper than
 // maxDepth: what encoding/json calls valid, a test holds it to that. Every
 // request and every reply passes through here, and this takes a fifth of the
-// time (see BenchmarkWellFormed).
-func wellFormed(b []byte) bool {
+// time (see BenchmarkValid).
+func Valid(b []byte) bool {
 	i := checkValue(b, skip(b, 0), 0)
 	return i > 0 && skip(b, i) == len(b)
 }

@@ -1,4 +1,4 @@
-package openai
+package inplace
 
 import (
 	"bytes"
@@ -6,11 +6,11 @@ import (
 	"iter"
 )
 
-// members goes through the fields of a JSON object that was found valid before,
+// Members goes through the fields of a JSON object that was found valid before,
 // in the order they stand, without taking it apart any further; anything else
 // has none. It is what keeps a request and its reply cheap: both are read for a
 // few fields and passed on as they are.
-func members(object []byte) iter.Seq2[[]byte, json.RawMessage] {
+func Members(object []byte) iter.Seq2[[]byte, json.RawMessage] {
 	return func(yield func([]byte, json.RawMessage) bool) {
 		for i := inside(object, '{'); i < len(object) && object[i] == '"'; {
 			end := valueEnd(object, i)
@@ -30,12 +30,14 @@ func nameOf(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1]
 	}
-	return []byte(quoted(raw))
+	var s string
+	_ = json.Unmarshal(raw, &s)
+	return []byte(s)
 }
 
-// elements goes through the entries of a JSON list that was found valid before;
+// Elements goes through the entries of a JSON list that was found valid before;
 // anything else has none.
-func elements(list []byte) iter.Seq[json.RawMessage] {
+func Elements(list []byte) iter.Seq[json.RawMessage] {
 	return func(yield func(json.RawMessage) bool) {
 		for i := inside(list, '['); i < len(list) && list[i] != ']'; {
 			end := valueEnd(list, i)
