@@ -56,7 +56,7 @@ type chooser struct {
 	sig     *Signals
 	service Service
 
-	own     Ask     // where ask points when rules bound it
+	own     *Ask    // ask, when rules bound it
 	bounds  Limit   // of rules, where they are less than what the ask has
 	require Require // of an answer
 	commit  Commit
@@ -73,6 +73,7 @@ type chooser struct {
 	skipped   bool     // a local target was left out because it would hardly answer well
 	overspent bool     // a cloud target was left out because of the cost cap
 	metered   bool     // bytes cost money
+	assumedMS float64  // see assumed; 0 until it is needed
 	missed    []string // figures that were not known, target after target
 	tooLong   bool     // a target was left out because the ask does not fit its context
 	fits      bool     // a target was not left out for that
@@ -82,6 +83,9 @@ type chooser struct {
 func (c *chooser) applyRules() {
 	for i := range c.doc.Rules {
 		if r := &c.doc.Rules[i]; r.inForce(c.ask, c.sig) {
+			if c.matched == nil {
+				c.matched = make([]*Rule, 0, len(c.doc.Rules)-i)
+			}
 			c.matched = append(c.matched, r)
 		}
 	}
@@ -211,10 +215,23 @@ func (c *chooser) explain(steps []Step) {
 			s.Reason, s.Why = c.whyLocal(steps[:i], s)
 		}
 		s.CommitTokens, _ = CommitTokens(s.Commit)
-		if len(s.Assumed) > 0 {
-			s.Why += "; not known and taken in the middle: " + strings.Join(s.Assumed, ", ")
-		}
+		s.Why = noting(s.Why, s.Assumed)
 	}
+}
+
+// noting adds to a reason what was assumed for it.
+func noting(why string, assumed []string) string {
+	if len(assumed) == 0 {
+		return why
+	}
+	var b strings.Builder
+	b.Grow(len(why) + 128)
+	b.WriteString(why)
+	for i, figure := range assumed {
+		b.WriteString([...]string{"; not known and taken in the middle: ", ", "}[min(i, 1)])
+		b.WriteString(figure)
+	}
+	return b.String()
 }
 
 // threshold is the confidence the answer of a local target must reach.

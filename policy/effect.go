@@ -59,11 +59,11 @@ func (c *chooser) bind() {
 
 // bounded is the chooser's own copy of the ask, to be changed.
 func (c *chooser) bounded() *Ask {
-	if c.ask != &c.own {
-		c.own = *c.ask
-		c.ask = &c.own
+	if c.own == nil {
+		own := *c.ask
+		c.own, c.ask = &own, &own
 	}
-	return c.ask
+	return c.own
 }
 
 // limit bounds the ask by what rule i says, where that is less than what is.

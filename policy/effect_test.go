@@ -123,7 +123,7 @@ func TestStrain(t *testing.T) {
 		{"low, charging", set(func(d *policy.Device) { d.BatteryPct, d.Charging = ptr(5.0), ptr(true) }), policy.Terms{}, none},
 		{"low, charging perhaps", set(func(d *policy.Device) { d.BatteryPct, d.Charging = ptr(5.0), nil }), policy.Terms{Battery: -0.5}, append(none, "charging")},
 		{"nothing known", func(*scene) {}, policy.Terms{CPU: -0.5, Memory: -0.5, Heat: -0.5, Battery: -0.25},
-			[]string{"p50_ms", "error_rate", "charging", "cpu_pct", "mem_available_mb", "temperature_c", "battery_pct"}},
+			[]string{"p50_ms", "error_rate", "cpu_pct", "mem_available_mb", "temperature_c", "charging", "battery_pct"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := street(t)

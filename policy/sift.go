@@ -57,30 +57,34 @@ func (c *chooser) rank(pool []Member) {
 		return
 	}
 	best := slices.MinFunc(pool, better)
-	tied := func(m Member) bool {
+	tied := func(m *Member) bool {
 		return m.Terms.Rule == best.Terms.Rule && best.Utility-m.Utility <= c.doc.Weights.Tie
 	}
-	slices.SortStableFunc(pool, func(x, y Member) int {
-		switch xTied, yTied := tied(x), tied(y); {
-		case xTied && yTied:
-			return 0
-		case xTied:
-			return -1
-		case yTied:
-			return 1
-		}
-		return better(x, y)
-	})
-	n := 0
-	for n < len(pool) && tied(pool[n]) {
-		n++
+	n := leading(pool, tied)
+	if n < len(pool) {
+		slices.SortStableFunc(pool, func(x, y Member) int {
+			switch xTied, yTied := tied(&x), tied(&y); {
+			case xTied && yTied:
+				return 0
+			case xTied:
+				return -1
+			case yTied:
+				return 1
+			}
+			return better(x, y)
+		})
+		n = leading(pool, tied)
 	}
 	c.balance(pool[:n])
 }
 
-// tests each say why a target may not be asked, "" when it may.
-var tests = [...]func(*chooser, *Target) string{
-	(*chooser).byRule, (*chooser).byPrivacy, (*chooser).byMode, (*chooser).byNetwork, (*chooser).byLadder, (*chooser).byAbility, (*chooser).byCost,
+// leading is how many of the pool's first members are equals.
+func leading(pool []Member, tied func(*Member) bool) int {
+	n := 0
+	for n < len(pool) && tied(&pool[n]) {
+		n++
+	}
+	return n
 }
 
 // denied says why the target may not be asked, "" when it may.
@@ -88,10 +92,11 @@ func (c *chooser) denied(t *Target) string {
 	if !t.Serves(c.ask.Service) {
 		return "does not serve " + c.ask.Service
 	}
-	for _, test := range tests {
-		if why := test(c, t); why != "" {
-			return why
-		}
+	if why := c.barred(t); why != "" {
+		return why
+	}
+	if why := c.unfit(t); why != "" {
+		return why
 	}
 	if t.Usable {
 		return ""
@@ -100,6 +105,31 @@ func (c *chooser) denied(t *Target) string {
 		c.pauseMS = t.PauseMS
 	}
 	return cmp.Or(t.Why, "cannot be asked now")
+}
+
+// barred says why the target must not be asked, whatever it could do.
+func (c *chooser) barred(t *Target) string {
+	if why := c.byRule(t); why != "" {
+		return why
+	}
+	if why := c.byPrivacy(t); why != "" {
+		return why
+	}
+	if why := c.byMode(t); why != "" {
+		return why
+	}
+	return c.byNetwork(t)
+}
+
+// unfit says why the target is not the one for the ask.
+func (c *chooser) unfit(t *Target) string {
+	if why := c.byLadder(t); why != "" {
+		return why
+	}
+	if why := c.byAbility(t); why != "" {
+		return why
+	}
+	return c.byCost(t)
 }
 
 func (c *chooser) byRule(t *Target) string {

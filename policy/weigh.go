@@ -59,28 +59,29 @@ func (c *chooser) miss(missing bool, figure string) {
 	c.missed = append(c.missed, figure)
 }
 
-// strain gives the terms of what the device's state costs a local target. What
-// is not known counts half.
-func (c *chooser) strain(terms *Terms) {
+// ramp is where a signal begins to matter to the device, and where it is worst.
+type ramp struct {
+	name        string
+	from, worst float64
+}
+
+// strain gives the terms of what the device's state costs a local target.
+func (c *chooser) strain(t *Terms) {
 	w, d := &c.doc.Weights, &c.sig.Device
-	for _, x := range [...]struct {
-		term        *float64
-		weight      float64
-		signal      *float64
-		name        string
-		from, worst float64
-	}{
-		{&terms.CPU, w.CPU, d.CPUPct, "cpu_pct", 50, 100},
-		{&terms.Memory, w.Memory, d.MemAvailableMB, "mem_available_mb", 1024, 64},
-		{&terms.Heat, w.Heat, d.TemperatureC, "temperature_c", 60, 95},
-		{&terms.Battery, w.Battery * c.drain(), d.BatteryPct, "battery_pct", 50, 5},
-	} {
-		if x.weight == 0 {
-			continue
-		}
-		c.miss(x.signal == nil, x.name)
-		*x.term = 0 - x.weight*min(1, max(0, (known(x.signal, (x.from+x.worst)/2)-x.from)/(x.worst-x.from)))
+	t.CPU = c.burden(w.CPU, d.CPUPct, ramp{"cpu_pct", 50, 100})
+	t.Memory = c.burden(w.Memory, d.MemAvailableMB, ramp{"mem_available_mb", 1024, 64})
+	t.Heat = c.burden(w.Heat, d.TemperatureC, ramp{"temperature_c", 60, 95})
+	t.Battery = c.burden(w.Battery*c.drain(), d.BatteryPct, ramp{"battery_pct", 50, 5})
+}
+
+// burden is the term of one signal: nothing where the ramp begins, all of the
+// weight at its end, half of it when the signal is not known.
+func (c *chooser) burden(weight float64, signal *float64, r ramp) float64 {
+	if weight == 0 {
+		return 0
 	}
+	c.miss(signal == nil, r.name)
+	return 0 - weight*min(1, max(0, (known(signal, (r.from+r.worst)/2)-r.from)/(r.worst-r.from)))
 }
 
 // drain is how much of the battery's weight counts: none of it while charging,
@@ -140,11 +141,15 @@ func known(figure *float64, assumed float64) float64 {
 // assumed is the latency of a target that is not known yet: no worse than that
 // of the best cloud target that is, so that it gets its turn.
 func (c *chooser) assumed() float64 {
+	if c.assumedMS > 0 {
+		return c.assumedMS
+	}
 	ms := float64(assumedMS)
 	for i := range c.sig.Targets {
 		if t := &c.sig.Targets[i]; !t.Local() && t.P50MS != nil {
 			ms = min(ms, *t.P50MS)
 		}
 	}
+	c.assumedMS = ms
 	return ms
 }
