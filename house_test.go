@@ -20,7 +20,7 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/cases", "policy/gate", "policy/lint", "policy/replay", "policy/whatif"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/config/policies", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/cases", "policy/gate", "policy/lint", "policy/replay", "policy/whatif"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/gate", "store"},
 	"cmd/nearside/herald":     {},
@@ -32,9 +32,10 @@ var arrows = map[string][]string{
 	"build/soak":              {"cmd/fakecloud/fake"},
 	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy", "policy/whatif"},
-	"agent/config":            {"agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/valid"},
+	"agent/config":            {"agent/config/policies", "agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/valid"},
 	"agent/learn":             {"agent"},
 	"agent/trace":             {},
+	"agent/config/policies":   {},
 	"agent/config/strict":     {},
 	"agent/openai":            {"agent/openai/inplace"},
 	"agent/schema":            {},

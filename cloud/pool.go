@@ -28,6 +28,7 @@ type Target struct {
 	Context  int               // tokens; 0 is not known
 	Keyed    bool              // it needs a key, see SetKey; until then it is left alone
 	Price    *Price
+	Weight   int // its share of the turns where policy balances by weight; 0 is 1
 }
 
 // API is where a service is, and how it is asked.

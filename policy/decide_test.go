@@ -18,7 +18,7 @@ import (
 // builtin is the policy that is built into nearside.
 func builtin(t testing.TB) *policy.Document {
 	t.Helper()
-	text, err := os.ReadFile("../agent/config/policy.yaml")
+	text, err := os.ReadFile("../agent/config/policies/default.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

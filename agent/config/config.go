@@ -15,7 +15,7 @@ type Config struct {
 	// where nobody is listed, else refuse.
 	Strangers string        `json:"strangers,omitempty"`
 	Cache     Cache         `json:"cache"`
-	Policy    string        `json:"policy,omitempty"` // file; "" is the built-in one
+	Policy    string        `json:"policy,omitempty"` // file, or profile:NAME of one that is built in; "" is the default one
 	Learn     Learn         `json:"learn"`
 	Remote    *Remote       `json:"remote,omitempty"`
 	Drain     time.Duration `json:"drain"` // how long running requests may take to end at shutdown
@@ -93,6 +93,7 @@ type Target struct {
 	Services Offer             `json:"services"`
 	Price    *Price            `json:"price,omitempty"`
 	Context  int               `json:"context,omitempty"` // tokens; 0 is not known
+	Weight   int               `json:"weight,omitempty"`  // its share of the turns where policy balances by weight; 0 is 1
 
 	// Of kind http: the header the key goes into, as a bearer token when that is
 	// absent, and headers that go with every call.

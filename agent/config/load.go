@@ -56,7 +56,7 @@ func (c *Config) complete(path string) error {
 		return fmt.Errorf("find folder of config: %w", err)
 	}
 	for _, file := range c.files() {
-		if *file != "" && !filepath.IsAbs(*file) {
+		if *file != "" && !filepath.IsAbs(*file) && !strings.HasPrefix(*file, ProfilePrefix) {
 			*file = filepath.Join(filepath.Dir(path), *file)
 		}
 	}

@@ -1,47 +1,127 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
+	"nearside/agent/config/policies"
 	"nearside/agent/config/strict"
 	"nearside/policy"
 	"nearside/policy/valid"
 )
 
-//go:embed policy.yaml
-var builtIn string
+// ProfilePrefix begins the value of policy: in a config that names a policy
+// which is built in, such as profile:car.
+const ProfilePrefix = "profile:"
 
-// LoadPolicy reads a policy file and checks it. The digest is the SHA-256 of its
-// bytes, in hex. The error is like that of [Load].
+// Policy is a document that was read and found valid.
+type Policy struct {
+	Doc    *policy.Document
+	Digest string // SHA-256 of its text, in hex
+	Source string // "built-in", profile:NAME or a file
+}
+
+// LoadPolicy reads the policy that the config names, the default one when it
+// names none. What a file says of targets that the config does not have is a
+// fault. The error is like that of [Load].
+func (c *Config) LoadPolicy() (*Policy, error) {
+	name, built := strings.CutPrefix(c.Policy, ProfilePrefix)
+	if built || c.Policy == "" {
+		doc, digest, _, err := Profile(name)
+		return &Policy{doc, digest, cmp.Or(c.Policy, "built-in")}, err
+	}
+	text, err := readFile(c.Policy, maxFileBytes)
+	if err != nil {
+		return nil, fmt.Errorf("read policy: %w", err)
+	}
+	doc, digest, err := parsePolicy(c.Policy, text, c.TargetNames())
+	return &Policy{doc, digest, c.Policy}, err
+}
+
+// LoadPolicy reads a policy file and checks it, whatever targets it names. The
+// digest is the SHA-256 of its bytes, in hex. The error is like that of [Load].
 func LoadPolicy(path string) (doc *policy.Document, digest string, err error) {
 	text, err := readFile(path, maxFileBytes)
 	if err != nil {
 		return nil, "", fmt.Errorf("read policy: %w", err)
 	}
-	return parsePolicy(path, text)
+	return parsePolicy(path, text, nil)
+}
+
+// Profile is a policy that is built in, and its text; "" is the default one.
+func Profile(name string) (doc *policy.Document, digest, text string, err error) {
+	if name == "" {
+		name = policies.Default
+	}
+	text, ok := policies.Text(name)
+	if !ok {
+		return nil, "", "", fmt.Errorf("there is no profile %.40q; there are %s", name, strings.Join(policies.Names(), ", "))
+	}
+	doc, digest, err = parsePolicy(ProfilePrefix+name, []byte(text), nil)
+	return doc, digest, text, err
 }
 
 // DefaultPolicy is the policy that is built in, and its text.
 func DefaultPolicy() (doc *policy.Document, digest, text string) {
-	doc, digest, err := parsePolicy("built-in policy", []byte(builtIn))
+	doc, digest, text, err := Profile(policies.Default)
 	if err != nil {
 		panic(err) // a test reads it
 	}
-	return doc, digest, builtIn
+	return doc, digest, text
 }
 
-func parsePolicy(name string, text []byte) (*policy.Document, string, error) {
+// TargetNames are all that the config can ask: local/NAME and cloud/NAME.
+func (c *Config) TargetNames() []string {
+	names := []string{}
+	for _, m := range c.Local.Models {
+		names = append(names, policy.Local+"/"+m.Name)
+	}
+	for _, t := range c.Cloud.Targets {
+		names = append(names, policy.Cloud+"/"+t.Name)
+	}
+	return names
+}
+
+// parsePolicy reads a text. Where targets are given, no rule may name another.
+func parsePolicy(name string, text []byte, targets []string) (*policy.Document, string, error) {
 	doc := &policy.Document{}
 	d := strict.Decode(name, text, doc)
 	if err := d.Err(); err != nil {
 		return nil, "", err
 	}
-	if err := report(d, valid.Check(doc)); err != nil {
+	problems := valid.Check(doc)
+	if targets != nil {
+		problems = append(problems, strangers(doc, targets)...)
+	}
+	if err := report(d, problems); err != nil {
 		return nil, "", err
 	}
 	sum := sha256.Sum256(text)
 	return doc, hex.EncodeToString(sum[:]), nil
+}
+
+// strangers lists the targets of rules that are not among the known ones.
+func strangers(doc *policy.Document, known []string) []policy.Problem {
+	var all []policy.Problem
+	for i := range doc.Rules {
+		then := &doc.Rules[i].Then
+		for _, list := range []struct {
+			name  string
+			names []string
+		}{{"deny", then.Deny}, {"force", then.Force}, {"prefer", then.Prefer}} {
+			for j, target := range list.names {
+				if strings.Contains(target, "/") && !slices.Contains(known, target) {
+					all = append(all, policy.Problem{
+						Path:    fmt.Sprintf("rules[%d].then.%s[%d]", i, list.name, j),
+						Message: fmt.Sprintf("%.80q is no target of the config; %s", target, strict.Suggest(target, known)),
+					})
+				}
+			}
+		}
+	}
+	return all
 }

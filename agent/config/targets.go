@@ -22,6 +22,7 @@ func (v *validator) target(path string, t *Target) {
 	v.oneOf(path+".kind", t.Kind, "openai", "http")
 	v.url(path+".base_url", t.BaseURL, "http", "https")
 	v.key(path+".key", t.Key)
+	v.check(t.Weight >= 0 && t.Weight <= 100, path+".weight", "must be from 1 to 100")
 	if t.Kind == "http" {
 		v.api(path, t)
 		return

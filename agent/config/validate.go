@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"nearside/agent/config/policies"
 	"nearside/policy"
 )
 
@@ -34,6 +35,9 @@ func (c *Config) Validate() []policy.Problem {
 	v.apis(c)
 	v.callers(c)
 	v.cache(c.Cache)
+	if name, ok := strings.CutPrefix(c.Policy, ProfilePrefix); ok {
+		v.check(slices.Contains(policies.Names(), name), "policy", "there is no profile %.40q; there are %s", name, strings.Join(policies.Names(), ", "))
+	}
 	v.check(c.Drain >= 0 && c.Drain <= maxDrain, "drain", "must be from 0s to 10m")
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -8,62 +9,104 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/config/policies"
 	"nearside/agent/server"
 )
 
 // loadPolicy reads the policy the config names, or the built-in one.
 func loadPolicy(cfg *config.Config) (*agent.Policy, error) {
-	if cfg.Policy == "" {
-		doc, digest, _ := config.DefaultPolicy()
-		return &agent.Policy{Doc: doc, Digest: digest, Source: "built-in"}, nil
-	}
-	doc, digest, err := config.LoadPolicy(cfg.Policy)
+	p, err := cfg.LoadPolicy()
 	if err != nil {
 		return nil, err
 	}
-	return &agent.Policy{Doc: doc, Digest: digest, Source: cfg.Policy}, nil
+	return &agent.Policy{Doc: p.Doc, Digest: p.Digest, Source: p.Source}, nil
 }
 
 func policyCmd(g *globals) *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Show, check, try and compare policies"}
-	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyReplayCmd(g))
+	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyReplayCmd(g), policySchemaCmd())
 	return c
+}
+
+// policyShow is which policy to show: that in force, or the text of one that is
+// built in.
+type policyShow struct {
+	builtin bool
+	profile string
+	cases   bool
 }
 
 func policyShowCmd(g *globals) *cobra.Command {
-	builtin := false
+	var p policyShow
 	c := &cobra.Command{
-		Use: "show", Short: "Show which policy the daemon has in force; --default prints the built-in one", Args: cobra.NoArgs,
+		Use: "show", Short: "Show which policy the daemon has in force, or the text of one that is built in", Args: cobra.NoArgs,
+		Long: `Show which policy the daemon has in force. With --default or --profile print the
+text of a policy that is built in, as a file to begin with, or with --cases what
+holds of it, for nearside policy test. In the config such a policy is named by
+policy: profile:NAME.`,
+		Example: `  nearside policy show
+  nearside policy show --profile car > policy.yaml
+  nearside policy show --profile car --cases > cases.yaml`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if builtin {
-				return showDefault(c, g.json)
+			switch named := p.builtin || p.profile != ""; {
+			case p.builtin && p.profile != "":
+				return usage("give --default or --profile, not both")
+			case p.cases && !named:
+				return usage("--cases are those of a built-in policy; add --profile NAME")
+			case named:
+				return p.text(c, g.json)
 			}
-			d, err := g.daemon()
-			if err != nil {
-				return err
-			}
-			var s server.Status
-			if err := d.get(c.Context(), "/v1/status", &s); err != nil {
-				return err
-			}
-			if g.json {
-				return json.NewEncoder(c.OutOrStdout()).Encode(s.Policy)
-			}
-			fmt.Fprintf(c.OutOrStdout(), "version %d, digest %s, from %s, %s\n", s.Policy.Version, s.Policy.Digest, s.Policy.Source, s.Policy.State)
-			return nil
+			return p.inForce(c, g)
 		},
 	}
-	c.Flags().BoolVar(&builtin, "default", false, "print the text of the built-in policy")
+	c.Flags().BoolVar(&p.builtin, "default", false, "print the text of the default policy")
+	c.Flags().StringVar(&p.profile, "profile", "", "print the text of the built-in policy `NAME`")
+	c.Flags().BoolVar(&p.cases, "cases", false, "print the cases that hold of it in place of it")
+	_ = c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(profiles(), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
-func showDefault(c *cobra.Command, asJSON bool) error {
-	doc, _, text := config.DefaultPolicy()
-	if asJSON {
+func (p *policyShow) inForce(c *cobra.Command, g *globals) error {
+	d, err := g.daemon()
+	if err != nil {
+		return err
+	}
+	var s server.Status
+	if err := d.get(c.Context(), "/v1/status", &s); err != nil {
+		return err
+	}
+	if g.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(s.Policy)
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "version %d, digest %s, from %s, %s\n", s.Policy.Version, s.Policy.Digest, s.Policy.Source, s.Policy.State)
+	return err
+}
+
+// text prints a policy that is built in, or its cases.
+func (p *policyShow) text(c *cobra.Command, asJSON bool) error {
+	name := cmp.Or(p.profile, policies.Default)
+	doc, _, text, err := config.Profile(name)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if p.cases {
+		text, _ = policies.Cases(name)
+	} else if asJSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(doc)
 	}
-	_, err := fmt.Fprint(c.OutOrStdout(), text)
+	_, err = fmt.Fprint(c.OutOrStdout(), text)
 	return err
+}
+
+func policySchemaCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of policy documents, for editors and pipelines", Args: cobra.NoArgs,
+		Example: `  nearside policy schema > policy.schema.json`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprint(c.OutOrStdout(), policies.Schema)
+			return err
+		},
+	}
 }
 
 func policyCheckCmd(g *globals) *cobra.Command {

@@ -8,7 +8,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
-	"nearside/policy"
+	"nearside/agent/config/policies"
 )
 
 // policyFlags name the policy that a command works with.
@@ -29,7 +29,7 @@ func (f *policyFlags) addProfile(c *cobra.Command) {
 }
 
 // profiles are the names of the policies that are built in.
-func profiles() []string { return []string{"default"} }
+func profiles() []string { return policies.Names() }
 
 // load reads the policy that the flags name.
 func (f *policyFlags) load(g *globals) (*agent.Policy, error) {
@@ -69,11 +69,11 @@ func profileNamed(text string) (name string, ok bool) { return strings.CutPrefix
 
 // profile is a policy that is built in.
 func profile(name string) (*agent.Policy, error) {
-	if name != "default" {
-		return nil, usage("there is no profile %.40q; there is default", name)
+	doc, digest, _, err := config.Profile(name)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
 	}
-	doc, digest, _ := config.DefaultPolicy()
-	return &agent.Policy{Doc: doc, Digest: digest, Source: "built-in"}, nil
+	return &agent.Policy{Doc: doc, Digest: digest, Source: config.ProfilePrefix + name}, nil
 }
 
 // targets are the names of what the config can ask, nil when there is no
@@ -87,16 +87,7 @@ func (g *globals) targets() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := []string{}
-	if !cfg.Local.Disabled {
-		for _, m := range cfg.Local.Models {
-			names = append(names, policy.Local+"/"+m.Name)
-		}
-	}
-	for _, t := range cfg.Cloud.Targets {
-		names = append(names, policy.Cloud+"/"+t.Name)
-	}
-	return names, nil
+	return cfg.TargetNames(), nil
 }
 
 // printJSON writes a value for programs.

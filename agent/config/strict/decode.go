@@ -155,7 +155,7 @@ func (d *Decoder) record(path string, node ast.Node, out reflect.Value) {
 			d.list = append(d.list, fault{d.places[at], path, "has an unknown key; known are " + strings.Join(names, ", ")})
 			return
 		}
-		d.fault(at, "unknown key; %s", suggest(name, names))
+		d.fault(at, "unknown key; %s", Suggest(name, names))
 	})
 }
 

@@ -32,8 +32,8 @@ func nameOf(f reflect.StructField) (string, bool) {
 	return name, name != "-"
 }
 
-// suggest names the known key that was probably meant, or all of them.
-func suggest(name string, known []string) string {
+// Suggest names the known one that was probably meant, or all of them.
+func Suggest(name string, known []string) string {
 	best, least := "", 3
 	if len(name) <= 64 {
 		for _, k := range known {
@@ -43,6 +43,9 @@ func suggest(name string, known []string) string {
 		}
 	}
 	if best == "" {
+		if len(known) == 0 {
+			return "there is none"
+		}
 		return "known are " + strings.Join(known, ", ")
 	}
 	return "did you mean " + best + "?"

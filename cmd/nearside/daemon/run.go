@@ -190,7 +190,7 @@ func cloudTargets(cfg *config.Config) []cloud.Target {
 	for _, t := range cfg.Cloud.Targets {
 		c := cloud.Target{
 			Name: "cloud/" + t.Name, Base: t.BaseURL, Models: t.Models, Services: t.Services.Names,
-			Context: t.Context, Keyed: !t.Key.IsZero(), Header: t.Headers, KeyIn: t.KeyHeader,
+			Context: t.Context, Weight: t.Weight, Keyed: !t.Key.IsZero(), Header: t.Headers, KeyIn: t.KeyHeader,
 		}
 		for name, api := range t.Services.APIs {
 			if c.APIs == nil {

@@ -33,7 +33,7 @@ func (d *daemon) signals() policy.Signals {
 		s.Targets = append(s.Targets, policy.Target{
 			Name: t.Name, Services: t.Services, Near: t.Near, Usable: t.Usable, Why: t.Why,
 			P50MS: millis(t.P50), P95MS: millis(t.P95), ErrorRate: t.ErrorRate,
-			InFlight: t.InFlight, Context: t.Context, BytesPerToken: t.BytesPerToken, PauseMS: t.Pause.Milliseconds(),
+			InFlight: t.InFlight, Context: t.Context, Weight: t.Weight, BytesPerToken: t.BytesPerToken, PauseMS: t.Pause.Milliseconds(),
 			Price: (*policy.Price)(t.Price), // of the config: it never changes
 		})
 	}
