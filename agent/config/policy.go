@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -32,7 +31,10 @@ func (c *Config) LoadPolicy() (*Policy, error) {
 	name, built := strings.CutPrefix(c.Policy, ProfilePrefix)
 	if built || c.Policy == "" {
 		doc, digest, _, err := Profile(name)
-		return &Policy{doc, digest, cmp.Or(c.Policy, "built-in")}, err
+		if name == "" || name == policies.Default {
+			return &Policy{doc, digest, "built-in"}, err
+		}
+		return &Policy{doc, digest, c.Policy}, err
 	}
 	text, err := readFile(c.Policy, maxFileBytes)
 	if err != nil {
@@ -79,6 +81,9 @@ func (c *Config) TargetNames() []string {
 	names := []string{}
 	for _, m := range c.Local.Models {
 		names = append(names, policy.Local+"/"+m.Name)
+	}
+	if g := c.Local.Gate; g != nil {
+		names = append(names, policy.Local+"/"+g.Name())
 	}
 	for _, t := range c.Cloud.Targets {
 		names = append(names, policy.Cloud+"/"+t.Name)

@@ -69,11 +69,11 @@ func profileNamed(text string) (name string, ok bool) { return strings.CutPrefix
 
 // profile is a policy that is built in.
 func profile(name string) (*agent.Policy, error) {
-	doc, digest, _, err := config.Profile(name)
+	p, err := loadPolicy(&config.Config{Policy: config.ProfilePrefix + name})
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	return &agent.Policy{Doc: doc, Digest: digest, Source: config.ProfilePrefix + name}, nil
+	return p, nil
 }
 
 // targets are the names of what the config can ask, nil when there is no
