@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"nearside/agent/openai"
 	"nearside/policy"
+	"nearside/policy/past"
 	"nearside/policy/whatif"
 )
 
@@ -68,9 +70,9 @@ func (a *Agent) Explain(in Input) (*Explanation, error) {
 // to assume, by the policy in force. Errors are those of agent/openai and name
 // the field that is not right.
 func (a *Agent) ExplainRecord(text []byte, values map[string]any) (*Explanation, error) {
-	r, err := readRecord(text)
+	r, err := past.Read(text)
 	if err != nil {
-		return nil, err
+		return nil, misread(err)
 	}
 	p := a.Policy()
 	if err := assume(values, p.Doc, &r.Signals); err != nil {
@@ -81,47 +83,19 @@ func (a *Agent) ExplainRecord(text []byte, values map[string]any) (*Explanation,
 	return e, nil
 }
 
+// misread says what is wrong with a record that a caller sent.
+func misread(err error) error {
+	var p policy.Problem
+	if errors.As(err, &p) && p.Path != "" {
+		return openai.Invalid(p.Path, "%s of the decision record %s.", p.Path, p.Message)
+	}
+	return openai.Invalid("", "The body %s.", strings.TrimPrefix(err.Error(), ": "))
+}
+
 func samePlan(x, y *policy.Plan) bool {
 	a, err := json.Marshal(x)
 	b, alsoErr := json.Marshal(y)
 	return err == nil && alsoErr == nil && bytes.Equal(a, b)
-}
-
-// maxTargets bounds the targets of a record that is explained again.
-const maxTargets = 64
-
-// readRecord reads a decision record from outside.
-func readRecord(text []byte) (*Record, error) {
-	r := &Record{}
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, openai.Invalid("", "The body is no decision record: %.200s.", err)
-	}
-	for _, x := range []struct {
-		ok    bool
-		field string
-		want  string
-	}{
-		{r.Service != "", "service", "must be there, such as chat"},
-		{slices.Contains([]string{policy.Auto, policy.Local, policy.Cloud}, r.Mode), "mode", "must be auto, local or cloud"},
-		{r.Privacy == policy.Normal || r.Privacy == policy.Private, "privacy", "must be normal or private"},
-		{r.DeadlineMS >= 0, "deadline_ms", "must not be negative"},
-		{r.Size.Bytes >= 0 && r.Size.TokensEst >= 0 && r.Size.TokensOut >= 0, "size", "must not be negative"},
-		{r.MaxCost == nil || *r.MaxCost >= 0, "max_cost_usd", "must not be negative"},
-		{len(r.Signals.Targets) > 0 && len(r.Signals.Targets) <= maxTargets, "signals.targets", "must be 1 to 64"},
-		{!slices.ContainsFunc(r.Signals.Targets, unlikely), "signals.targets", "must be local/NAME or cloud/NAME, with figures that are not negative"},
-	} {
-		if !x.ok {
-			return nil, openai.Invalid(x.field, "%s of the decision record %s.", x.field, x.want)
-		}
-	}
-	return r, nil
-}
-
-// unlikely tells whether no daemon has such a target.
-func unlikely(t policy.Target) bool {
-	negative := func(n *float64) bool { return n != nil && *n < 0 }
-	return !strings.HasPrefix(t.Name, "local/") && !strings.HasPrefix(t.Name, "cloud/") ||
-		negative(t.P50MS) || negative(t.P95MS) || negative(t.ErrorRate) || t.InFlight < 0 || t.Context < 0
 }
 
 // assume puts signals in the place of those there are, and has the rules see

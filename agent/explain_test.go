@@ -42,6 +42,7 @@ func TestExplainRecord(t *testing.T) {
 	}
 	for edit, param := range map[string]string{
 		`"service":"chat"`: "service", `"mode":"auto"`: "mode", `"privacy":"normal"`: "privacy", `"name":"local/tiny"`: "signals.targets",
+		`"network":"online"`: "signals",
 	} {
 		key, _, _ := strings.Cut(edit, ":")
 		bad := strings.Replace(string(text), edit, key+`:""`, 1)
@@ -67,8 +68,11 @@ func FuzzExplainRecord(f *testing.F) {
 	a := w.agent()
 	f.Fuzz(func(t *testing.T, text []byte) {
 		e, err := a.ExplainRecord(text, nil)
-		if err == nil && (len(e.Steps) == 0 || e.Why == "") {
-			t.Errorf("%s: %+v", text, e)
+		if err != nil {
+			return
+		}
+		if out, err := json.Marshal(e); err != nil || len(e.Steps) == 0 || e.Why == "" {
+			t.Errorf("%s: %s, %v", text, out, err)
 		}
 	})
 }

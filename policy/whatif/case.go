@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"nearside/policy"
 )
@@ -20,43 +21,113 @@ type Case struct {
 func (c *Case) decide() policy.Plan { return policy.Decide(c.Doc, &c.Ask, &c.Signals) }
 
 // Setting is one value that would be another. Field is the name of a signal, a
-// name of the ask as in a decision record, or targets.NAME. and one of usable,
-// p50_ms, error_rate, in_flight. Nil is not known, or for max_cost_usd none.
+// name of the ask as in a decision record, time (RFC 3339), targets.NAME. and one
+// of usable, p50_ms, error_rate, in_flight, expected.NAME.good, or held.RULE. Nil is not
+// known, or for max_cost_usd none.
 type Setting struct {
 	Field string `json:"field"`
 	From  any    `json:"from"`
 	To    any    `json:"to"`
 }
 
-// Apply is the case with other values; c stays as it is. Rules with an until
-// come into force and end as the signals have it. The error names a field that
+// Apply is the case with other values, as if they had been so for long; c stays
+// as it is. Rules with an until come into force and end accordingly. The error names a field that
 // there is not, or a value that it cannot have.
 func (c Case) Apply(all ...Setting) (Case, error) {
-	signals := false
+	was := c.Signals
 	for _, s := range all {
-		target, ok := strings.CutPrefix(s.Field, targetField)
-		switch {
-		case ok:
-			if err := c.setTarget(target, s.To); err != nil {
-				return c, err
-			}
-		case slices.Contains(policy.SignalNames(), s.Field):
-			if err := c.Signals.Set(s.Field, s.To); err != nil {
-				return c, err
-			}
-			signals = true
-		case !setAsk(&c.Ask, s.Field, s.To):
-			return c, fmt.Errorf("%.40s cannot be %v", s.Field, s.To)
+		if err := c.set(s.Field, s.To); err != nil {
+			return c, err
 		}
 	}
-	if signals {
-		c.Signals.Held = policy.Settled(c.Doc, &c.Signals)
+	if c.Signals.Device != was.Device || c.Signals.Network != was.Network || !c.Signals.Time.Equal(was.Time) {
+		c.hold(&was)
 	}
 	return c, nil
 }
 
-// targetField begins the fields of targets.
-const targetField = "targets."
+func (c *Case) set(field string, v any) error {
+	kind, name, _ := strings.Cut(field, ".")
+	switch {
+	case kind == targets && name != "":
+		return c.setTarget(name, v)
+	case kind == expected && name != "":
+		return c.setExpected(name, v)
+	case kind == held && name != "":
+		return c.setHeld(name, v)
+	case field == timeField:
+		return c.setTime(v)
+	case slices.Contains(policy.SignalNames(), field):
+		return c.Signals.Set(field, v)
+	case !setAsk(&c.Ask, field, v):
+		return fmt.Errorf("%.40s cannot be %v", field, v)
+	}
+	return nil
+}
+
+// hold has the rules with an until come into force and end as the signals are
+// now. One that a dwell keeps as it is, and to which they make no difference,
+// stays that way.
+func (c *Case) hold(was *policy.Signals) {
+	before, now := policy.Settled(c.Doc, was), policy.Settled(c.Doc, &c.Signals)
+	var all []string
+	for i := range c.Doc.Rules {
+		name := c.Doc.Rules[i].Name
+		is := slices.Contains(now, name)
+		if is == slices.Contains(before, name) {
+			is = slices.Contains(was.Held, name)
+		}
+		if is {
+			all = append(all, name)
+		}
+	}
+	c.Signals.Held = all
+}
+
+// setHeld has a rule with an until in force, or not.
+func (c *Case) setHeld(rule string, v any) error {
+	is, ok := v.(bool)
+	if !ok {
+		return fmt.Errorf("%s.%.40s must be true or false", held, rule)
+	}
+	c.Signals.Held = slices.DeleteFunc(slices.Clone(c.Signals.Held), func(name string) bool { return name == rule })
+	if is {
+		c.Signals.Held = append(c.Signals.Held, rule)
+	}
+	return nil
+}
+
+func (c *Case) setTime(v any) error {
+	text, _ := v.(string)
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return fmt.Errorf("time must be such as 2006-01-02T15:04:05Z: %w", err)
+	}
+	c.Signals.Time = t
+	return nil
+}
+
+// setExpected sets the chance of a good answer in NAME.good of an estimate.
+func (c *Case) setExpected(field string, v any) error {
+	name, ok := strings.CutSuffix(field, good)
+	i := slices.IndexFunc(c.Ask.Expected, func(e policy.Estimate) bool { return ok && e.Target == name })
+	share, isNumber := v.(float64)
+	if i < 0 || !isNumber || !(share >= 0 && share <= 1) {
+		return fmt.Errorf("%.80s cannot be %v", field, v)
+	}
+	c.Ask.Expected = slices.Clone(c.Ask.Expected)
+	c.Ask.Expected[i].Good = share
+	return nil
+}
+
+// How fields begin and end that are not named as they are in conditions.
+const (
+	targets   = "targets"
+	expected  = "expected"
+	held      = "held"
+	good      = ".good"
+	timeField = "time"
+)
 
 // setTarget sets NAME.FIGURE; names may have dots.
 func (c *Case) setTarget(field string, v any) error {

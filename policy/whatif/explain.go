@@ -47,7 +47,7 @@ func Seats(p *policy.Plan) []policy.Member {
 		case len(s.Members) > 0:
 			all = append(all, s.Members...)
 		case s.Target != "":
-			all = append(all, policy.Member{Target: s.Target, Utility: s.Utility, Terms: s.Terms})
+			all = append(all, policy.Member{Target: s.Target, Utility: s.Utility, Terms: s.Terms, Assumed: s.Assumed})
 		}
 	}
 	return all
@@ -68,8 +68,8 @@ func others(c *Case, p *policy.Plan) []policy.NotChosen {
 func (c *Case) behind(first, m policy.Member) string {
 	gap := first.Utility - m.Utility
 	if gap <= 0 {
-		return fmt.Sprintf("utility %.3f is no less than that of %s, but within weights.tie (%s): the order of the config decides",
-			m.Utility, first.Target, number(c.Doc.Weights.Tie))
+		return fmt.Sprintf("utility %.3f is no less than that of %s, but within weights.tie (%s): the %s decides",
+			m.Utility, first.Target, number(c.Doc.Weights.Tie), c.balance())
 	}
 	mine, most, by := Terms(m.Terms), 0.0, ""
 	for _, t := range Terms(first.Terms) {
@@ -79,6 +79,14 @@ func (c *Case) behind(first, m policy.Member) string {
 		}
 	}
 	return fmt.Sprintf("utility %.3f is %.3f below that of %s, most of all by %s (%.3f)", m.Utility, gap, first.Target, by, most)
+}
+
+// balance is what decides among cloud targets that are about as good.
+func (c *Case) balance() string {
+	if b := c.Doc.Services[c.Ask.Service].Balance; b != "" && b != "order" {
+		return "pool's balance, " + b + ","
+	}
+	return "order of the config"
 }
 
 // Term is one part of a utility.

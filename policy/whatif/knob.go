@@ -37,16 +37,25 @@ func (c *Case) knobs(first string) []knob {
 			all = append(all, c.signal(name, tests[name]))
 		}
 	}
+	all = append(all, c.clock(tests[timeField]))
+	all = append(all, c.dwells()...)
 	all = append(all, c.again()...)
 	all = append(all, c.wishes(tests)...)
 	all = append(all, c.figures(first)...)
+	all = append(all, c.estimates()...)
 	return append(all, c.sizes(tests)...)
 }
 
 // testsOf lists the comparisons of all rules by their field.
 func testsOf(d *policy.Document) map[string][]*policy.Condition {
 	tests := map[string][]*policy.Condition{}
-	add := func(c *policy.Condition) { tests[c.Field] = append(tests[c.Field], c) }
+	add := func(c *policy.Condition) {
+		field := c.Field
+		if c.Time != nil {
+			field = timeField
+		}
+		tests[field] = append(tests[field], c)
+	}
 	for i := range d.Rules {
 		leaves(&d.Rules[i].When, add)
 		if d.Rules[i].Until != nil {
@@ -67,7 +76,7 @@ func leaves(c *policy.Condition, f func(*policy.Condition)) {
 	if c.Not != nil {
 		leaves(c.Not, f)
 	}
-	if c.Field != "" {
+	if c.Field != "" || c.Time != nil {
 		f(c)
 	}
 }
@@ -109,7 +118,7 @@ func (c *Case) again() []knob {
 	var all []knob
 	for _, t := range c.Signals.Targets {
 		if !t.Usable {
-			all = append(all, knob{field: targetField + t.Name + ".usable", from: false, name: t.Name, options: []option{{true, " could be asked again"}}})
+			all = append(all, knob{field: targets + "." + t.Name + ".usable", from: false, name: t.Name, options: []option{{true, " could be asked again"}}})
 		}
 	}
 	return all
@@ -196,7 +205,7 @@ func (c *Case) figures(first string) []knob {
 			name         string
 			worst, least float64
 		}{{"p50_ms", float64(max(1000, c.Ask.DeadlineMS)), 1}, {"error_rate", 1, 0.001}, {"in_flight", 32, 1}} {
-			k := knob{field: targetField + t.Name + "." + f.name, name: f.name + " of " + t.Name + " were ", unit: f.least, from: figure(t, f.name)}
+			k := knob{field: targets + "." + t.Name + "." + f.name, name: f.name + " of " + t.Name + " were ", unit: f.least, from: figure(t, f.name)}
 			if k.from == nil && t.Name == first {
 				continue // how bad it is taken to be is not known here
 			}
@@ -207,6 +216,17 @@ func (c *Case) figures(first string) []knob {
 			k.toward(f.worst, end)
 			all = append(all, k)
 		}
+	}
+	return all
+}
+
+// estimates are the chances of a good answer from each target.
+func (c *Case) estimates() []knob {
+	var all []knob
+	for _, e := range c.Ask.Expected {
+		k := knob{field: expected + "." + e.Target + good, name: "the chance of a good answer from " + e.Target + " were ", from: e.Good, unit: 0.001}
+		k.turn(nil, 0, 1)
+		all = append(all, k)
 	}
 	return all
 }

@@ -75,11 +75,14 @@ func Changes(c Case, plan *policy.Plan) (all []Change, cut bool) {
 // try decides the case with other values; ok is false when they cannot be, or
 // Decide was asked often enough.
 func (s *search) try(set ...Setting) (p policy.Plan, ok bool) {
-	c, err := s.base.Apply(set...)
-	if err != nil || s.left == 0 {
+	if s.left == 0 {
 		return p, false
 	}
 	s.left--
+	c, err := s.base.Apply(set...)
+	if err != nil {
+		return p, false
+	}
 	return c.decide(), true
 }
 

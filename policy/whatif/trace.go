@@ -33,6 +33,8 @@ func TraceOf(c *policy.Condition, a *policy.Ask, s *policy.Signals) Trace {
 		of("any", c.Any...)
 	case c.Not != nil:
 		of("not", *c.Not)
+	case c.Time != nil:
+		t.Form, t.Field, t.Want, t.Value = "test", timeField, span(c.Time), s.Time.Format("Mon 15:04")
 	case c.Field != "":
 		t.Form, t.Field, t.Want, t.Value = "test", c.Field, wanted(c), policy.Value(c.Field, a, s)
 	}

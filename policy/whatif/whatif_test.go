@@ -46,6 +46,25 @@ func assume(c *whatif.Case, values map[string]any) {
 	c.Signals.Held = policy.Settled(c.Doc, &c.Signals)
 }
 
+// tells checks which changes are told, and with a ! before it which is not.
+func tells(t *testing.T, c *whatif.Case, name string, want []string) {
+	t.Helper()
+	plan := policy.Decide(c.Doc, &c.Ask, &c.Signals)
+	all, cut := whatif.Changes(*c, &plan)
+	var got []string
+	for _, ch := range all {
+		got = append(got, ch.Text)
+	}
+	for _, w := range want {
+		if w, no := strings.CutPrefix(w, "!"); slices.Contains(got, w) == no {
+			t.Errorf("%s: got\n%s\nwant (not, after a !) %q", name, strings.Join(got, "\n"), w)
+		}
+	}
+	if cut {
+		t.Errorf("%s: it was cut short", name)
+	}
+}
+
 // TestWouldChange: each change, told in a sentence, for each way there is of
 // being sent elsewhere.
 func TestWouldChange(t *testing.T) {
@@ -53,20 +72,7 @@ func TestWouldChange(t *testing.T) {
 		t.Helper()
 		c := usual()
 		set(&c)
-		plan := policy.Decide(c.Doc, &c.Ask, &c.Signals)
-		all, cut := whatif.Changes(c, &plan)
-		var got []string
-		for _, ch := range all {
-			got = append(got, ch.Text)
-		}
-		for _, w := range want {
-			if w, no := strings.CutPrefix(w, "!"); slices.Contains(got, w) == no {
-				t.Errorf("%s: got\n%s\nwant (not, after a !) %q", name, strings.Join(got, "\n"), w)
-			}
-		}
-		if cut {
-			t.Errorf("%s: it was cut short", name)
-		}
+		tells(t, &c, name, want)
 	}
 	f("near first", func(*whatif.Case) {},
 		"cloud/first would go first if battery_pct were below 20",
@@ -102,6 +108,39 @@ func TestWouldChange(t *testing.T) {
 	f("capped", func(c *whatif.Case) { c.Ask.Task, c.Ask.MaxCost = "math", ptr(0.0001) },
 		"cloud/first would go first if there were no cost cap",
 		"cloud/first would go first if max_cost_usd were 0.0011 or more")
+}
+
+// TestWindowsDwellAndEstimates: the clock, a rule that is kept by its dwell, and
+// what is expected of a target change routes, too.
+func TestWindowsDwellAndEstimates(t *testing.T) {
+	f := func(name string, rule policy.Rule, set func(*whatif.Case), want ...string) {
+		t.Helper()
+		c := usual()
+		doc := *c.Doc
+		doc.Rules = append([]policy.Rule{rule}, doc.Rules...)
+		c.Doc = &doc
+		c.Signals.Time = time.Date(2026, 3, 4, 21, 30, 0, 0, time.UTC) // a Wednesday
+		set(&c)
+		tells(t, &c, name, want)
+	}
+	away := policy.Effect{Deny: []string{"local"}}
+	at := func(w policy.Window) policy.Rule {
+		return policy.Rule{Name: "at", When: policy.Condition{Time: &w}, Then: away}
+	}
+	nothing := func(*whatif.Case) {}
+	f("opens today", at(policy.Window{From: "22:00", To: "06:00"}), nothing, "cloud/first would go first if it were 22:00")
+	f("opens on Saturday", at(policy.Window{From: "22:00", To: "06:00", Days: []string{"sat"}}), nothing, "cloud/first would go first if it were 22:00 on Sat")
+	f("closes at night", at(policy.Window{From: "20:00", To: "06:00", Zone: "utc"}), nothing, "local/small would go first if it were 06:00")
+	f("a whole day ends", at(policy.Window{Days: []string{"wed"}}), nothing, "local/small would go first if it were 00:00")
+
+	below := func(mb float64) *policy.Condition { return &policy.Condition{Field: "disk_free_mb", LT: &mb} }
+	f("kept by its dwell", policy.Rule{Name: "full", When: *below(10), Until: &policy.Condition{Not: below(20)}, DwellMS: 60_000, Then: away}, func(c *whatif.Case) {
+		assume(c, map[string]any{"disk_free_mb": 50.0, "cpu_pct": 20.0})
+		c.Signals.Held, c.Signals.HeldSince = []string{"full"}, map[string]time.Time{"full": c.Signals.Time.Add(-time.Second)}
+	}, "local/small would go first if the dwell of full were over", "!local/small would go first if cpu_pct were 0 or less")
+	f("expected to fail", policy.Rule{Name: "none", When: *below(1), Then: away}, func(c *whatif.Case) {
+		c.Ask.Expected = []policy.Estimate{{Target: "local/small", Good: 0.1, From: "gate"}}
+	}, "local/small would go first if the chance of a good answer from local/small were 0.48 or more")
 }
 
 // TestChangesAreTrue: whatever is said would change the route does, when it is
@@ -146,7 +185,13 @@ func edited(t *rapid.T, c *whatif.Case, set []whatif.Setting) (ask policy.Ask, s
 					at, key = m, name[dot+1:]
 				}
 			}
-		case x.Field == "network":
+		case strings.HasPrefix(x.Field, "expected."):
+			for _, one := range a["expected"].([]any) {
+				if m := one.(map[string]any); "expected."+m["target"].(string)+".good" == x.Field {
+					at, key = m, "good"
+				}
+			}
+		case x.Field == "network", x.Field == "time":
 			at = s
 		case slices.Contains(policy.SignalNames(), x.Field):
 			at = s["device"].(map[string]any)
@@ -158,7 +203,9 @@ func edited(t *rapid.T, c *whatif.Case, set []whatif.Setting) (ask policy.Ask, s
 	}
 	load(t, a, &ask)
 	load(t, s, &signals)
-	if slices.ContainsFunc(set, func(x whatif.Setting) bool { return slices.Contains(policy.SignalNames(), x.Field) }) {
+	if slices.ContainsFunc(set, func(x whatif.Setting) bool {
+		return x.Field == "time" || slices.Contains(policy.SignalNames(), x.Field)
+	}) {
 		signals.Held = policy.Settled(c.Doc, &signals)
 	}
 	return ask, signals
@@ -189,8 +236,19 @@ func cases(t *rapid.T) whatif.Case {
 		{Name: "busy", When: policy.Condition{All: []policy.Condition{
 			{Field: "cpu_pct", LE: ptr(90.0), GT: ptr(60.0)}, {Any: []policy.Condition{{Field: "task", In: []string{"code"}}, {Field: "stream", Is: ptr(true)}}},
 		}}, Then: policy.Effect{Force: []string{"cloud/second", "local"}}},
+		{Name: "night", When: policy.Condition{Time: &policy.Window{From: "22:00", To: "06:00", Days: []string{"sat", "sun"}, Zone: "utc"}}, Then: policy.Effect{Privacy: policy.Private}},
+		{Name: "thrifty", When: policy.Condition{Field: "p_in_scope", GE: ptr(0.7)}, Then: policy.Effect{Limit: &policy.Limit{MaxCost: ptr(0.001), Attempts: 1}}},
+		{Name: "sure", When: policy.Condition{Not: &policy.Condition{Field: "intent", In: []string{"chat"}}}, Then: policy.Effect{Require: &policy.Require{Confidence: 0.9}}},
 	})
+	doc.Check.Skip = rapid.Float64Range(0, 0.5).Draw(t, "skip")
+	doc.Weights.Heat, doc.Weights.Battery = rapid.Float64Range(0, 1).Draw(t, "heat's weight"), rapid.Float64Range(0, 1).Draw(t, "battery's weight")
 	c.Doc = &doc
+	c.Signals.Time = time.Unix(rapid.Int64Range(1e9, 1e9+14*86400).Draw(t, "time"), 0).UTC()
+	c.Ask.Scope = rapid.Ptr(rapid.Float64Range(0, 1), true).Draw(t, "scope")
+	c.Ask.Intent = rapid.SampledFrom([]string{"", "chat", "park"}).Draw(t, "intent")
+	if rapid.Bool().Draw(t, "estimated") {
+		c.Ask.Expected = []policy.Estimate{{Target: "local/small", Good: rapid.Float64Range(0, 1).Draw(t, "good"), From: "gate"}}
+	}
 	c.Ask.Task = rapid.SampledFrom([]string{"chat", "math", "code", "embed"}).Draw(t, "task")
 	c.Ask.Mode = rapid.SampledFrom([]string{"auto", "auto", "local", "cloud"}).Draw(t, "mode")
 	c.Ask.Privacy = rapid.SampledFrom([]string{"normal", "normal", "private"}).Draw(t, "privacy")

@@ -111,6 +111,11 @@ func (t *teller) utilities(p *policy.Plan) {
 	}
 	t.line("")
 	t.table(append([][]string{append(head, "  = sum")}, rows...))
+	for _, m := range seats {
+		if len(m.Assumed) > 0 {
+			t.line("assumed for %s, since not known: %s", m.Target, strings.Join(m.Assumed, ", "))
+		}
+	}
 }
 
 func (t *teller) others(e *agent.Explanation) {
@@ -142,24 +147,6 @@ func (t *teller) rules(e *agent.Explanation) {
 			t.line("  without it %s", r.Without)
 		}
 	}
-}
-
-// effect is what a rule does, and to whom.
-func effect(r *whatif.Rule) string {
-	var all []string
-	for _, x := range []struct {
-		word  string
-		names []string
-	}{{"denies", r.Then.Deny}, {"forces", r.Then.Force}, {"prefers", r.Then.Prefer}} {
-		if len(x.names) > 0 {
-			all = append(all, x.word+" "+strings.Join(x.names, ", "))
-		}
-	}
-	text := strings.Join(all, "; ")
-	if len(r.Hits) > 0 {
-		text += " (" + strings.Join(r.Hits, ", ") + ")"
-	}
-	return text + choose(r.Decides, ", and gives the reason", "")
 }
 
 // most is how many changes are told.
