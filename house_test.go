@@ -20,10 +20,11 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/config/policies", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/cases", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/whatif"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/config/policies", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tables", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/calib", "policy/cases", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/whatif"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/gate", "store"},
 	"cmd/nearside/herald":     {},
+	"cmd/nearside/tables":     {"policy/calib"},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},

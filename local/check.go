@@ -101,6 +101,19 @@ func recorded(ctx context.Context, ledger Ledger, fact, sum string) (string, err
 	return sum, nil
 }
 
+// quantisation is how the names of model files end that say how the weights are
+// kept.
+var quantisation = regexp.MustCompile(`(?i)[-._]((?:IQ|TQ|Q)[0-9][0-9A-Z_]*|BF16|F16|F32)\.gguf$`)
+
+// Quantisation is how the weights of a model file are kept, such as Q4_1, as
+// its name says; "" when it does not.
+func Quantisation(file string) string {
+	if m := quantisation.FindStringSubmatch(file); m != nil {
+		return strings.ToUpper(m[1])
+	}
+	return ""
+}
+
 // FileSum is the SHA-256 of a file, in lower-case hex.
 func FileSum(path string) (string, error) {
 	f, err := os.Open(path)

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCalibrateMeasure measures the real model with two questions: one it
+// knows, one whose answer nothing matches.
+func TestCalibrateMeasure(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.write("questions.jsonl", `{"question":"What is the capital of France?","answer":"(?i)paris"}
+
+{"question":"What is the square root of 1764?","answer":"^nobody says this$"}
+`)
+	table := filepath.Join(h.dir, "table.json")
+	measure := h.command("calibrate", "measure", "--json", "--questions", filepath.Join(h.dir, "questions.jsonl"), "--out", table)
+	var notes bytes.Buffer
+	measure.Stderr = &notes
+	out, err := measure.Output()
+	if err != nil || !strings.Contains(notes.String(), "2 questions, 2 answers with a score") {
+		t.Fatalf("%v: %s", err, &notes)
+	}
+	var judged []judgedDoc
+	for _, line := range bytes.Split(bytes.TrimSpace(out), []byte("\n")) {
+		var j judgedDoc
+		if err := json.Unmarshal(line, &j); err != nil {
+			t.Fatal(err)
+		}
+		judged = append(judged, j)
+	}
+	if len(judged) != 2 || !judged[0].Good || judged[0].Task != "chat" || judged[1].Good || judged[1].Task != "math" {
+		t.Errorf("judged %+v", judged)
+	}
+	show, err := h.command("calibrate", "show", "--json", table).Output()
+	var docs []calibrationDoc
+	if err != nil || json.Unmarshal(show, &docs) != nil {
+		t.Fatalf("%v: %s", err, show)
+	}
+	if d := docs[0]; d.Model.Name != "smollm2-135m" || d.Model.Quant != "Q4_1" || len(d.Model.SHA256) != 64 || d.Classes[0].Labels != 2 || d.Classes[0].Prior != 0.5 {
+		t.Errorf("the table is %+v", d)
+	}
+}
