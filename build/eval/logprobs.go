@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"path/filepath"
 
@@ -64,18 +65,49 @@ func (h halves) defer3b(s *sheet) error {
 		return err
 	}
 	var asks []routed
-	var told []foretold
+	var told, raw []foretold
 	for _, r := range h.test {
 		a := r.Models[near3b]
 		p, _ := t.Good("", a.sure())
 		gain, _ := t.Gain("", a.sure())
 		asks = append(asks, routed{id: r.ID, score: gain, near: a.Correct, far: r.Models[far].Correct})
 		told = append(told, foretold{id: r.ID, p: p, right: a.Correct})
+		raw = append(raw, foretold{id: r.ID, p: math.Exp(a.sure()), right: a.Correct})
 	}
 	s.put("mmlu3b_apgr", curveOf(asks).apgr())
 	s.put("mmlu3b_ece", ece(reliability(told)))
 	s.put("mmlu3b_nu", nu(asks))
-	return nil
+	s.note("mmlu3b raw confidence: ece %.3f", ece(reliability(raw)))
+	noteIntervals(s, asks, told)
+	never, always := rates(asks)
+	return errors.Join(
+		s.draw("confidence", routes("A 3B model and a large one: by the confidence of the answer", []curve{curveOf(asks)}, never, always).svg()),
+		s.draw("reliability", diagram("Whether the 3B model's answer is right", reliability(raw), reliability(told)).svg()),
+	)
+}
+
+// noteIntervals tells how far the figures could lie from the truth.
+func noteIntervals(s *sheet, asks []routed, told []foretold) {
+	for _, f := range []struct {
+		name   string
+		figure func(pick []int) float64
+	}{
+		{"mmlu3b_apgr", func(pick []int) float64 { return curveOf(picked(asks, pick)).apgr() }},
+		{"mmlu3b_ece", func(pick []int) float64 { return ece(reliability(picked(told, pick))) }},
+		{"mmlu3b_nu", func(pick []int) float64 { return nu(picked(asks, pick)) }},
+	} {
+		low, high := interval(len(asks), f.figure)
+		s.note("%s: 95 %% interval %.3f to %.3f", f.name, low, high)
+	}
+}
+
+// rates are the shares of right answers when none and when all are sent.
+func rates(asks []routed) (never, always float64) {
+	for _, a := range asks {
+		never += one(a.near) / float64(len(asks))
+		always += one(a.far) / float64(len(asks))
+	}
+	return never, always
 }
 
 // fit makes the table of a local model.

@@ -25,11 +25,14 @@ func routellm(dir string, s *sheet) error {
 	}
 	var apgr, half, most []float64
 	var curves []curve
+	var never, always float64
 	for seed := range uint64(seeds) {
-		c, err := split(all, seed)
+		asks, err := split(all, seed)
 		if err != nil {
 			return err
 		}
+		never, always = rates(asks)
+		c := curveOf(asks)
 		curves = append(curves, c)
 		apgr, half, most = append(apgr, c.apgr()), append(half, c.cpt(0.5)), append(most, c.cpt(0.8))
 		s.note("routellm_mmlu seed %d: apgr %.4f cpt50 %.1f cpt80 %.1f", seed, c.apgr(), c.cpt(0.5), c.cpt(0.8))
@@ -42,11 +45,11 @@ func routellm(dir string, s *sheet) error {
 		s.put(f.name, mean)
 		s.put(f.name+"_sd", deviation)
 	}
-	return nil
+	return s.draw("text", routes("A weak and a strong model: by the text of the question", curves, never, always).svg())
 }
 
 // split fits on the labels of one seed and routes the rest.
-func split(all []compared, seed uint64) (curve, error) {
+func split(all []compared, seed uint64) ([]routed, error) {
 	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(all))
 	known := min(deferral.MaxLabels, len(all)/2)
 	var labels []deferral.Label
@@ -62,5 +65,5 @@ func split(all []compared, seed uint64) (curve, error) {
 		r := all[i]
 		asks = append(asks, routed{id: i, score: m.Gain(r.Prompt), near: r.Weak, far: r.Strong})
 	}
-	return curveOf(asks), nil
+	return asks, nil
 }
