@@ -20,7 +20,7 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/config/policies", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tables", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/calib", "policy/cases", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/whatif"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/config/policies", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tables", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/calib", "policy/cases", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/whatif"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/gate", "store"},
 	"cmd/nearside/herald":     {},
@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"build/soak":              {"cmd/fakecloud/fake"},
 	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy", "policy/past", "policy/whatif"},
-	"agent/config":            {"agent/config/policies", "agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/valid"},
+	"agent/config":            {"agent/config/policies", "agent/config/scenarios", "agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/simulate", "policy/valid"},
 	"agent/learn":             {"agent"},
 	"agent/trace":             {},
 	"agent/config/policies":   {},
@@ -67,12 +67,14 @@ var arrows = map[string][]string{
 	"policy/past":             {"policy"},
 	"policy/whatif":           {"policy"},
 	"policy/replay":           {"policy"},
+	"policy/simulate":         {"policy"},
+	"agent/config/scenarios":  {},
 	"store":                   {},
 }
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/fact", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/valid", "policy/whatif"}
+var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/fact", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/valid", "policy/whatif"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

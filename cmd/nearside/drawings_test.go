@@ -1,0 +1,31 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"nearside/agent/config"
+	"nearside/policy/simulate"
+)
+
+// TestDrawings: the days that docs/REPLAY.md shows are those that are lived
+// now.
+func TestDrawings(t *testing.T) {
+	for _, name := range profiles() {
+		p, err := profile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _, err := config.Scenario(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("..", "..", "docs", "img", "day-"+name+".svg")
+		want, err := os.ReadFile(path)
+		got := simulate.Run(simulate.Options{Policy: p.Doc, Scenario: s, Seed: 1}).SVG()
+		if err != nil || got != string(want) {
+			t.Errorf("%s is not what the profile does now (%v); draw it again: nearside policy simulate --profile %s --svg docs/img/day-%[3]s.svg", path, err, name)
+		}
+	}
+}
