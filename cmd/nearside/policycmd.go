@@ -24,11 +24,7 @@ func loadPolicy(cfg *config.Config) (*agent.Policy, error) {
 
 func policyCmd(g *globals) *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Show, check, try and compare policies"}
-<<<<<<< HEAD
-	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyReplayCmd(g), policySchemaCmd())
-=======
-	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyReplayCmd(g), policySimulateCmd(g))
->>>>>>> 029d8a1 (policy/simulate: a day lived by a policy, and drawn)
+	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyReplayCmd(g), policySimulateCmd(g), policySchemaCmd())
 	return c
 }
 
