@@ -43,6 +43,7 @@ and cpu, memory, pressure, temperature, battery, disk for short.`,
   nearside explain --set network=offline --set battery=8 "What is the capital of France?"
   nearside explain --decision 01JD3KQ2V7
   nearside explain --ask request.json --policy new.yaml
+  nearside explain --policy profile:car "Turn the heating up"
   nearside explain --fields`,
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, g, args) },
 	}
@@ -50,7 +51,7 @@ and cpu, memory, pressure, temperature, battery, disk for short.`,
 	c.Flags().StringArrayVar(&f.assumed, "set", nil, "assume a signal, `NAME=VALUE`; may be given often")
 	c.Flags().StringVar(&f.file, "ask", "", "explain the chat body or the decision record in `FILE`; - is standard input")
 	c.Flags().StringVar(&f.decision, "decision", "", "explain the decision with this `ID` again")
-	c.Flags().StringVar(&f.policy, "policy", "", "decide by the policy in `FILE` instead of the daemon's")
+	c.Flags().StringVar(&f.policy, "policy", "", "decide by the policy in `FILE`, or profile:NAME, instead of the daemon's")
 	c.Flags().BoolVar(&f.fields, "fields", false, "list the fields that conditions can test, with their units and values now")
 	c.MarkFlagsMutuallyExclusive("ask", "decision", "fields")
 	_ = c.RegisterFlagCompletionFunc("set", cobra.FixedCompletions(settings(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
@@ -151,18 +152,30 @@ func readExplanation(r io.Reader) (*agent.Explanation, error) {
 
 // under shows what another policy makes of the same ask and situation.
 func (f *explainFlags) under(c *cobra.Command, g *globals, e *agent.Explanation) error {
-	doc, digest, err := config.LoadPolicy(f.policy)
+	p, err := namedPolicy(f.policy)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
 	if f.deadline == 0 && e.Recorded == nil {
-		e.Ask.DeadlineMS = doc.Deadline(e.Ask.Service)
+		e.Ask.DeadlineMS = p.Doc.Deadline(e.Ask.Service)
 	}
-	other := e.Under(&agent.Policy{Doc: doc, Digest: digest, Source: f.policy})
+	other := e.Under(p)
 	if g.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(other)
 	}
 	return tell.Plan(c.OutOrStdout(), other)
+}
+
+// namedPolicy is the policy of a file, or one that is built in as profile:NAME.
+func namedPolicy(name string) (*agent.Policy, error) {
+	p := &agent.Policy{Source: name}
+	var err error
+	if profile, ok := strings.CutPrefix(name, config.ProfilePrefix); ok {
+		p.Doc, p.Digest, _, err = config.Profile(profile)
+	} else {
+		p.Doc, p.Digest, err = config.LoadPolicy(name)
+	}
+	return p, err
 }
 
 func showFields(c *cobra.Command, g *globals, all []whatif.Field) error {

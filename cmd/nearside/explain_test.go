@@ -49,6 +49,8 @@ func TestExplain(t *testing.T) {
 	f(0, []string{"1. cloud", "local/fake-model would go first if the mode were auto or local"}, "--ask", filepath.Join(h.dir, "ask.json"))
 	h.write("other.yaml", strings.Replace(trusting(t), "near: 0.4", "near: 0.0", 1))
 	f(0, []string{"1. cloud", "policy 0@"}, "--policy", filepath.Join(h.dir, "other.yaml"), "hello")
+	f(0, []string{"policy 0@", "local/fake-model goes first"}, "--policy", "profile:car", "hello")
+	f(2, []string{"there is no profile", "car"}, "--policy", "profile:boat", "hello")
 	h.write("bad.yaml", "version: one")
 	f(2, []string{"bad.yaml"}, "--policy", filepath.Join(h.dir, "bad.yaml"), "hello")
 	f(0, []string{"battery_pct ", "network ", " math ", " % ", "class of the question"}, "--fields", "what is 12 * 12?")

@@ -230,7 +230,11 @@ func load(t *rapid.T, m map[string]any, v any) {
 // cases draws asks and situations under the built-in policy and more rules.
 func cases(t *rapid.T) whatif.Case {
 	c := usual()
-	doc := *c.Doc
+	base, _, _, err := config.Profile(rapid.SampledFrom([]string{"default", "car", "phone", "camera", "kiosk", "robot"}).Draw(t, "profile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := *base
 	doc.Rules = slices.Concat(doc.Rules, []policy.Rule{
 		{Name: "large", When: policy.Condition{Field: "size.bytes", GT: ptr(5000.0)}, Then: policy.Effect{Deny: []string{"cloud/first"}}},
 		{Name: "busy", When: policy.Condition{All: []policy.Condition{
