@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"nearside/agent"
+	"nearside/agent/config"
 	"nearside/agent/openai"
 	"nearside/policy"
 )
@@ -125,4 +127,52 @@ func TestTurnsAreTaken(t *testing.T) {
 			t.Errorf("turn %d, want %d", got, want)
 		}
 	}
+}
+
+// TestVerifiedAPI: answers of a JSON API are verified by their schema, or not at all.
+func TestVerifiedAPI(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		reply func([]byte) error
+		err   error
+	}{
+		{"no schema", nil, agent.ErrUnverified},
+		{"it fits", func([]byte) error { return nil }, nil},
+	} {
+		doc, digest, _ := config.DefaultPolicy()
+		doc.Services["act"] = policy.Service{Ladder: []string{"local", "cloud", "refuse"}, Fresh: "never", Critical: true}
+		w := newWorld()
+		a := agent.New(agent.Parts{Cloud: w.cloud, Signals: func() policy.Signals {
+			return policy.Signals{Network: "online", Targets: []policy.Target{{Name: "cloud/arm", Services: []string{"act"}, Usable: true}}}
+		}}, agent.Settings{Policy: &agent.Policy{Doc: doc, Digest: digest}, Services: map[string]agent.Service{"act": {Reply: c.reply}}})
+		result, err := a.Handle(t.Context(), agent.Input{Request: agent.API("act", []byte(`{}`))})
+		result.Close(agent.Finish{Status: 200, Err: err})
+		if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.err)
+		}
+	}
+}
+
+// TestServiceBounds: a service's own deadline and ages are held to.
+func TestServiceBounds(t *testing.T) {
+	w := newWorld()
+	w.policy = func(d *policy.Document) {
+		chat := d.Services["chat"]
+		chat.FreshMaxS, chat.StaleMaxS, chat.DeadlineMS = 60, 600, 5000
+		d.Services["chat"] = chat
+	}
+	f := func(age time.Duration, route string) {
+		t.Helper()
+		w.mem.at = time.Now().Add(-age)
+		head, _ := w.ask(t, plain)
+		if rec := w.mem.last(); head.Route != route || rec.DeadlineMS != 5000 {
+			t.Errorf("kept for %v: route %s, want %s; deadline %d ms", age, head.Route, route, rec.DeadlineMS)
+		}
+	}
+	f(0, "local")
+	f(50*time.Second, "cache")
+	f(70*time.Second, "local")
+	w.local, w.cloud = fails(openai.ErrDown), fails(openai.ErrDown)
+	f(500*time.Second, "stale")
+	f(700*time.Second, "none")
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/embed"
 	"nearside/policy"
 )
 
@@ -11,7 +12,7 @@ import (
 // server that reports no probabilities is taken at its word, unless the answer
 // must be verified.
 func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
-	if !w.fits(reply) {
+	if !w.fits(reply) || w.plan.Require.Verified && reply.Sure == nil && !w.checks() {
 		return false
 	}
 	switch {
@@ -36,6 +37,13 @@ func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
 		return !w.plan.Require.Verified
 	}
 	return *sure >= step.Threshold
+}
+
+// checks tells whether anything says more of an answer than that it is JSON.
+// Chat and embeddings have checks of their own, a JSON API that of its schema.
+func (w *walk) checks() bool {
+	service := w.ask.Service
+	return service == openai.Chat || service == embed.Service || w.Services[service].Reply != nil
 }
 
 // fits tells whether an answer has the form the caller asked for. One that
