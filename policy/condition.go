@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+
+	"nearside/policy/fact"
+)
 
 // Condition is a typed test on the ask and the signals. Exactly one of All,
 // Any, Not, Field and Time is set; an empty condition always holds. A comparison
@@ -39,29 +43,29 @@ func (c *Condition) holds(a *Ask, s *Signals) bool {
 	case c.Not != nil:
 		return !c.Not.holds(a, s)
 	case c.Time != nil:
-		return c.Time.holds(s.Time)
+		return c.Time.Holds(s.Time)
 	case c.Field == "":
 		return true
 	}
-	return c.compare(lookup(c.Field, a, s))
+	return c.compare(fact.Lookup(c.Field, a, s))
 }
 
-func (c *Condition) compare(v value) bool {
-	if !v.known {
+func (c *Condition) compare(v fact.Value) bool {
+	if !v.Known {
 		return false
 	}
-	switch v.kind {
+	switch v.Kind {
 	case KindText:
 		for _, want := range c.In {
-			if strings.EqualFold(v.text, want) {
+			if strings.EqualFold(v.Text, want) {
 				return true
 			}
 		}
 		return false
 	case KindFlag:
-		return c.Is != nil && *c.Is == v.flag
+		return c.Is != nil && *c.Is == v.Flag
 	}
-	return c.within(v.num)
+	return c.within(v.Num)
 }
 
 func (c *Condition) within(n float64) bool {

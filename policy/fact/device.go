@@ -122,8 +122,5 @@ func (s *Signals) setNetwork(v any) error {
 	return nil
 }
 
-// DeviceSignals lists the names of the device's signals.
-func DeviceSignals() []string { return slices.Clone(device) }
-
 // SignalNames lists the signals that [Signals.Set] takes.
 func SignalNames() []string { return append(slices.Clone(device), NetworkSignal) }

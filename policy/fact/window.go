@@ -1,4 +1,4 @@
-package policy
+package fact
 
 import (
 	"slices"
@@ -16,14 +16,13 @@ type Window struct {
 	Zone string   `json:"zone,omitempty"` // local, by the offset of the signals' time, or utc; "" is local
 }
 
-const timeField = "time"
-
 var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 // Weekdays lists what days are called, in the order of [time.Weekday].
 func Weekdays() []string { return slices.Clone(weekdays) }
 
-func (w *Window) holds(t time.Time) bool {
+// Holds tells whether the time is in the window.
+func (w *Window) Holds(t time.Time) bool {
 	if t.IsZero() {
 		return false
 	}

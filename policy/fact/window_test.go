@@ -1,4 +1,4 @@
-package policy_test
+package fact_test
 
 import (
 	"testing"
@@ -6,18 +6,18 @@ import (
 
 	"pgregory.net/rapid"
 
-	"nearside/policy"
+	"nearside/policy/fact"
 )
 
 func TestWindow(t *testing.T) {
-	night := policy.Window{From: "22:00", To: "06:00"}
-	weekend := policy.Window{Days: []string{"sat", "sun"}}
-	party := policy.Window{From: "22:00", To: "02:00", Days: []string{"fri"}}
-	utc := policy.Window{From: "09:00", To: "17:00", Zone: "utc"}
-	whole := policy.Window{From: "00:00", To: "24:00"}
+	night := fact.Window{From: "22:00", To: "06:00"}
+	weekend := fact.Window{Days: []string{"sat", "sun"}}
+	party := fact.Window{From: "22:00", To: "02:00", Days: []string{"fri"}}
+	utc := fact.Window{From: "09:00", To: "17:00", Zone: "utc"}
+	whole := fact.Window{From: "00:00", To: "24:00"}
 	for _, tt := range []struct {
 		name string
-		w    policy.Window
+		w    fact.Window
 		at   string // 2026-11-20 is a Friday
 		want bool
 	}{
@@ -40,11 +40,10 @@ func TestWindow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := policy.Condition{Time: &tt.w}
-			if got := c.Holds(&policy.Ask{}, &policy.Signals{Time: at}); got != tt.want {
+			if got := tt.w.Holds(at); got != tt.want {
 				t.Errorf("at %s: got %t", tt.at, got)
 			}
-			if c.Holds(&policy.Ask{}, &policy.Signals{}) {
+			if tt.w.Holds(time.Time{}) {
 				t.Error("holds at a time that is not known")
 			}
 		})
@@ -61,10 +60,9 @@ func TestWindowSplitsTheDay(t *testing.T) {
 		if from == to {
 			return
 		}
-		in, out := policy.Condition{Time: &policy.Window{From: from, To: to}}, policy.Condition{Time: &policy.Window{From: to, To: from}}
-		s := policy.Signals{Time: time.Unix(rapid.Int64Range(1, 1e9).Draw(t, "at"), 0)}
-		if in.Holds(&policy.Ask{}, &s) == out.Holds(&policy.Ask{}, &s) {
-			t.Fatalf("%s to %s at %v", from, to, s.Time)
+		in, out := fact.Window{From: from, To: to}, fact.Window{From: to, To: from}
+		if at := time.Unix(rapid.Int64Range(1, 1e9).Draw(t, "at"), 0); in.Holds(at) == out.Holds(at) {
+			t.Fatalf("%s to %s at %v", from, to, at)
 		}
 	})
 }

@@ -1,24 +1,45 @@
-package policy
+package fact
 
-import "nearside/policy/fact"
+// Kinds of what a field holds; a field that there is none of has "".
+const (
+	KindText   = "text"
+	KindNumber = "number"
+	KindFlag   = "flag"
+	KindTime   = "time" // the time of the signals, which windows test
+)
 
-// value is a field's value; known is false when nothing is known of it.
-type value struct {
-	kind  string // "" when it is no field
-	known bool
-	text  string
-	num   float64
-	flag  bool
+// Value is what a field holds; Known is false when nothing is known of it.
+type Value struct {
+	Kind  string // "" when it is no field
+	Known bool
+	Text  string
+	Num   float64
+	Flag  bool
 }
 
-func textValue(s string) value { return value{kind: KindText, known: true, text: s} }
-func numValue(n float64) value { return value{kind: KindNumber, known: true, num: n} }
-func flagValue(b bool) value   { return value{kind: KindFlag, known: true, flag: b} }
+// Any is the value as a string, a float64 or a bool, nil when it is not known.
+func (v Value) Any() any {
+	switch {
+	case !v.Known:
+		return nil
+	case v.Kind == KindText:
+		return v.Text
+	case v.Kind == KindNumber:
+		return v.Num
+	case v.Kind == KindFlag:
+		return v.Flag
+	}
+	return nil
+}
+
+func textValue(s string) Value { return Value{Kind: KindText, Known: true, Text: s} }
+func numValue(n float64) Value { return Value{Kind: KindNumber, Known: true, Num: n} }
+func flagValue(b bool) Value   { return Value{Kind: KindFlag, Known: true, Flag: b} }
 
 // maybe is a number that may not be known.
-func maybe(n *float64) value {
+func maybe(n *float64) Value {
 	if n == nil {
-		return value{kind: KindNumber}
+		return Value{Kind: KindNumber}
 	}
 	return numValue(*n)
 }
@@ -28,11 +49,11 @@ func Fields() []string {
 	return append([]string{
 		"service", "model", "mode", "task", "intent", "p_in_scope", "privacy", "caller", "network", "stream", "deadline_ms", "max_cost_usd",
 		"size.bytes", "size.tokens_est", "size.tokens_out_est", "needs.tools", "needs.schema", "needs.vision",
-	}, fact.DeviceSignals()...)
+	}, device...)
 }
 
-// lookup finds a field of the ask or the signals.
-func lookup(field string, a *Ask, s *Signals) value {
+// Lookup finds a field of the ask or the signals.
+func Lookup(field string, a *Ask, s *Signals) Value {
 	switch field {
 	case "service":
 		return textValue(a.Service)
@@ -43,12 +64,12 @@ func lookup(field string, a *Ask, s *Signals) value {
 	case "task":
 		return textValue(a.Task)
 	case "intent":
-		return value{kind: KindText, known: a.Intent != "", text: a.Intent}
+		return Value{Kind: KindText, Known: a.Intent != "", Text: a.Intent}
 	case "caller":
-		return value{kind: KindText, known: a.Caller != "", text: a.Caller}
+		return Value{Kind: KindText, Known: a.Caller != "", Text: a.Caller}
 	case "privacy":
 		return textValue(a.Privacy)
-	case fact.NetworkSignal:
+	case NetworkSignal:
 		return textValue(s.Network)
 	case "deadline_ms":
 		return numValue(float64(a.DeadlineMS))
@@ -66,8 +87,8 @@ func lookup(field string, a *Ask, s *Signals) value {
 		return flagValue(a.Needs.Schema)
 	case "needs.vision":
 		return flagValue(a.Needs.Vision)
-	case timeField:
-		return value{kind: timeField, known: !s.Time.IsZero()}
+	case KindTime:
+		return Value{Kind: KindTime, Known: !s.Time.IsZero()}
 	case "size.tokens_out_est":
 		return numValue(float64(a.Size.TokensOut))
 	case "stream":
@@ -76,15 +97,15 @@ func lookup(field string, a *Ask, s *Signals) value {
 	return deviceSignal(field, s)
 }
 
-func deviceSignal(field string, s *Signals) value {
+func deviceSignal(field string, s *Signals) Value {
 	if p := s.Device.Number(field); p != nil {
 		return maybe(*p)
 	}
 	if p := s.Device.Flag(field); p != nil {
 		if *p == nil {
-			return value{kind: KindFlag}
+			return Value{Kind: KindFlag}
 		}
 		return flagValue(**p)
 	}
-	return value{}
+	return Value{}
 }
