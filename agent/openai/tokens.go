@@ -19,7 +19,7 @@ type perToken struct {
 
 // add takes in a prompt's bytes and the tokens that the target counted.
 func (p *perToken) add(bytes, tokens int) {
-	if bytes < longEnough || tokens <= 0 {
+	if tokens <= 0 {
 		return
 	}
 	p.samples = min(p.samples+1, 1<<20)
@@ -42,10 +42,13 @@ func (f *Figures) Counted(r *Request, reply *Reply) {
 	switch {
 	case r.Service != Chat || reply == nil || reply.Answer == nil || reply.Answer.Usage == nil:
 		return
-	case reply.Stream != nil && !reply.Stream.Ended() || r.HasParts():
+	case reply.Stream != nil && !reply.Stream.Ended():
 		return
 	}
 	bytes, tokens := r.promptBytes(), reply.Answer.Usage.In
+	if bytes < longEnough || r.HasParts() {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tokens.add(bytes, tokens)
