@@ -22,7 +22,7 @@ import (
 var arrows = map[string][]string{
 	"cmd/nearside":            {"agent", "agent/config", "agent/config/policies", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tables", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/calib", "policy/cases", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/whatif"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/gate", "store"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/calib", "policy/gate", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/tables":     {"policy/calib"},
 	"cmd/nearside/doctor":     {"agent/config", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "store"},
@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy", "policy/past", "policy/whatif"},
 	"agent/config":            {"agent/config/policies", "agent/config/scenarios", "agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/simulate", "policy/valid"},
-	"agent/learn":             {"agent"},
+	"agent/learn":             {"agent", "agent/openai", "policy", "policy/calib"},
 	"agent/trace":             {},
 	"agent/config/policies":   {},
 	"agent/config/strict":     {},

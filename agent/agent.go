@@ -49,8 +49,8 @@ func (p *Policy) String() string {
 	return strconv.Itoa(p.Doc.Version) + "@" + p.Digest[:min(8, len(p.Digest))]
 }
 
-// Parts are what an agent is made of. Local, Cloud, Cache, Recorder, Observer
-// and Scorer may be nil: then there is none.
+// Parts are what an agent is made of. Local, Cloud, Cache, Recorder, Observer,
+// Scorer, Calibration and Learner may be nil: then there is none.
 type Parts struct {
 	Local    Answerer
 	Cloud    Answerer
@@ -60,6 +60,9 @@ type Parts struct {
 	Observer Observer
 	Signals  func() policy.Signals // a snapshot; called once per request
 	Now      func() time.Time      // of the clock on the wall, for the age of kept answers; nil is time.Now
+
+	Calibration func() Calibration // that in force; called once per request
+	Learner     Learner
 }
 
 // Settings are what may change while an agent runs, see [Agent.Swap].

@@ -12,20 +12,22 @@ import (
 // server that reports no probabilities is taken at its word, unless the answer
 // must be verified.
 func (w *walk) good(step *policy.Step, reply *openai.Reply) bool {
-	if !w.fits(reply) || w.plan.Require.Verified && reply.Sure == nil && !w.checks() {
-		return false
+	formed, near := w.fits(reply), step.Kind == policy.StepLocal && w.ask.Service == openai.Chat && reply.Sure == nil
+	if near {
+		w.heard = heard{step.Target, reply.Answer, w.sure(reply.Answer), formed}
 	}
 	switch {
+	case !formed, w.plan.Require.Verified && reply.Sure == nil && !w.checks():
+		return false
 	case step.Kind != policy.StepLocal:
 		return true
 	case reply.Sure != nil:
 		w.score = reply.Sure
 		return *reply.Sure >= step.Threshold
-	case w.ask.Service != openai.Chat:
+	case !near:
 		return true
 	}
-	a := reply.Answer
-	sure := w.sure(a)
+	a, sure := reply.Answer, w.heard.sure
 	switch {
 	case strings.TrimSpace(a.Text()) == "" && !a.HasCalls():
 		return false

@@ -63,6 +63,7 @@ func (a *Agent) Explain(in Input) (*Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.expect(s.Policy.Doc, &ask, &signals)
 	return explanation(s.Policy, ask, signals), nil
 }
 

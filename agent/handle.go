@@ -69,6 +69,9 @@ type walk struct {
 	score    *float64 // confidence of the local answer
 	isFormed *bool    // its form is the one asked for; nil when none was or that is not known
 	seen     Observation
+
+	calibration Calibration // nil: there is none for this ask
+	heard       heard
 }
 
 func (w *walk) decide() error {
@@ -81,6 +84,7 @@ func (w *walk) decide() error {
 		w.result.Reason = policy.ReasonNoRoute
 		return err
 	}
+	w.calibration = w.agent.expect(w.Policy.Doc, &w.ask, &w.signals)
 	w.plan = policy.Decide(w.Policy.Doc, &w.ask, &w.signals)
 	w.result.Reason = w.plan.Reason
 	return nil

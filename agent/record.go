@@ -52,6 +52,7 @@ type Outcome struct {
 	Cache      string   `json:"cache"`
 	Degraded   bool     `json:"degraded"`
 	Formed     *bool    `json:"schema_valid,omitempty"` // whether the answer is as response_format wanted it
+	Judged     *Judged  `json:"judged,omitempty"`       // of the device's answer, whoever's was given
 	Error      string   `json:"error,omitempty"`
 }
 
@@ -144,7 +145,7 @@ func (w *walk) outcome(end Finish) Outcome {
 	r := w.result
 	o := Outcome{
 		Route: r.Route, Target: r.Target, Status: end.Status, Reason: r.Reason, TotalMS: r.Timing.Total.Milliseconds(),
-		Confidence: w.score, Cache: r.Cache, Degraded: r.Degraded, Formed: w.isFormed, Error: plainError(end.Err),
+		Confidence: w.score, Cache: r.Cache, Degraded: r.Degraded, Formed: w.isFormed, Judged: w.judged(), Error: plainError(end.Err),
 	}
 	if first := r.first; first > 0 {
 		ms := first.Milliseconds()
@@ -192,6 +193,7 @@ func (r *Result) Close(end Finish) {
 		w.store()
 	}
 	w.observe(end)
+	w.teach(end)
 	if rec := w.agent.parts.Recorder; rec != nil {
 		rec.Record(r.Decision, w.started, w.record(end).encode)
 	}

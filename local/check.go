@@ -76,7 +76,7 @@ func (e *engine) trust(ctx context.Context, sum string) (held bool, err error) {
 			return false, nil
 		}
 		source = "its first load"
-		if want, err = recorded(ctx, ledger, "model_sha256/"+e.model.Name, sum); err != nil {
+		if want, err = recorded(ctx, ledger, ChecksumFact(e.model.Name), sum); err != nil {
 			return false, err
 		}
 	}
@@ -85,6 +85,10 @@ func (e *engine) trust(ctx context.Context, sum string) (held bool, err error) {
 	}
 	return true, nil
 }
+
+// ChecksumFact is the name of the fact that holds the checksum of a model's
+// first load, where the catalogue has none.
+func ChecksumFact(model string) string { return "model_sha256/" + model }
 
 // recorded is the fact in the ledger; sum becomes it when there is none.
 func recorded(ctx context.Context, ledger Ledger, fact, sum string) (string, error) {

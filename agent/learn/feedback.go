@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"nearside/agent"
+	"nearside/policy"
 )
 
 // Why a verdict is not taken.
@@ -89,21 +89,21 @@ func (l *Learner) put(ctx context.Context, labels ...Label) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrKept, err)
 	}
+	l.recount(ctx)
+	l.note(labels)
 	return n, nil
 }
 
 // judged is the label of a caller's verdict. Callers judge what they like, so
-// its propensity is not known, and taken as 1. Only where the device made the
-// answer is the confidence of the record that of the answer.
+// its propensity is not known, and taken as 1. The confidence of the record is
+// that of the device's answer, which may not be the one that was given.
 func judged(r *agent.Record, good bool) Label {
 	label := Label{
-		Decision: r.ID, Source: FromFeedback, At: r.Time, Target: r.Outcome.Target, Task: r.Task, Propensity: 1, Weight: 1,
+		Decision: r.ID, Source: FromFeedback, At: r.Time, Target: r.Outcome.Target, Task: Class(&r.Ask), Propensity: 1, Weight: 1,
 	}
-	if good {
-		label.Good = 1
-	}
-	if strings.HasPrefix(r.Outcome.Target, "local/") {
-		label.Score = r.Outcome.Confidence
+	label.Good = oneIf(good)
+	if j := r.Outcome.Judged; j != nil && j.Target == label.Target && r.Outcome.Route == policy.StepLocal {
+		label.Model, label.Score = j.Model, r.Outcome.Confidence
 	}
 	return label
 }

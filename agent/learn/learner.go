@@ -3,50 +3,174 @@ package learn
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"sync"
 	"sync/atomic"
+	"time"
+
+	"nearside/agent"
+	"nearside/policy/calib"
 )
 
 // ErrKept says that what was to be kept or read could not be.
 var ErrKept = errors.New("what was found out about answers cannot be kept")
 
-// Parts are what a learner is made of. Shelf and History may return nil while
-// there is none.
+// Parts are what a learner is made of. Shelf, Facts and History may return nil
+// while there is none.
 type Parts struct {
 	Shelf   func() Shelf
+	Facts   func() Facts
 	History func() History
+	Models  func(ctx context.Context) map[string]calib.Model // local targets whose models are identified
+	Prior   func(calib.Model) (t *calib.Table, from string)  // what was measured of a model before, nil when nothing
+	Now     func() time.Time                                 // of the clock on the wall; nil is time.Now
+	Changed func()                                           // called when [Learner.Report] has news; it must not block
+	Log     *slog.Logger
 }
 
 // Settings are what may change while a learner runs, see [Learner.Swap].
 type Settings struct {
-	Off bool // nothing is kept
+	Off bool // nothing is found out, nothing is kept, and no calibration is in force
 }
 
-// Learner keeps what is found out about answers. Its methods may be called from
-// any goroutine. Make it with [New].
+// How labels go to the shelf.
+const (
+	waiting = 256             // labels that may wait for it; more are dropped and counted
+	batch   = 64              // that go at once
+	gather  = 2 * time.Second // that the first waits for others
+	think   = time.Minute     // between two looks at whether models are known
+)
+
+// Learner keeps what is found out about answers, and what follows from it. Its
+// methods may be called from any goroutine. Make it with [New].
 type Learner struct {
 	parts    Parts
 	settings atomic.Pointer[Settings]
+	known    atomic.Pointer[tables] // changed by Run only
+	found    chan Label
+	kick     chan struct{} // there is something to think about; room for one
+	tally    tally
+	counts   atomic.Pointer[map[string]int64] // labels kept, by source; nil is not known
+
+	mu      sync.Mutex              // guards all below
+	fresh   map[string]int          // labels since the last fit, by target
+	watched map[string]*calib.Drift // by target and what is watched of it
+	spreads map[spreadOf]*spread
+	alarms  map[string]string // by target: what drifted, until Run has looked
 }
 
-// New makes a learner with the settings that are in force.
+// tally counts what the learner did since it was made.
+type tally struct{ dropped, failed, refits, alarms atomic.Int64 }
+
+// New makes a learner with the settings that are in force. It knows nothing
+// until it runs.
 func New(p Parts, s Settings) *Learner {
-	l := &Learner{parts: p}
-	l.Swap(s)
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	l := &Learner{
+		parts: p, found: make(chan Label, waiting), kick: make(chan struct{}, 1),
+		fresh: map[string]int{}, watched: map[string]*calib.Drift{}, spreads: map[spreadOf]*spread{}, alarms: map[string]string{},
+	}
+	l.known.Store(&tables{})
+	l.settings.Store(&s)
 	return l
 }
 
 // Swap puts other settings in force.
-func (l *Learner) Swap(s Settings) { l.settings.Store(&s) }
+func (l *Learner) Swap(s Settings) {
+	l.settings.Store(&s)
+	l.nudge()
+}
 
-// Counts is how many labels are kept, by source; nil is not known.
-func (l *Learner) Counts(ctx context.Context) map[string]int64 {
-	shelf := l.parts.Shelf()
-	if shelf == nil {
-		return nil
+// Calibration is what is in force, for an agent.
+func (l *Learner) Calibration() agent.Calibration {
+	if l.settings.Load().Off {
+		return &tables{}
 	}
-	counts, err := shelf.Count(ctx)
-	if err != nil {
-		return nil
+	return l.known.Load()
+}
+
+// nudge has Run think soon. It never waits.
+func (l *Learner) nudge() {
+	select {
+	case l.kick <- struct{}{}:
+	default: // it will
 	}
-	return counts
+}
+
+// Run keeps labels and fits tables until ctx ends; then it keeps what waits.
+// Call it once.
+func (l *Learner) Run(ctx context.Context) error {
+	tick := time.NewTicker(think)
+	defer tick.Stop()
+	l.think(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			l.keep(context.WithoutCancel(ctx), l.rest(nil))
+			return nil
+		case first := <-l.found:
+			l.keep(context.WithoutCancel(ctx), l.more(ctx, first))
+		case <-tick.C:
+		case <-l.kick:
+		}
+		l.think(ctx)
+	}
+}
+
+// more gathers labels behind the first.
+func (l *Learner) more(ctx context.Context, first Label) []Label {
+	end := time.NewTimer(gather)
+	defer end.Stop()
+	all := []Label{first}
+	for len(all) < batch {
+		select {
+		case next := <-l.found:
+			all = append(all, next)
+		case <-end.C:
+			return all
+		case <-ctx.Done():
+			return l.rest(all)
+		}
+	}
+	return all
+}
+
+// rest adds what waits.
+func (l *Learner) rest(all []Label) []Label {
+	for {
+		select {
+		case next := <-l.found:
+			all = append(all, next)
+		default:
+			return all
+		}
+	}
+}
+
+// keep puts labels on the shelf. What cannot be kept is given up and counted:
+// the answers are long given.
+func (l *Learner) keep(ctx context.Context, all []Label) {
+	if len(all) == 0 || l.settings.Load().Off {
+		return
+	}
+	if _, err := l.put(ctx, all...); err != nil {
+		l.tally.failed.Add(int64(len(all)))
+	}
+}
+
+// note counts labels that a table has not seen yet.
+func (l *Learner) note(labels []Label) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range labels {
+		x := &labels[i]
+		if x.Score == nil || x.Model == "" {
+			continue
+		}
+		if l.fresh[x.Target]++; l.fresh[x.Target] == freshLabels {
+			l.nudge()
+		}
+	}
 }

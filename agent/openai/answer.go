@@ -102,6 +102,15 @@ type toolCall struct {
 // Text is the content so far.
 func (a *Answer) Text() string { return a.text.String() }
 
+// Calls are the tool calls so far: the names of the tools, and their arguments.
+func (a *Answer) Calls(yield func(name, arguments string) bool) {
+	for _, t := range a.calls {
+		if !yield(t.name, t.args.String()) {
+			return
+		}
+	}
+}
+
 // HasCalls tells whether the answer calls tools.
 func (a *Answer) HasCalls() bool { return len(a.calls) > 0 }
 

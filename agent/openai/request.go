@@ -236,6 +236,14 @@ func (r *Request) WithMaxTokens(n int) *Request {
 	return &c
 }
 
+// Plain is a copy of the request that asks for a plain reply of at most n tokens.
+func (r *Request) Plain(n int) *Request {
+	c := r.WithMaxTokens(n)
+	c.fields = slices.DeleteFunc(c.fields, func(f field) bool { return f.name == "stream" || f.name == "stream_options" })
+	c.Stream, c.IncludeUsage = false, false
+	return c
+}
+
 // Only is the request with the given fields of the caller and those of set,
 // which win. It is how a request is rebuilt for the local engine.
 func (r *Request) Only(allowed []string, set map[string]any) []byte {

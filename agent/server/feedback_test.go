@@ -54,7 +54,9 @@ func newLabels(t testing.TB, own string) *labels {
 	s := &labels{kept: map[string]learn.Label{}, records: map[string][]byte{}}
 	sure := 0.5
 	for id, r := range map[string]agent.Record{
-		"d-own":    {Ask: policy.Ask{Caller: own}, Outcome: agent.Outcome{Target: "local/small", Status: 200, Confidence: &sure}},
+		"d-own": {Ask: policy.Ask{Caller: own}, Outcome: agent.Outcome{
+			Route: "local", Target: "local/small", Status: 200, Confidence: &sure, Judged: &agent.Judged{Target: "local/small", Model: "m1"},
+		}},
 		"d-robot":  {Ask: policy.Ask{Caller: "robot"}, Outcome: agent.Outcome{Target: "cloud/first", Status: 200, Confidence: &sure}},
 		"d-denied": {Ask: policy.Ask{Caller: "robot"}, Outcome: agent.Outcome{Status: 503}},
 	} {
@@ -120,7 +122,7 @@ func TestFeedback(t *testing.T) {
 	if got := book.kept["d-robot"]; got.Good != 0 || got.Target != "cloud/first" || got.Score != nil || got.Source != learn.FromFeedback {
 		t.Errorf("kept %+v, want a bad one without a score: it was the cloud's answer", got)
 	}
-	if got := book.kept["d-own"]; got.Good != 0 || got.Score == nil || *got.Score != 0.5 || got.Task != "chat" {
+	if got := book.kept["d-own"]; got.Good != 0 || got.Score == nil || *got.Score != 0.5 || got.Task != "chat" || got.Model != "m1" {
 		t.Errorf("kept %+v, want a bad one with its score", got)
 	}
 	if got := f.call(f.tcp, http.MethodGet, "/v1/feedback", "", owner...); got.status != 405 || got.header.Get("Allow") != "POST" {

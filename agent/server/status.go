@@ -1,6 +1,9 @@
 package server
 
-import "nearside/agent/server/callers"
+import (
+	"nearside/agent/learn"
+	"nearside/agent/server/callers"
+)
 
 // Status is GET /v1/status. Nil is not known.
 type Status struct {
@@ -13,6 +16,7 @@ type Status struct {
 	Targets      []TargetStatus    `json:"targets"`
 	Engine       EngineStatus      `json:"engine"`
 	Store        StoreStatus       `json:"store"`
+	Calibration  learn.Report      `json:"calibration"`
 	Signals      map[string]Signal `json:"signals"`
 	Callers      []callers.Figures `json:"callers"` // filled by the server, as is Refused
 	Refused      map[string]int64  `json:"refused"` // before they were looked at, by reason

@@ -45,6 +45,7 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 	if far {
 		list.addNetwork(d.cloud.Network())
 	}
+	list.addLearning(s.Calibration)
 	d.addStore(&list)
 	if !s.Ready {
 		list.add("not_ready", "fail", errNothingAnswers.Error(), "see why beside each target in: nearside status")

@@ -2,15 +2,84 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"strings"
 
 	"nearside/agent/config"
 	"nearside/agent/learn"
+	"nearside/cmd/nearside/tables"
+	"nearside/local"
+	"nearside/policy/calib"
 	"nearside/store"
 )
 
 // learnSettings are how the config has the daemon learn.
 func learnSettings(cfg *config.Config) learn.Settings {
 	return learn.Settings{Off: cfg.Learn.Disabled}
+}
+
+// learnParts are what the daemon's learner is made of.
+func (d *daemon) learnParts() learn.Parts {
+	return learn.Parts{
+		Shelf: d.labelShelf, Facts: d.learnFacts, History: d.learnHistory, Models: d.identified, Prior: d.measuredBefore,
+		Now: d.Now, Changed: d.touch, Log: d.Log,
+	}
+}
+
+// identified are the local targets whose models are: by the config, else by the
+// checksum of the first load, which a server at a URL does not have.
+func (d *daemon) identified(ctx context.Context) map[string]calib.Model {
+	all := map[string]calib.Model{}
+	cfg := d.Config.Local // what may change of it waits for a restart
+	if cfg.Disabled {
+		return all
+	}
+	for _, m := range cfg.Models {
+		sum := strings.ToLower(m.SHA256)
+		if s := d.store.wait(ctx); sum == "" && s != nil && cfg.Engine.URL == "" {
+			sum, _, _ = s.Fact(ctx, local.ChecksumFact(m.Name)) // what cannot be read is not known yet
+		}
+		if sum != "" {
+			all["local/"+m.Name] = calib.Model{Name: m.Name, SHA256: sum, Quant: local.Quantisation(m.File)}
+		}
+	}
+	return all
+}
+
+// measuredBefore is what was measured of a model, imported or shipped; nil when
+// nothing was, or its file cannot be used.
+func (d *daemon) measuredBefore(m calib.Model) (*calib.Table, string) {
+	t, from, err := tables.Load(d.Config.State, m.SHA256)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			d.Log.Warn("a calibration is not used", "model", m.Name, "err", err)
+		}
+		return nil, ""
+	}
+	return t, from
+}
+
+// learnFacts are the facts of the store, nil while there is none.
+func (d *daemon) learnFacts() learn.Facts {
+	if s := d.store.wait(context.Background()); s != nil {
+		return s
+	}
+	return nil
+}
+
+// addLearning says where what is known of local answers does not hold.
+func (c *conditions) addLearning(r learn.Report) {
+	for _, t := range r.Targets {
+		switch t.State {
+		case learn.Doubted:
+			c.add("calibration", "warn", t.Name+": "+word(t.Why)+"; its conservative bound holds until enough answers were judged since",
+				"judge answers with nearside feedback, or measure the model again")
+		case learn.Changed:
+			c.add("calibration", "info", t.Name+": its model is another than the one that was measured; the policy's thresholds hold, and none of its answers keeps to an error budget",
+				"measure it, or wait until enough answers were judged")
+		}
+	}
 }
 
 // learnHistory is the history for the learner, nil while there is none.

@@ -47,7 +47,7 @@ func (d *daemon) status() server.Status {
 	if len(locals) > 0 {
 		s.Engine = engineOf(locals[0])
 	}
-	s.Store = d.storeStatus()
+	s.Store, s.Calibration = d.storeStatus(), d.learner.Report()
 	s.Health = d.health(locals, &s)
 	return s
 }

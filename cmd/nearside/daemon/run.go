@@ -111,11 +111,11 @@ func Run(ctx context.Context, o Options) error {
 	d.meter = metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
 	d.meter.SetCallers(names(cfg))
 	d.observer = &observer{next: d.meter, log: log, touch: d.touch}
+	d.learner = learn.New(d.learnParts(), learnSettings(cfg))
 	d.agent = agent.New(agent.Parts{
 		Local: tiers{&d.gate, d.local}, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.observer,
-		Signals: d.signals, Now: o.Now,
+		Signals: d.signals, Now: o.Now, Calibration: d.learner.Calibration, Learner: d.learner,
 	}, d.settings(cfg, o.Policy))
-	d.learner = learn.New(learn.Parts{Shelf: d.labelShelf, History: d.learnHistory}, learnSettings(cfg))
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
 		Reload: d.reload, Device: d, Metrics: d.meter, Learner: d.learner, Watch: d.Watch, Doors: doors(cfg), Callers: door.book, Log: log,
@@ -127,6 +127,7 @@ func Run(ctx context.Context, o Options) error {
 	defer stopBase()
 	floor, base := errgroup.WithContext(base)
 	floor.Go(func() error { return d.store.run(base, cfg, o) })
+	floor.Go(func() error { return d.learner.Run(base) })
 	floor.Go(func() error { return d.local.Run(base) })
 	floor.Go(func() error { return d.cloud.Run(base) })
 	floor.Go(func() error { return d.watchLink(base) })

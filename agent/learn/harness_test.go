@@ -1,0 +1,232 @@
+package learn_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nearside/agent"
+	"nearside/agent/config"
+	"nearside/agent/learn"
+	"nearside/agent/openai"
+	"nearside/policy"
+	"nearside/policy/calib"
+)
+
+// disk is what outlasts a learner: labels, facts and records.
+type disk struct {
+	mu      sync.Mutex // guards all below
+	labels  []learn.Label
+	facts   map[string]string
+	records map[string][]byte
+}
+
+func newDisk() *disk { return &disk{facts: map[string]string{}, records: map[string][]byte{}} }
+
+func (d *disk) Put(_ context.Context, list []learn.Label) (replaced int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range list {
+		i := slices.IndexFunc(d.labels, func(old learn.Label) bool { return old.Decision == l.Decision && old.Source == l.Source })
+		if i < 0 {
+			d.labels = append(d.labels, l)
+			continue
+		}
+		replaced++
+		d.labels[i] = l
+	}
+	return replaced, nil
+}
+
+func (d *disk) Labels(_ context.Context, model string, limit int) (list []learn.Label, err error) {
+	for _, l := range slices.Backward(d.kept()) {
+		if l.Model == model && len(list) < limit {
+			list = append(list, l)
+		}
+	}
+	return list, nil
+}
+
+func (d *disk) Count(context.Context) (map[string]int64, error) {
+	counts := map[string]int64{}
+	for _, l := range d.kept() {
+		counts[l.Source]++
+	}
+	return counts, nil
+}
+
+func (d *disk) kept() []learn.Label {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.labels)
+}
+
+func (d *disk) Fact(_ context.Context, name string) (string, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v, ok := d.facts[name]
+	return v, ok, nil
+}
+
+func (d *disk) SetFact(_ context.Context, name, value string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.facts[name] = value
+	return nil
+}
+
+func (d *disk) Decision(_ context.Context, id string) ([]byte, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r, ok := d.records[id]
+	return r, ok, nil
+}
+
+func (d *disk) Record(id string, _ time.Time, record func() []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.records[id] = record()
+}
+
+// room is an agent with a learner, in virtual time. Near answers with what is
+// in near, as sure as sure says; the cloud with far.
+type room struct {
+	t       *testing.T
+	disk    *disk
+	model   string // identity of the local model
+	prior   *calib.Table
+	budget  map[string]float64
+	skip    float64
+	near    string
+	far     string
+	sure    float64
+	off     bool
+	signals policy.Signals
+
+	learner *learn.Learner
+	agent   *agent.Agent
+	news    int
+	leave   func()
+}
+
+// open begins a life of the learner; what the disk has is from lives before.
+func (r *room) open() {
+	r.t.Helper()
+	if r.signals.Targets == nil {
+		r.signals = policy.Signals{Network: "online", Targets: []policy.Target{
+			{Name: "local/small", Services: []string{"chat"}, Near: true, Usable: true},
+			{Name: "cloud/first", Services: []string{"chat"}, Usable: true},
+		}}
+	}
+	r.learner = learn.New(learn.Parts{
+		Shelf: func() learn.Shelf { return r.disk }, Facts: func() learn.Facts { return r.disk }, History: func() learn.History { return r.disk },
+		Models: func(context.Context) map[string]calib.Model {
+			return map[string]calib.Model{"local/small": {Name: "small", SHA256: r.model}}
+		},
+		Prior:   func(calib.Model) (*calib.Table, string) { return r.prior, "" },
+		Changed: func() { r.news++ }, Log: slog.New(slog.DiscardHandler),
+	}, learn.Settings{Off: r.off})
+	doc, digest, _ := config.DefaultPolicy()
+	with := *doc
+	with.Check.Budget, with.Check.Skip = r.budget, r.skip
+	r.agent = agent.New(agent.Parts{
+		Local: speaker{r, "local/small"}, Cloud: speaker{r, "cloud/first"}, Scorer: r, Recorder: r.disk, Signals: func() policy.Signals { return r.signals },
+		Calibration: r.learner.Calibration, Learner: r.learner,
+	}, agent.Settings{Policy: &agent.Policy{Doc: &with, Digest: digest}})
+	ctx, cancel := context.WithCancel(r.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.learner.Run(ctx) }()
+	r.leave = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			r.t.Errorf("run: %v", err)
+		}
+	}
+	synctest.Wait()
+}
+
+// Confidence makes it an agent's scorer.
+func (r *room) Confidence(string, []openai.Token) (float64, bool) { return r.sure, r.sure >= 0 }
+
+type speaker struct {
+	room   *room
+	target string
+}
+
+// Chat makes it an agent's answerer.
+func (s speaker) Chat(_ context.Context, call openai.Call) (*openai.Reply, error) {
+	message := s.room.near
+	if s.target != "local/small" {
+		message = s.room.far
+	}
+	if message[0] != '{' {
+		message = fmt.Sprintf(`{"role":"assistant","content":%q}`, message)
+	}
+	body := fmt.Appendf(nil, `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop","message":%s}]}`, message)
+	if call.Request.Stream {
+		stream, err := openai.Replay(body, call.Request)
+		if err != nil {
+			return nil, err
+		}
+		return &openai.Reply{Target: s.target, Stream: stream, Answer: stream.Answer}, nil
+	}
+	a, err := openai.ParseCompletion(body)
+	return &openai.Reply{Target: s.target, Body: body, Answer: a}, err
+}
+
+// ask puts a question through the agent; fields are JSON members of the body.
+func (r *room) ask(question string, change func(*agent.Input), fields ...string) *agent.Record {
+	r.t.Helper()
+	body := fmt.Sprintf(`{"messages":[{"role":"user","content":%q}]`, question)
+	for _, f := range fields {
+		body += "," + f
+	}
+	request, err := openai.Decode([]byte(body + "}"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	in := agent.Input{Request: request, Caller: "me"}
+	if change != nil {
+		change(&in)
+	}
+	result, err := r.agent.Handle(r.t.Context(), in)
+	status := 200
+	if err != nil {
+		status = 503
+	}
+	if result.Stream != nil {
+		for err == nil {
+			_, err = result.Stream.Next()
+		}
+		err = nil
+	}
+	result.Close(agent.Finish{Status: status, Err: err})
+	text, _, _ := r.disk.Decision(r.t.Context(), result.Decision)
+	var record agent.Record
+	if err := json.Unmarshal(text, &record); err != nil {
+		r.t.Fatal(err)
+	}
+	return &record
+}
+
+// settle lets the learner do all it wants to.
+func (r *room) settle() {
+	<-time.After(5 * time.Second)
+	synctest.Wait()
+}
+
+// counts are the labels by source.
+func (r *room) counts(want map[string]int64) {
+	r.t.Helper()
+	r.settle()
+	if got := r.learner.Report().Labels; !maps.Equal(got, want) {
+		r.t.Errorf("got labels %v, want %v: %+v", got, want, r.disk.kept())
+	}
+}

@@ -1,0 +1,66 @@
+package learn
+
+import (
+	"context"
+	"maps"
+	"slices"
+)
+
+// Report is what is known of the device's answers, for those who look. Counts
+// that are not kept begin with the daemon.
+type Report struct {
+	Off     bool             `json:"off"`
+	Labels  map[string]int64 `json:"labels"`  // kept, by source; nil is not known
+	Dropped int64            `json:"dropped"` // labels given up: too many waited, or the store failed
+	Refits  int64            `json:"refits"`  // tables fitted with labels
+	Alarms  int64            `json:"alarms"`  // drifts noticed
+	Targets []Known          `json:"targets"`
+}
+
+// Known is what is known of one local target.
+type Known struct {
+	Name    string  `json:"name"`
+	Model   string  `json:"model"`   // identity
+	State   string  `json:"state"`   // measured, doubted, unmeasured, changed
+	Why     *string `json:"why"`     // it is doubted
+	Version *string `json:"version"` // of its table: 8 hex digits of the digest
+	Prior   *string `json:"prior"`   // where what was measured before is from
+	Labels  int     `json:"labels"`  // found here that are in the table
+}
+
+// Report may be called at any time; it does not wait for the disk.
+func (l *Learner) Report() Report {
+	r := Report{
+		Off: l.settings.Load().Off, Dropped: l.tally.dropped.Load() + l.tally.failed.Load(),
+		Refits: l.tally.refits.Load(), Alarms: l.tally.alarms.Load(), Targets: []Known{},
+	}
+	if counts := l.counts.Load(); counts != nil {
+		r.Labels = *counts
+	}
+	if r.Off {
+		return r
+	}
+	known := l.known.Load().of
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		s := known[name]
+		r.Targets = append(r.Targets, Known{name, s.model.SHA256, s.state, filled(s.why), filled(s.version), filled(s.origin), s.labels})
+	}
+	return r
+}
+
+// filled is nil for what is not known.
+func filled(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// recount has the report know how many labels there are.
+func (l *Learner) recount(ctx context.Context) {
+	if shelf := l.parts.Shelf(); shelf != nil {
+		if counts, err := shelf.Count(ctx); err == nil {
+			l.counts.Store(&counts)
+		}
+	}
+}

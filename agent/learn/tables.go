@@ -1,0 +1,185 @@
+package learn
+
+import (
+	"slices"
+	"sync"
+
+	"nearside/agent"
+	"nearside/policy"
+	"nearside/policy/calib"
+)
+
+// States of what is known of a local target.
+const (
+	Measured   = "measured"   // a table of its model holds
+	Doubted    = "doubted"    // a table that may not hold any more: its conservative bound does
+	Unmeasured = "unmeasured" // there is no table of its model yet
+	Changed    = "changed"    // there was one, of another model
+)
+
+// standing is what is known of a local target. It does not change.
+type standing struct {
+	model   calib.Model
+	state   string
+	why     string       // it is doubted
+	prior   *calib.Table // what was measured before, nil when nothing was
+	origin  string       // where what was measured before is from, "" when there is nothing
+	table   *calib.Table // nil: there is none
+	version string       // of the table: 8 hex digits of its digest
+	labels  int          // found here that are in it
+
+	good map[string]chance // by class, of those that were seen often
+}
+
+// chance is one of a good answer, and how many answers it rests on.
+type chance struct {
+	good float64
+	n    int
+}
+
+// expect is the chance of a good answer before it is made; ok is false when
+// nothing tells.
+func (s *standing) expect(class string) (c chance, ok bool) {
+	if c, ok = s.good[class]; ok || s.prior == nil {
+		return c, ok
+	}
+	good, n := s.prior.Prior(class)
+	return chance{good, n}, true
+}
+
+// tables are the standings of all local targets.
+type tables struct {
+	of         map[string]*standing
+	thresholds sync.Map // by budgeted; what calib.Table.Threshold said
+}
+
+type budgeted struct {
+	target, class string
+	alpha         float64
+}
+
+// unreachable is a confidence that no answer has: what an error budget asks for
+// when nothing shows that any answer keeps to it.
+const unreachable = 1.01
+
+// Expect makes it an agent's calibration.
+func (t *tables) Expect(doc *policy.Document, ask *policy.Ask, targets []policy.Target) []policy.Estimate {
+	var all []policy.Estimate
+	for i := range targets {
+		s := t.of[targets[i].Name]
+		if s == nil || !slices.Contains(targets[i].Services, ask.Service) {
+			continue
+		}
+		if e, ok := t.estimate(targets[i].Name, s, doc, ask); ok {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// estimate is what a target's standing says of an ask; ok is false where it
+// says nothing beyond the document. A doubt bounds what is taken as good, not
+// whether the device is asked: else it would never be found unfounded. For the
+// same reason what was measured stands for the document's qualities only where
+// the policy skips hopeless targets: a device that is right half the time is
+// worth asking first, since what it is unsure of goes on.
+func (t *tables) estimate(target string, s *standing, doc *policy.Document, ask *policy.Ask) (policy.Estimate, bool) {
+	alpha, bounded := listed(doc.Check.Budget, ask.Task)
+	class := s.class(ask)
+	var c chance
+	known := false
+	if doc.Check.Skip > 0 {
+		c, known = s.expect(class)
+	}
+	if !known {
+		c.good, _ = listed(doc.Quality.Local, ask.Task)
+	}
+	e := policy.Estimate{Target: target, Good: c.good, Samples: c.n, From: s.state}
+	if bounded {
+		least := t.threshold(s, budgeted{target, class, alpha})
+		e.Threshold = &least
+	}
+	return e, known || bounded
+}
+
+// class is that of the ask, or of its task where the table has no such.
+func (s *standing) class(ask *policy.Ask) string {
+	class := Class(ask)
+	if s.table == nil || s.table.Labels(class) == 0 {
+		return ask.Task
+	}
+	return class
+}
+
+// threshold is what confidence keeps to a budget, looked up after the first
+// time.
+func (t *tables) threshold(s *standing, b budgeted) float64 {
+	if known, ok := t.thresholds.Load(b); ok {
+		return known.(float64)
+	}
+	least := s.threshold(b.class, b.alpha)
+	t.thresholds.Store(b, least)
+	return least
+}
+
+// steps is how finely a threshold is looked for where a table is doubted.
+const steps = 100
+
+func (s *standing) threshold(class string, alpha float64) float64 {
+	if s.table == nil {
+		return unreachable
+	}
+	if s.state != Doubted {
+		if score, ok := s.table.Threshold(class, alpha); ok {
+			return score
+		}
+		return unreachable
+	}
+	for i := range steps + 1 {
+		if score := float64(i) / steps; s.table.Bound(score) >= 1-alpha {
+			return score
+		}
+	}
+	return unreachable
+}
+
+// Judge makes it an agent's calibration.
+func (t *tables) Judge(target string, ask *policy.Ask, sure *float64) agent.Judged {
+	j := agent.Judged{Target: target}
+	s := t.of[target]
+	if s == nil {
+		return j
+	}
+	j.Model = s.model.SHA256
+	if s.table == nil || sure == nil {
+		return j
+	}
+	good, _ := s.table.Good(s.class(ask), *sure)
+	if s.state == Doubted {
+		good = s.table.Bound(*sure)
+	}
+	j.Good = &good
+	return j
+}
+
+// listed is the entry of a table of a document, or that of "default".
+func listed(table map[string]float64, name string) (float64, bool) {
+	if v, ok := table[name]; ok {
+		return v, true
+	}
+	v, ok := table["default"]
+	return v, ok
+}
+
+// replaced are the standings with one in the place of what it was, nil for none.
+func (t *tables) replaced(target string, s *standing) *tables {
+	next := &tables{of: map[string]*standing{}}
+	for name, old := range t.of {
+		next.of[name] = old
+	}
+	next.of[target] = s
+	if s == nil {
+		delete(next.of, target)
+	}
+	return next
+}
