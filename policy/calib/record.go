@@ -87,14 +87,16 @@ type record struct {
 func recordOf(bins []Bin) record {
 	r := record{bins: bins}
 	var good, loss []Point
+	known := 0
 	for _, b := range bins {
 		r.labels += b.Labels
 		r.judged += b.Judged
 		good = append(good, Point{X: b.Score, Y: b.Good / b.Weight, W: b.Weight})
 		if b.Judged > 0 {
+			known += b.Labels
 			loss = append(loss, Point{X: b.Score, Y: -b.Gain / b.Judged, W: b.Judged})
 		}
 	}
-	r.good, r.loss = Isotonic(good), Isotonic(loss)
+	r.good, r.loss = smooth(good, r.labels, true), smooth(loss, known, false)
 	return r
 }
