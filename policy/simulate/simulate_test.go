@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"nearside/agent/config"
+	"nearside/agent/config/policies"
 	"nearside/agent/config/scenarios"
 	"nearside/policy"
 	"nearside/policy/simulate"
@@ -46,12 +47,19 @@ func TestSameDay(t *testing.T) {
 	}
 }
 
-// TestSteadyRoutes: of every day that is built in, by any seed, no crossing
-// changes the route of a kind of ask more than twice.
+// TestSteadyRoutes: on the day of every profile, by any seed, no crossing changes
+// the route of a kind of ask more than twice.
 func TestSteadyRoutes(t *testing.T) {
-	for _, name := range scenarios.Names() {
+	if names, days := policies.Names(), scenarios.Names(); len(days) != len(names) {
+		t.Fatalf("days are %v, profiles %v", days, names)
+	}
+	for _, name := range policies.Names() {
+		doc, _, _, err := config.Profile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for seed := range uint64(5) {
-			d := simulate.Run(simulate.Options{Policy: builtIn(), Scenario: scenario(t, name), Seed: seed})
+			d := simulate.Run(simulate.Options{Policy: doc, Scenario: scenario(t, name), Seed: seed})
 			if d.Changes > 2 || len(d.Crossings) < 5 {
 				t.Errorf("%s, seed %d: %d changes after one of %d crossings: %+v", name, seed, d.Changes, len(d.Crossings), d.Crossings)
 			}
