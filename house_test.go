@@ -20,7 +20,7 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/config/policies", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tables", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/calib", "policy/cases", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/whatif"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/config/policies", "agent/learn", "agent/openai", "agent/server", "agent/server/feed", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/tables", "cmd/nearside/tell", "local", "local/sandbox", "policy", "policy/calib", "policy/cases", "policy/diff", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/whatif"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "cloud", "cloud/network", "cmd/nearside/herald", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/calib", "policy/gate", "store"},
 	"cmd/nearside/herald":     {},
@@ -63,6 +63,7 @@ var arrows = map[string][]string{
 	"policy/deferral":         {},
 	"policy/cases":            {"policy"},
 	"policy/cond":             {"policy"},
+	"policy/diff":             {"policy", "policy/cond", "policy/whatif"},
 	"policy/lint":             {"policy", "policy/cond", "policy/valid"},
 	"policy/past":             {"policy"},
 	"policy/whatif":           {"policy"},
@@ -74,7 +75,7 @@ var arrows = map[string][]string{
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/fact", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/valid", "policy/whatif"}
+var pure = []string{"cloud/network", "policy", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/diff", "policy/fact", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/valid", "policy/whatif"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

@@ -24,7 +24,7 @@ func loadPolicy(cfg *config.Config) (*agent.Policy, error) {
 
 func policyCmd(g *globals) *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Show, check, try and compare policies"}
-	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyReplayCmd(g), policySimulateCmd(g), policySchemaCmd())
+	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyDiffCmd(g), policyReplayCmd(g), policySimulateCmd(g), policySchemaCmd())
 	return c
 }
 

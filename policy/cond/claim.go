@@ -61,6 +61,16 @@ func Fields(c *policy.Condition) []string {
 	return all
 }
 
+// Tests lists the comparisons in the conditions by what they test, see
+// [Values]; the two zones of time are "time" and "time in UTC".
+func Tests(all ...*policy.Condition) map[string][]*policy.Condition {
+	tests := map[string][]*policy.Condition{}
+	for _, c := range all {
+		leaves(c, func(l *policy.Condition) { tests[tested(l)] = append(tests[tested(l)], l) })
+	}
+	return tests
+}
+
 // leaves calls f with every comparison.
 func leaves(c *policy.Condition, f func(*policy.Condition)) {
 	for i := range c.All {
