@@ -99,12 +99,16 @@ func (c *chooser) score(t *Target) float64 {
 	if c.doc.Score != nil {
 		k = *c.doc.Score
 	}
-	seconds := max(quickest, known(t.P50MS, c.assumed())) / 1000
+	seconds := max(quickest, c.median(t)) / 1000
 	return k.Latency/seconds + k.Errors*(1-known(t.ErrorRate, assumedErrors)) + k.Load/float64(t.InFlight+1)
 }
 
 // target is the one of that name among the signals.
 func (c *chooser) target(name string) *Target {
-	i := slices.IndexFunc(c.sig.Targets, func(t Target) bool { return t.Name == name })
-	return &c.sig.Targets[max(0, i)]
+	for i := range c.sig.Targets {
+		if t := &c.sig.Targets[i]; t.Name == name {
+			return t
+		}
+	}
+	return &Target{} // members are targets: not reached
 }

@@ -66,6 +66,7 @@ type chooser struct {
 
 	matched   []*Rule  // rules whose condition holds
 	blamed    int      // index in matched of the first that changed something; its length when none did
+	prefers   int      // index in matched of the first that prefers something
 	locals    []Member // allowed local targets
 	clouds    []Member // allowed cloud targets: the pool
 	not       []NotChosen
@@ -73,7 +74,7 @@ type chooser struct {
 	skipped   bool     // a local target was left out because it would hardly answer well
 	overspent bool     // a cloud target was left out because of the cost cap
 	metered   bool     // bytes cost money
-	assumedMS float64  // see assumed; 0 until it is needed
+	assumedMS float64  // see median; 0 until it is needed
 	missed    []string // figures that were not known, target after target
 	tooLong   bool     // a target was left out because the ask does not fit its context
 	fits      bool     // a target was not left out for that
@@ -90,6 +91,9 @@ func (c *chooser) applyRules() {
 		}
 	}
 	c.blamed = len(c.matched)
+	for c.prefers < len(c.matched) && len(c.matched[c.prefers].Then.Prefer) == 0 {
+		c.prefers++
+	}
 }
 
 // otherSteps is how many there can be beside local ones: cache, cloud, stale,

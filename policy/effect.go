@@ -88,11 +88,12 @@ func (c *chooser) cut(steps []Step) []Step {
 		return steps
 	}
 	left, kept := c.bounds.Attempts, steps[:0]
+	why := "comes after as many targets as rule " + c.matched[c.fewer].Name + " lets be asked"
 	for _, s := range steps {
 		names := s.Targets()
 		for _, name := range names[min(left, len(names)):] {
 			c.blame(c.fewer)
-			c.not = append(c.not, NotChosen{name, "comes after as many targets as rule " + c.matched[c.fewer].Name + " lets be asked"})
+			c.not = append(c.not, NotChosen{name, why})
 		}
 		if s.Kind == StepCloud {
 			s.Members = s.Members[:min(left, len(s.Members))]

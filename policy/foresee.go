@@ -46,7 +46,7 @@ func Foresee(d *Document, a *Ask, s *Signals, target string) (Foresight, bool) {
 }
 
 func foresee(c *chooser, t *Target) Foresight {
-	f := Foresight{Quality: c.expect(t), Fails: known(t.ErrorRate, assumedErrors), MS: known(t.P50MS, c.assumed())}
+	f := Foresight{Quality: c.expect(t), Fails: known(t.ErrorRate, assumedErrors), MS: c.median(t)}
 	if !t.Local() {
 		f.CostUSD = c.cost(t)
 	}

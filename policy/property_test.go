@@ -246,7 +246,14 @@ func BenchmarkDecide(b *testing.B) {
 		large.rule(fmt.Sprintf("r%d", i), policy.Effect{Deny: []string{fmt.Sprintf("cloud/more%d", i)}},
 			policy.Condition{Field: "task", In: []string{"chat"}}, policy.Condition{Field: "battery_pct", LT: ptr(float64(i * 2))})
 	}
-	for name, s := range map[string]*scene{"3 targets": small, "20 targets 50 rules": large} {
+	all := street(b)
+	*all, all.doc = *large, ptr(*large.doc)
+	all.doc.Weights.CPU, all.doc.Weights.Memory, all.doc.Weights.Heat, all.doc.Weights.Battery = 0.1, 0.1, 0.1, 0.1
+	all.doc.Services = map[string]policy.Service{"chat": {Ladder: policy.Rungs(), Fresh: "always", Balance: policy.BalanceScore, Commit: large.doc.Services["chat"].Commit}}
+	all.Expected = []policy.Estimate{{Target: "local/small", Good: 0.7, Gain: ptr(0.1), Threshold: ptr(0.4), From: "measured"}}
+	all.rule("bound", policy.Effect{Limit: &policy.Limit{BudgetMS: 5000, Attempts: 9}}, policy.Condition{Time: &policy.Window{From: "00:00", To: "24:00"}})
+	all.Time = time.Unix(1e9, 0)
+	for name, s := range map[string]*scene{"3 targets": small, "20 targets 50 rules": large, "all it can do": all} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

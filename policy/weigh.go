@@ -19,7 +19,7 @@ func (c *chooser) weigh(t *Target) Member {
 	errors := known(t.ErrorRate, assumedErrors)
 	terms := Terms{
 		Quality: w.Quality * c.expect(t) * (1 - errors),
-		Latency: 0 - w.Latency*min(1, known(t.P50MS, c.assumed())/float64(max(1, c.ask.DeadlineMS))),
+		Latency: 0 - w.Latency*min(1, c.median(t)/float64(max(1, c.ask.DeadlineMS))),
 		Errors:  0 - w.Errors*errors,
 		Load:    0 - w.Load*min(1, float64(t.InFlight)/fullLoad),
 	}
@@ -35,17 +35,26 @@ func (c *chooser) weigh(t *Target) Member {
 	if c.metered && !t.Near && !t.Local() {
 		terms.Metered = 0 - w.Metered*min(1, c.ask.Size.Kilobytes()/fullMeter)
 	}
-	for i, r := range c.matched {
-		if names(r.Then.Prefer, t) {
-			c.blame(i)
-			terms.Rule = preferenceBonus
-		}
+	if c.preferred(t) {
+		terms.Rule = preferenceBonus
 	}
 	m := Member{Target: t.Name, Utility: terms.sum(), Terms: terms}
 	if len(c.missed) > from {
 		m.Assumed = c.missed[from:len(c.missed):len(c.missed)]
 	}
 	return m
+}
+
+// preferred tells whether a matched rule prefers the target.
+func (c *chooser) preferred(t *Target) bool {
+	found := false
+	for i := c.prefers; i < len(c.matched); i++ {
+		if names(c.matched[i].Then.Prefer, t) {
+			c.blame(i)
+			found = true
+		}
+	}
+	return found
 }
 
 // miss notes a figure that is needed and not known.
@@ -138,9 +147,13 @@ func known(figure *float64, assumed float64) float64 {
 	return *figure
 }
 
-// assumed is the latency of a target that is not known yet: no worse than that
-// of the best cloud target that is, so that it gets its turn.
-func (c *chooser) assumed() float64 {
+// median is how long the target takes mostly, in milliseconds. One that is not
+// known yet is no worse than the best cloud target that is, so that it gets its
+// turn.
+func (c *chooser) median(t *Target) float64 {
+	if t.P50MS != nil {
+		return *t.P50MS
+	}
 	if c.assumedMS > 0 {
 		return c.assumedMS
 	}
