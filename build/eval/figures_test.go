@@ -133,10 +133,20 @@ func TestRunRefuses(t *testing.T) {
 		{dir, "other", `no part reads "other": it must be one of routellm-mmlu`},
 		{dir, "routellm-mmlu", "gzip: invalid header"},
 		{dir, "mmlu-logprobs", "no such file"},
+		{silent(t), "mmlu-logprobs", "row 3 has no answer of " + near3b},
 	} {
 		err := run(c.data, c.only, &sheet{out: new(bytes.Buffer), notes: new(bytes.Buffer), figures: map[string]float64{}})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", fmt.Sprint(c), err, c.want)
 		}
 	}
+}
+
+// silent is data in which a model did not answer.
+func silent(t *testing.T) string {
+	dir := t.TempDir()
+	for _, half := range []string{"train", "test"} {
+		write(t, filepath.Join(dir, "mmlu-logprobs", half+".jsonl.gz"), 1, func(int) any { return answered{ID: 3} })
+	}
+	return dir
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 
@@ -52,10 +53,27 @@ func logprobs(dir string, s *sheet) error {
 		return err
 	}
 	h := halves{train, test}
+	if err := h.check(); err != nil {
+		return err
+	}
 	if err := h.defer3b(s); err != nil {
 		return err
 	}
 	return h.budgets(s)
+}
+
+// check finds a row in which a model that is compared did not answer.
+func (h halves) check() error {
+	for _, half := range [][]answered{h.train, h.test} {
+		for _, r := range half {
+			for _, name := range []string{near3b, near8b, far} {
+				if _, there := r.Models[name]; !there {
+					return fmt.Errorf("row %d has no answer of %s", r.ID, name)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // defer3b calibrates the smaller local model and routes the test by it.

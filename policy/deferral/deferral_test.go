@@ -99,8 +99,8 @@ func TestFitRefuses(t *testing.T) {
 		labels []deferral.Label
 		want   string
 	}{
-		{nil, "0 labels: it must be 50 to 1500"},
-		{labelled(rand.New(rand.NewPCG(7, 8)), 300), "1800 labels: it must be 50 to 1500"},
+		{nil, "0 labels: it must be 20 to 1500"},
+		{labelled(rand.New(rand.NewPCG(7, 8)), 300), "1800 labels: it must be 20 to 1500"},
 		{bad(deferral.Label{Gain: 2}), "label 0: gain is 2"},
 		{bad(deferral.Label{Gain: math.NaN()}), "label 0: gain is NaN"},
 		{bad(deferral.Label{Weight: -1}), "label 0: weight is -1"},

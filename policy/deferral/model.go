@@ -9,7 +9,7 @@ import (
 // Bounds of a fit.
 const (
 	MaxLabels = 1500
-	MinLabels = 50
+	MinLabels = 20
 
 	// strength is the ridge's lambda: about the variance of one label's gain
 	// over that of a text's true gain. It was chosen beforehand: between 30 and
