@@ -27,8 +27,8 @@ func smooth(points []Point, labels int, chances bool) Curve {
 	sizes := blocks(points, steps)
 	mixed := make([]Point, len(points))
 	for i, p := range points {
-		share := faith / (faith + sizes[i]/total*float64(labels))
-		at := steps.At(p.X)
+		share := faith / (faith + sizes[i].W/total*float64(labels))
+		at := sizes[i].Y
 		mixed[i] = Point{X: p.X, Y: at + share*(math.Max(-1, math.Min(1, even(terms[i])))-at), W: p.W}
 	}
 	return Isotonic(mixed)
@@ -41,16 +41,16 @@ func weigh(points []Point) (total float64) {
 	return total
 }
 
-// blocks is the weight of the block that each point is in.
-func blocks(points []Point, steps Curve) []float64 {
-	out := make([]float64, len(points))
+// blocks is the block that each point is in.
+func blocks(points []Point, steps Curve) []Point {
+	out := make([]Point, len(points))
 	block, inside := 0, 0.0
 	for i, p := range points {
 		if inside+p.W/2 > steps[block].W && block < len(steps)-1 {
 			block, inside = block+1, 0
 		}
 		inside += p.W
-		out[i] = steps[block].W
+		out[i] = steps[block]
 	}
 	return out
 }

@@ -100,7 +100,7 @@ func TestGoodIsSmooth(t *testing.T) {
 			alone += math.Abs(steps.At(s) - s)
 		}
 	}
-	if ours > 0.8*alone {
+	if ours > 0.9*alone {
 		t.Errorf("off by %.1f, steps alone by %.1f", ours, alone)
 	}
 	var stepped []calib.Label
@@ -111,8 +111,8 @@ func TestGoodIsSmooth(t *testing.T) {
 		}
 		stepped = append(stepped, l)
 	}
-	for s, want := range map[float64]float64{0.1: 0, 0.9: 1} {
-		if p, _ := fit(t, stepped).Good("", s); math.Abs(p-want) > 0.25 {
+	for s, want := range map[float64]float64{0.1: 0, 0.45: 0, 0.5: 1, 0.9: 1} {
+		if p, _ := fit(t, stepped).Good("", s); math.Abs(p-want) > 0.02 {
 			t.Errorf("score %v: %.2f, want %v", s, p, want)
 		}
 	}
