@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"nearside/agent"
+	"nearside/agent/config"
+	"nearside/agent/config/policies"
 	"nearside/policy"
 	"nearside/policy/lint"
 )
@@ -78,9 +81,18 @@ func TestRules(t *testing.T) {
 	f("error rules[0].then: rule a forces cloud/first and denies the same", rule("a", math, `{"force":["cloud/first"],"deny":["cloud"]}`))
 	f("error rules[0].then: rule a prefers local and denies the same", rule("a", math, `{"prefer":["local"],"deny":["local"]}`))
 
+	f("error rules[0].then: rule a makes the ask private and forces cloud/first", rule("a", math, `{"privacy":"private","force":["cloud/first"]}`))
+	f("warning rules[0].then.prefer: rule a makes the ask private and prefers cloud", rule("a", math, `{"privacy":"private","prefer":["cloud"]}`))
+	f("", rule("a", math, `{"privacy":"private","prefer":["local"]}`))
+	f("warning rules[0].then.require.confidence: rule a requires 0.2, and every threshold is at least 0.25", rule("a", math, `{"require":{"confidence":0.2}}`))
+	f("", rule("a", math, `{"require":{"confidence":0.3}}`))
+	f("error rules[0].when: rule a can never match", rule("a", `{"all":[{"time":{"from":"08:00","to":"12:00"}},{"time":{"from":"13:00","to":"20:00"}}]}`, `{"deny":["local"]}`))
+	f("", rule("a", `{"all":[{"time":{"from":"08:00","to":"14:00"}},{"time":{"from":"13:00","to":"20:00"}}]}`, `{"deny":["local"]}`))
+
 	f("error rules[0].until: rule a can never end", held("a", low, `{"field":"battery_pct","gt":50,"lt":40}`, `{"deny":["local"]}`))
 	f("error rules[0].until: the band of rule a is inverted: with battery_pct=", held("a", low, `{"field":"battery_pct","ge":15}`, `{"deny":["local"]}`))
 	f("warning rules[0].until: the band of rule a is empty", held("a", low, `{"field":"battery_pct","ge":20}`, `{"deny":["local"]}`))
+	f("", strings.Replace(held("a", low, `{"field":"battery_pct","ge":20}`, `{"deny":["local"]}`), "{", `{"dwell_ms":30000,`, 1))
 	f("", held("a", `{"field":"charging","is":false}`, `{"field":"charging","is":true}`, `{"deny":["local"]}`))
 
 	f("warning rules[1]: rule b changes nothing: whenever it holds, rule a does too and denies these targets already",
@@ -92,6 +104,10 @@ func TestRules(t *testing.T) {
 	f("and forces others already", rule("a", math, `{"force":["cloud"]}`), rule("b", math, `{"prefer":["local"]}`))
 	f("", rule("a", math, `{"deny":["cloud/first"]}`), rule("b", math, `{"deny":["cloud"]}`))
 
+	f("", rule("a", low, `{"deny":["local"]}`), rule("b", empty, `{"deny":["local"],"limit":{"attempts":1}}`))
+	f("rules a and b make the ask private and force the cloud: nobody may be asked with battery_pct=0, task=math",
+		rule("a", low, `{"force":["cloud"]}`), rule("b", math, `{"privacy":"private"}`))
+	f("rules a and b deny the device and the cloud", rule("a", low, `{"deny":["local"]}`), rule("b", math, `{"deny":["cloud"]}`))
 	f("warning rules[1].then: rules a and b force different targets: nobody may be asked with task=math, battery_pct=0",
 		rule("a", math, `{"force":["cloud"]}`), rule("b", low, `{"force":["local/small"]}`))
 	f("", rule("a", math, `{"force":["cloud"]}`), rule("b", code, `{"force":["local"]}`))
@@ -115,9 +131,27 @@ func TestSettings(t *testing.T) {
 	f("warning services.chat.fresh: answers are fresh always", `"cache",`, "", "repeatable", "always")
 	f("warning weights: all are 0", `"quality":1,"near":0.4`, "")
 	f("warning limits.attempt_ms: one attempt may take 70000 ms", `"attempt_ms":10000`, `"attempt_ms":70000`)
+	f("warning services.chat.ladder[0]: cache is never taken: the service is critical", `"fresh":`, `"critical":true,"fresh":`)
+	f("warning services.chat.ladder[3]: stale is never taken", `"fresh":`, `"critical":true,"fresh":`)
+	f("warning services.chat.commit.local: after_8_tokens is overruled", `"fresh":`, `"critical":true,"fresh":`)
+	f("warning score: no service has balance: score", `"version":1`, `"version":1,"score":{"latency":1}`)
+	f(`warning check.budget.maths: no ask is of the class "maths"`, `"check":{`, `"check":{"budget":{"default":0.1,"maths":0.1},`)
 	f(`warning quality.local.maths: no ask is of the class "maths"`, `"math":`, `"maths":`)
 	f("warning check.confidence.large: the threshold 0.7 of large was never measured", `"default":0.25`, `"default":0.25,"large":0.7`)
 	f("there is no local model large", `"default":0.25`, `"default":0.25,"large":0.7`)
+}
+
+// TestProfiles: the policies that are built in have nothing wrong with them.
+func TestProfiles(t *testing.T) {
+	for _, name := range policies.Names() {
+		doc, _, _, err := config.Profile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range lint.Check(doc, lint.Known{Tasks: agent.Tasks(), Calibrated: []string{"smollm2-135m"}}) {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
 }
 
 func TestThresholdOfTheOthers(t *testing.T) {

@@ -74,8 +74,8 @@ func (c *checker) band(path string, r *policy.Rule) {
 			"the band of rule %s is inverted: with %s both its when and its until hold", r.Name, cond.List(values))
 		return
 	}
-	if !measures(&r.When) || !measures(r.Until) {
-		return // yes or no has no band
+	if !measures(&r.When) || !measures(r.Until) || r.DwellMS > 0 {
+		return // yes or no has no band, and a dwell steadies as well
 	}
 	if _, v := cond.TogetherKnown(cond.Fails(&r.When), cond.Fails(r.Until)); v == cond.Never {
 		c.warn(at, "leave a gap that is wider than the signal's noise, such as when lt 20, until ge 30",
@@ -117,6 +117,26 @@ func (c *checker) itself(path string, r *policy.Rule) {
 		c.fail(path+".then", "deny or force, not both", "rule %s forces %s and denies the same: nobody may be asked", r.Name, strings.Join(e.Force, ", "))
 	case len(e.Prefer) > 0 && covers(e.Deny, e.Prefer):
 		c.fail(path+".then", "deny or prefer, not both", "rule %s prefers %s and denies the same", r.Name, strings.Join(e.Prefer, ", "))
+	case e.Privacy == policy.Private && len(e.Force) > 0 && covers([]string{policy.Cloud}, e.Force):
+		c.fail(path+".then", "privacy: private or force, not both", "rule %s makes the ask private and forces %s: nobody may be asked", r.Name, strings.Join(e.Force, ", "))
+	case e.Privacy == policy.Private && len(e.Prefer) > 0 && covers([]string{policy.Cloud}, e.Prefer):
+		c.warn(path+".then.prefer", "leave it out", "rule %s makes the ask private and prefers %s, which is then not asked", r.Name, strings.Join(e.Prefer, ", "))
+	}
+	c.required(path+".then.require", r)
+}
+
+// required looks for a confidence that every threshold exceeds.
+func (c *checker) required(path string, r *policy.Rule) {
+	q := r.Then.Require
+	if q == nil || q.Confidence == 0 {
+		return
+	}
+	least := c.doc.Check.Confidence["default"]
+	for _, x := range c.doc.Check.Confidence {
+		least = min(least, x)
+	}
+	if q.Confidence <= least {
+		c.warn(path+".confidence", fmt.Sprintf("more than %v", least), "rule %s requires %v, and every threshold is at least %v", r.Name, q.Confidence, least)
 	}
 }
 
@@ -153,7 +173,24 @@ func (c *checker) pair(path string, before, r *policy.Rule) {
 		c.clash(path, before, r, "deny what the other forces")
 	case len(before.Then.Force) > 0 && covers(r.Then.Deny, before.Then.Force):
 		c.clash(path, before, r, "deny what the other forces")
+	case leaves(&before.Then, &r.Then) || leaves(&r.Then, &before.Then):
+		c.clash(path, before, r, "make the ask private and force the cloud")
+	case before.Until == nil && r.Until == nil && parted(before, r): // one that is held is for an emergency
+		c.clash(path, before, r, "deny the device and the cloud")
 	}
+}
+
+// leaves tells whether one effect keeps asks on the device that the other sends
+// away.
+func leaves(one, other *policy.Effect) bool {
+	return one.Privacy == policy.Private && len(other.Force) > 0 && covers([]string{policy.Cloud}, other.Force)
+}
+
+// parted tells whether two rules deny everybody together, and neither alone.
+func parted(one, other *policy.Rule) bool {
+	everybody := []string{policy.Local, policy.Cloud}
+	a, b := one.Then.Deny, other.Then.Deny
+	return covers(slices.Concat(a, b), everybody) && !covers(a, everybody) && !covers(b, everybody)
 }
 
 // clash reports two rules that leave nobody when both hold.
@@ -171,11 +208,16 @@ func with(values []cond.Value) string {
 	return " with " + cond.List(values)
 }
 
+// named tells whether all that an effect does is to name targets.
+func named(e *policy.Effect) bool {
+	return len(e.Deny)+len(e.Force)+len(e.Prefer) > 0 && e.Limit == nil && e.Require == nil && e.Commit == nil && e.Privacy == ""
+}
+
 // shadowed reports a rule to which one before it leaves nothing to do.
 func (c *checker) shadowed(path string, before, r *policy.Rule) bool {
 	what := ""
 	b, e := &before.Then, &r.Then
-	if len(e.Deny)+len(e.Force)+len(e.Prefer) == 0 {
+	if !named(e) {
 		return false
 	}
 	switch {

@@ -17,8 +17,13 @@ func (c *checker) settings() {
 	d := c.doc
 	for _, name := range slices.Sorted(maps.Keys(d.Services)) {
 		c.ladder("services."+name, name, d.Services[name])
+		c.critical("services."+name, d.Services[name])
 	}
-	if w := d.Weights; w.Quality+w.Near+w.Latency+w.Errors+w.Load+w.Cost+w.Metered == 0 {
+	scored := func(s policy.Service) bool { return s.Balance == "score" }
+	if d.Score != nil && !slices.ContainsFunc(slices.Collect(maps.Values(d.Services)), scored) {
+		c.warn("score", "balance: score in a service, or leave it out", "no service has balance: score")
+	}
+	if w := d.Weights; w.Quality+w.Near+w.Latency+w.Errors+w.Load+w.Cost+w.Metered+w.CPU+w.Memory+w.Heat+w.Battery == 0 {
 		c.warn("weights", "give at least quality a weight, such as 1", "all are 0: every target is worth the same, and the order of the config decides")
 	}
 	if l := d.Limits; l.AttemptMS > l.DeadlineMS {
@@ -27,7 +32,7 @@ func (c *checker) settings() {
 	for _, t := range []struct {
 		path  string
 		table map[string]float64
-	}{{"quality.local", d.Quality.Local}, {"quality.cloud", d.Quality.Cloud}} {
+	}{{"quality.local", d.Quality.Local}, {"quality.cloud", d.Quality.Cloud}, {"check.budget", d.Check.Budget}} {
 		for _, task := range slices.Sorted(maps.Keys(t.table)) {
 			c.task(t.path+"."+task, task)
 		}
@@ -53,6 +58,23 @@ func (c *checker) ladder(path, name string, s policy.Service) {
 	}
 	if name == "chat" && has(policy.StepDefault) {
 		c.warn(at, "leave default out", "chat has no default reply: only JSON APIs have one")
+	}
+}
+
+// critical looks at a service of which every answer must be verified.
+func (c *checker) critical(path string, s policy.Service) {
+	if !s.Critical {
+		return
+	}
+	for i, rung := range s.Ladder {
+		if rung == policy.StepCache || rung == policy.StepStale {
+			c.warn(fmt.Sprintf("%s.ladder[%d]", path, i), "leave it out to say so", "%s is never taken: the service is critical, and nothing kept is verified", rung)
+		}
+	}
+	for _, side := range []struct{ name, rule string }{{"local", s.Commit.Local}, {"cloud", s.Commit.Cloud}} {
+		if side.rule != "" && side.rule != policy.CommitCheck {
+			c.warn(path+".commit."+side.name, policy.CommitCheck, "%s is overruled: the service is critical, and nothing leaves before its check", side.rule)
+		}
 	}
 }
 
