@@ -33,9 +33,12 @@ type header struct {
 }
 
 // tables are, in the order of the file: the rarity of each bucket, a bit for
-// each bucket that has a row of its own, a bit for each with a known word, and
-// the rows of weights but the first.
-func (h *header) tables() int { return buckets + buckets/8 + buckets/8 + (h.Rows-1)*len(h.Intents) }
+// each bucket that has a row of its own, a bit for each with a known word, for
+// each intent a bit for each bucket of its examples, and the rows of weights but
+// the first.
+func (h *header) tables() int {
+	return buckets + (2+len(h.Intents))*len(bits{}) + (h.Rows-1)*len(h.Intents)
+}
 
 // Encode writes the gate as a file. The same gate gives the same bytes.
 func (g *Gate) Encode() ([]byte, error) {
@@ -64,17 +67,21 @@ func (g *Gate) deflate(out *bytes.Buffer) error {
 	if err != nil {
 		return err
 	}
-	var own [buckets / 8]byte
+	var own bits
 	for b, row := range g.rows {
 		if row != 0 {
-			own[b>>3] |= 1 << (b & 7)
+			own.add(uint16(b))
 		}
 	}
 	rows := make([]byte, len(g.weights)-len(g.intents))
 	for i, v := range g.weights[len(g.intents):] {
 		rows[i] = byte(v)
 	}
-	for _, table := range [][]byte{g.rare[:], own[:], g.words[:], rows} {
+	tables := [][]byte{g.rare[:], own[:], g.words[:]}
+	for i := range g.met {
+		tables = append(tables, g.met[i][:])
+	}
+	for _, table := range append(tables, rows) {
 		if _, err := w.Write(table); err != nil {
 			return err
 		}
@@ -181,17 +188,22 @@ func inflate(packed []byte, n int) ([]byte, error) {
 func (h *header) gate(tables []byte) (*Gate, error) {
 	g := &Gate{
 		intents: h.Intents, scale: h.Scale, bias: h.Bias, judge: h.Judge, about: h.About,
-		rare: new(rarity), rows: make([]uint16, buckets), weights: make([]int8, h.Rows*len(h.Intents)),
+		rare: new(rarity), rows: make([]uint16, buckets), weights: make([]int8, h.Rows*len(h.Intents)), met: make([]bits, len(h.Intents)),
 	}
-	copy(g.rare[:], tables) // a slice would keep all tables in memory
-	own, rest := tables[buckets:buckets+buckets/8], tables[buckets+buckets/8:]
-	copy(g.words[:], rest)
-	for i, v := range rest[len(g.words):] {
+	// All of it is copied: a slice would keep the tables in memory.
+	var own bits
+	rest := tables[copy(g.rare[:], tables):]
+	rest = rest[copy(own[:], rest):]
+	rest = rest[copy(g.words[:], rest):]
+	for i := range g.met {
+		rest = rest[copy(g.met[i][:], rest):]
+	}
+	for i, v := range rest {
 		g.weights[len(h.Intents)+i] = int8(v)
 	}
 	row := 0
 	for b := range g.rows {
-		if own[b>>3]>>(b&7)&1 == 1 {
+		if own.has(uint16(b)) {
 			row++
 			g.rows[b] = uint16(min(row, h.Rows-1))
 		}

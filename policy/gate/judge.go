@@ -3,9 +3,10 @@ package gate
 import "math"
 
 // signs are what tells a right verdict from a wrong one: the best score, its
-// lead, the lead of the second, the share of the best among all, the share of
-// unknown words, the number of words.
-type signs [6]float64
+// lead, its share of all scores, the share of unknown words, the number of
+// words, how much of the text is known from examples of the intent, and by how
+// much more than from those of the next.
+type signs [7]float64
 
 // judge turns signs into a probability: a logistic over signs brought to mean 0
 // and spread 1.
@@ -48,19 +49,19 @@ func newJudge(list []judged) judge {
 	j := spread(list)
 	want := targets(list)
 	for range 30 {
-		var slope [7]float64
-		var bend [7][7]float64
+		var slope [8]float64
+		var bend [8][8]float64
 		total := j.slopes(list, want, &slope, &bend)
 		for i := range j.Weight {
 			slope[i] += ridge * total * j.Weight[i]
 			bend[i][i] += ridge * total
 		}
-		bend[6][6] += 1e-9
+		bend[7][7] += 1e-9
 		step := solve(bend, slope)
 		for i := range j.Weight {
 			j.Weight[i] -= step[i]
 		}
-		j.Bias -= step[6]
+		j.Bias -= step[7]
 	}
 	return j
 }
@@ -95,14 +96,14 @@ func spread(list []judged) judge {
 }
 
 // slopes adds up gradient and curvature of the loss.
-func (j *judge) slopes(list []judged, want [2]float64, slope *[7]float64, bend *[7][7]float64) (total float64) {
+func (j *judge) slopes(list []judged, want [2]float64, slope *[8]float64, bend *[8][8]float64) (total float64) {
 	for _, e := range list {
 		p := j.confidence(e.signs)
 		miss := p - want[0]
 		if e.right {
 			miss = p - want[1]
 		}
-		x := [7]float64{6: 1}
+		x := [8]float64{7: 1}
 		for i := range e.signs {
 			x[i] = j.scaled(e.signs, i)
 		}
@@ -118,7 +119,7 @@ func (j *judge) slopes(list []judged, want [2]float64, slope *[7]float64, bend *
 }
 
 // solve is Gauss's elimination; the matrix is positive definite.
-func solve(m [7][7]float64, v [7]float64) [7]float64 {
+func solve(m [8][8]float64, v [8]float64) [8]float64 {
 	for i := range v {
 		for k := i + 1; k < len(v); k++ {
 			f := m[k][i] / m[i][i]

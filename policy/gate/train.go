@@ -150,7 +150,7 @@ func (c *corpus) leftOut(seed uint64, work *progress, r *Report) {
 
 // fit makes a gate of some of the examples, without a judge.
 func (c *corpus) fit(use func(i int) bool, seed uint64) *Gate {
-	g := &Gate{intents: c.intents}
+	g := &Gate{intents: c.intents, met: make([]bits, len(c.intents))}
 	var texts []grams
 	var labels []int
 	for i, text := range c.texts {
@@ -159,7 +159,7 @@ func (c *corpus) fit(use func(i int) bool, seed uint64) *Gate {
 		}
 		t := split(text)
 		for _, h := range t.words[:t.count] {
-			g.words[uint16(h)>>3] |= 1 << (h & 7)
+			g.words.add(uint16(h))
 		}
 		texts, labels = append(texts, t), append(labels, c.labels[i])
 	}
@@ -167,9 +167,19 @@ func (c *corpus) fit(use func(i int) bool, seed uint64) *Gate {
 	vectors := make([][]feature, len(texts))
 	for i := range texts {
 		vectors[i] = merged(g.rare.vector(texts[i], nil))
+		if labels[i] >= 0 {
+			g.meet(labels[i], vectors[i])
+		}
 	}
 	g.pack(learnAll(vectors, labels, len(c.intents), seed))
 	return g
+}
+
+// meet notes the buckets of an example.
+func (g *Gate) meet(intent int, vector []feature) {
+	for _, f := range vector {
+		g.met[intent].add(f.bucket)
+	}
 }
 
 // coarse is one intent's weights in eight bits.
