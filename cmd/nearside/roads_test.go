@@ -19,6 +19,7 @@ type asked struct {
 	Kind     string // simple, hard
 	Question string
 	Answer   string // a regular expression a right answer matches
+	Intent   string // of a command for a car
 }
 
 func questions(t testing.TB, file string) []asked {
