@@ -33,13 +33,20 @@ func clinc(dir string, s *sheet) error {
 	if err != nil {
 		return err
 	}
-	inside, outside := verdicts(g, splits["test"]), verdicts(g, splits["oos_test"])
-	s.put("clinc_inscope_acc", rightAt(inside, rejecting(outside, 0.8)))
-	s.put("clinc_auroc", ranked(inside, outside))
+	t := scopes{verdicts(g, splits["test"]), verdicts(g, splits["oos_test"])}
+	s.put("clinc_inscope_acc", t.kept())
+	s.put("clinc_auroc", t.ranked())
 	s.put("gate_us", microseconds(g, splits["test"]))
 	s.put("gate_mb", megabytes)
-	s.note("clinc: intent right, in scope %.4f; by its own count the gate takes %.2f MB", rightAt(inside, -1), float64(g.Bytes())/1e6)
-	return nil
+	s.note("clinc: intent right, in scope %.4f; by its own count the gate takes %.2f MB", rightAt(t.inside, -1), float64(g.Bytes())/1e6)
+	for _, f := range []struct {
+		name   string
+		figure func(scopes) float64
+	}{{"clinc_inscope_acc", scopes.kept}, {"clinc_auroc", scopes.ranked}} {
+		low, high := t.interval(f.figure)
+		s.note("%s: 95 of 100 such tests would be between %.4f and %.4f", f.name, low, high)
+	}
+	return s.draw("scope", t.chart().svg())
 }
 
 // readSplits reads the splits the figures need.
@@ -102,6 +109,62 @@ type scoped struct {
 	right bool
 }
 
+// scopes are the verdicts on a test.
+type scopes struct{ inside, outside []scoped }
+
+// rejected is the share of what is outside that the threshold keeps out.
+const rejected = 0.8
+
+// kept is the share in scope that is accepted and right at that threshold.
+func (t scopes) kept() float64 { return rightAt(t.inside, rejecting(t.outside, rejected)) }
+
+// interval is that of a figure, both sides drawn again.
+func (t scopes) interval(figure func(scopes) float64) (low, high float64) {
+	n := len(t.inside)
+	return interval(n+len(t.outside), func(pick []int) float64 {
+		var again scopes
+		for _, i := range pick {
+			if i < n {
+				again.inside = append(again.inside, t.inside[i])
+			} else {
+				again.outside = append(again.outside, t.outside[i-n])
+			}
+		}
+		return figure(again)
+	})
+}
+
+// chart shows what each threshold accepts rightly against what it keeps out.
+func (t scopes) chart() chart {
+	c := chart{
+		title: "Scope gate: what a threshold keeps out, and what it accepts", x: "share of what is outside that is kept out",
+		y: "share of what is in scope", low: spot{0, 0.5}, high: spot{1, 1},
+	}
+	accepted, right := line{name: "accepted", colour: grey}, line{name: "accepted and right", colour: blue}
+	for i := range grain + 1 {
+		share := float64(i) / grain
+		at := rejecting(t.outside, share)
+		if i == 0 {
+			at = -1
+		}
+		right.spots = append(right.spots, spot{share, max(rightAt(t.inside, at), c.low.y)})
+		accepted.spots = append(accepted.spots, spot{share, max(acceptedAt(t.inside, at), c.low.y)})
+	}
+	c.lines = []line{accepted, right}
+	return c
+}
+
+// acceptedAt is the share of verdicts above the threshold.
+func acceptedAt(list []scoped, threshold float64) float64 {
+	n := 0
+	for _, v := range list {
+		if v.p > threshold {
+			n++
+		}
+	}
+	return float64(n) / float64(len(list))
+}
+
 func verdicts(g *gate.Gate, list []intended) []scoped {
 	var out []scoped
 	for _, e := range list {
@@ -140,8 +203,8 @@ func confidences(list []scoped) func(func(float64) bool) {
 
 // ranked is the chance that an ask in scope gets a higher confidence than one
 // that is not; equal ones count half.
-func ranked(inside, outside []scoped) float64 {
-	less := slices.Sorted(confidences(outside))
+func (t scopes) ranked() float64 {
+	inside, less := t.inside, slices.Sorted(confidences(t.outside))
 	sum := 0.0
 	for _, v := range inside {
 		below, _ := slices.BinarySearch(less, v.p)
