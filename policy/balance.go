@@ -100,7 +100,7 @@ func (c *chooser) score(t *Target) float64 {
 		k = *c.doc.Score
 	}
 	seconds := max(quickest, c.median(t)) / 1000
-	return k.Latency/seconds + k.Errors*(1-known(t.ErrorRate, assumedErrors)) + k.Load/float64(t.InFlight+1)
+	return k.Latency/seconds + k.Errors*(1-share(known(t.ErrorRate, assumedErrors))) + k.Load/float64(max(0, t.InFlight)+1)
 }
 
 // target is the one of that name among the signals.

@@ -8,6 +8,7 @@ const (
 	assumedCostUSD  = 0.002
 	fullLoad        = 8   // asks in flight that count as fully loaded
 	fullMeter       = 100 // kB that count as all that may be spent where they cost money
+	fullCost        = 1e6 // USD that one ask costs at most, whatever a price says
 	preferenceBonus = 100 // term of a preferred target; it goes first whatever the others are
 )
 
@@ -16,12 +17,12 @@ const (
 // negative of nothing as -0.
 func (c *chooser) weigh(t *Target) Member {
 	w, from := &c.doc.Weights, len(c.missed)
-	errors := known(t.ErrorRate, assumedErrors)
+	errors := share(known(t.ErrorRate, assumedErrors))
 	terms := Terms{
 		Quality: w.Quality * c.expect(t) * (1 - errors),
-		Latency: 0 - w.Latency*min(1, c.median(t)/float64(max(1, c.ask.DeadlineMS))),
+		Latency: 0 - w.Latency*share(c.median(t)/float64(max(1, c.ask.DeadlineMS))),
 		Errors:  0 - w.Errors*errors,
-		Load:    0 - w.Load*min(1, float64(t.InFlight)/fullLoad),
+		Load:    0 - w.Load*share(float64(t.InFlight)/fullLoad),
 	}
 	c.miss(t.P50MS == nil && w.Latency > 0, "p50_ms")
 	c.miss(t.ErrorRate == nil && w.Quality+w.Errors > 0, "error_rate")
@@ -30,10 +31,10 @@ func (c *chooser) weigh(t *Target) Member {
 		c.strain(&terms)
 	} else {
 		c.miss(t.Price == nil && w.Cost > 0, "price")
-		terms.Cost = 0 - w.Cost*100*c.cost(t)
+		terms.Cost = 0 - w.Cost*100*min(fullCost, c.cost(t))
 	}
 	if c.metered && !t.Near && !t.Local() {
-		terms.Metered = 0 - w.Metered*min(1, c.ask.Size.Kilobytes()/fullMeter)
+		terms.Metered = 0 - w.Metered*share(c.ask.Size.Kilobytes()/fullMeter)
 	}
 	if c.preferred(t) {
 		terms.Rule = preferenceBonus
@@ -90,7 +91,7 @@ func (c *chooser) burden(weight float64, signal *float64, r ramp) float64 {
 		return 0
 	}
 	c.miss(signal == nil, r.name)
-	return 0 - weight*min(1, max(0, (known(signal, (r.from+r.worst)/2)-r.from)/(r.worst-r.from)))
+	return 0 - weight*share((known(signal, (r.from+r.worst)/2)-r.from)/(r.worst-r.from))
 }
 
 // drain is how much of the battery's weight counts: none of it while charging,
@@ -118,14 +119,14 @@ func (c *chooser) cost(t *Target) float64 {
 // cloud target what the ask is said to gain there, else the document's table.
 func (c *chooser) expect(t *Target) float64 {
 	if e := c.ask.Estimate(t.Name); e != nil {
-		return e.Good
+		return share(e.Good)
 	}
 	if t.Local() {
 		return listed(c.doc.Quality.Local, c.ask.Task)
 	}
 	for i := range c.ask.Expected {
 		if e := &c.ask.Expected[i]; e.Gain != nil {
-			return min(1, max(0, e.Good+*e.Gain))
+			return share(e.Good + *e.Gain)
 		}
 	}
 	return listed(c.doc.Quality.Cloud, c.ask.Task)
@@ -138,6 +139,9 @@ func listed(table map[string]float64, name string) float64 {
 	}
 	return table["default"]
 }
+
+// share bounds a part of something: a record from outside may say anything.
+func share(x float64) float64 { return min(1, max(0, x)) }
 
 // known is the figure, or what is assumed when it is not known.
 func known(figure *float64, assumed float64) float64 {
