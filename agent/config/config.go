@@ -132,7 +132,10 @@ type Cache struct {
 
 // Learn says what is found out about answers after they were given.
 type Learn struct {
-	Disabled bool `json:"disabled"` // nothing is: no verdict is kept
+	Disabled   bool    `json:"disabled"`    // nothing is: no verdict is kept
+	AuditPct   float64 `json:"audit_pct"`   // percent of the local answers taken as good that the cloud is asked again, when that costs nothing; 0 is none
+	AuditCalls int     `json:"audit_calls"` // a day, at most
+	AuditUSD   float64 `json:"audit_usd"`   // a day, at most
 }
 
 // Remote is where policies may come from; without Root from nowhere.

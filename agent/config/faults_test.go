@@ -58,6 +58,9 @@ func TestFaults(t *testing.T) {
 	f("listen: {origins: ['a.example']}", "1:20: listen.origins[0]: must be SCHEME://HOST or SCHEME://HOST:PORT")
 	f("listen: {socket: /"+strings.Repeat("s", 120)+"}", "1:10: listen.socket: is 121 bytes long; a socket's path can have 107")
 	f("drain: 1h", "1:1: drain: must be from 0s to 10m")
+	f("learn: {audit_usd: .nan}", "1:9: learn.audit_usd: must be a number, not infinity or nan")
+	f("learn: {audit_pct: 50, audit_calls: -1, audit_usd: 101}", "1:9: learn.audit_pct: must be from 0 to 10",
+		"1:24: learn.audit_calls: must be from 0 to 10000", "1:41: learn.audit_usd: must be from 0 to 100")
 	f("log: {level: loud, format: xml}",
 		`1:7: log.level: "loud" must be one of debug, info, warn, error`, `1:20: log.format: "xml" must be one of text, json`)
 	f("local: {engine: {command: [a], url: 'http://127.0.0.1:1'}}",

@@ -97,6 +97,7 @@ func TestFull(t *testing.T) {
 			Name: "second", Kind: "openai", BaseURL: "http://127.0.0.1:8080", Key: config.Key{File: filepath.Join(dir, "second.key")},
 			Models: map[string]string{"chat": "other", "embed": "e"}, Services: config.Offer{Names: []string{"chat"}}, Context: 128000,
 		}}},
+		Learn:  config.Learn{AuditPct: 1.5, AuditCalls: 20, AuditUSD: 0.05},
 		Cache:  config.Cache{Fresh: 30 * time.Minute, Stale: 168 * time.Hour, MaxBytes: 2 << 20},
 		Policy: filepath.Join(dir, "policy.yaml"),
 		Remote: &config.Remote{Tenant: "T"},

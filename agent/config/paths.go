@@ -19,6 +19,7 @@ func defaults() *Config {
 		Listen: Listen{HTTP: "127.0.0.1:6327", Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Asks: 256},
 		Local:  Local{Engine: Engine{Idle: 10 * time.Minute, Start: "ask", Sandbox: true}},
 		Cache:  Cache{Fresh: time.Hour, Stale: 168 * time.Hour, MaxBytes: 256 << 20},
+		Learn:  Learn{AuditPct: 1.5, AuditCalls: 20, AuditUSD: 0.05},
 		Drain:  10 * time.Second,
 		Log:    Log{Level: "info", Format: "text"},
 	}

@@ -38,6 +38,7 @@ func (c *Config) Validate() []policy.Problem {
 	if name, ok := strings.CutPrefix(c.Policy, ProfilePrefix); ok {
 		v.check(slices.Contains(policies.Names(), name), "policy", "there is no profile %.40q; there are %s", name, strings.Join(policies.Names(), ", "))
 	}
+	v.learn(c.Learn)
 	v.check(c.Drain >= 0 && c.Drain <= maxDrain, "drain", "must be from 0s to 10m")
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")
@@ -137,6 +138,12 @@ func (v *validator) model(path string, m *Model) {
 		v.check(plainName(name), path+".sampling", "%q "+nameRule, name)
 		v.check(!math.IsNaN(x) && !math.IsInf(x, 0), path+".sampling."+name, "must be a number")
 	}
+}
+
+func (v *validator) learn(l Learn) {
+	v.check(l.AuditPct >= 0 && l.AuditPct <= 10, "learn.audit_pct", "must be from 0 to 10")
+	v.check(l.AuditCalls >= 0 && l.AuditCalls <= 10_000, "learn.audit_calls", "must be from 0 to 10000")
+	v.check(l.AuditUSD >= 0 && l.AuditUSD <= 100, "learn.audit_usd", "must be from 0 to 100")
 }
 
 func (v *validator) cache(c Cache) {

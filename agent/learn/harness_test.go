@@ -98,17 +98,23 @@ func (d *disk) Record(id string, _ time.Time, record func() []byte) {
 // room is an agent with a learner, in virtual time. Near answers with what is
 // in near, as sure as sure says; the cloud with far.
 type room struct {
-	t       *testing.T
-	disk    *disk
-	model   string // identity of the local model
-	prior   *calib.Table
-	budget  map[string]float64
-	skip    float64
-	near    string
-	far     string
-	sure    float64
-	off     bool
+	t      *testing.T
+	disk   *disk
+	model  string // identity of the local model
+	prior  *calib.Table
+	budget map[string]float64
+	skip   float64
+	near   string
+	far    string
+	sure   float64
+	set    learn.Settings
+	cloud  func(ctx context.Context, call openai.Call) error // of every call there, before it is answered; nil is none
+	ahead  time.Duration                                     // of the clock on the wall
+	chance float64                                           // what Random says
+
+	mu      sync.Mutex // guards the two below
 	signals policy.Signals
+	link    string
 
 	learner *learn.Learner
 	agent   *agent.Agent
@@ -132,14 +138,14 @@ func (r *room) open() {
 		},
 		Prior:   func(calib.Model) (*calib.Table, string) { return r.prior, "" },
 		Changed: func() { r.news++ }, Log: slog.New(slog.DiscardHandler),
-	}, learn.Settings{Off: r.off})
-	doc, digest, _ := config.DefaultPolicy()
-	with := *doc
-	with.Check.Budget, with.Check.Skip = r.budget, r.skip
+		Now:   func() time.Time { return time.Now().Add(r.ahead) },
+		Cloud: speaker{r, "cloud/first"}, World: r.world, Random: func() float64 { return r.chance },
+	}, r.set)
+	with, digest := r.policy()
 	r.agent = agent.New(agent.Parts{
-		Local: speaker{r, "local/small"}, Cloud: speaker{r, "cloud/first"}, Scorer: r, Recorder: r.disk, Signals: func() policy.Signals { return r.signals },
+		Local: speaker{r, "local/small"}, Cloud: speaker{r, "cloud/first"}, Scorer: r, Recorder: r.disk, Signals: func() policy.Signals { return r.world().Signals },
 		Calibration: r.learner.Calibration, Learner: r.learner,
-	}, agent.Settings{Policy: &agent.Policy{Doc: &with, Digest: digest}})
+	}, agent.Settings{Policy: &agent.Policy{Doc: with, Digest: digest}})
 	ctx, cancel := context.WithCancel(r.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.learner.Run(ctx) }()
@@ -152,6 +158,28 @@ func (r *room) open() {
 	synctest.Wait()
 }
 
+func (r *room) policy() (*policy.Document, string) {
+	doc, digest, _ := config.DefaultPolicy()
+	with := *doc
+	with.Check.Budget, with.Check.Skip = r.budget, r.skip
+	return &with, digest
+}
+
+func (r *room) world() learn.World {
+	doc, _ := r.policy()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return learn.World{Doc: doc, Signals: r.signals, Link: r.link}
+}
+
+// turns has the world be another one.
+func (r *room) turns(change func(s *policy.Signals, link *string)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.signals.Targets = slices.Clone(r.signals.Targets)
+	change(&r.signals, &r.link)
+}
+
 // Confidence makes it an agent's scorer.
 func (r *room) Confidence(string, []openai.Token) (float64, bool) { return r.sure, r.sure >= 0 }
 
@@ -161,10 +189,15 @@ type speaker struct {
 }
 
 // Chat makes it an agent's answerer.
-func (s speaker) Chat(_ context.Context, call openai.Call) (*openai.Reply, error) {
+func (s speaker) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 	message := s.room.near
 	if s.target != "local/small" {
 		message = s.room.far
+		if s.room.cloud != nil {
+			if err := s.room.cloud(ctx, call); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if message[0] != '{' {
 		message = fmt.Sprintf(`{"role":"assistant","content":%q}`, message)

@@ -258,7 +258,7 @@ func TestDrift(t *testing.T) {
 // TestOff: nothing is kept, and nothing is known.
 func TestOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &room{t: t, disk: newDisk(), model: "m1", prior: prior(t, "m1"), near: "Lyon", far: "Paris", sure: 0.1, skip: 0.01, off: true}
+		r := &room{t: t, disk: newDisk(), model: "m1", prior: prior(t, "m1"), near: "Lyon", far: "Paris", sure: 0.1, skip: 0.01, set: learn.Settings{Off: true}}
 		r.open()
 		defer r.leave()
 		record := r.ask(capital, nil)

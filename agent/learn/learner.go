@@ -26,11 +26,20 @@ type Parts struct {
 	Now     func() time.Time                                 // of the clock on the wall; nil is time.Now
 	Changed func()                                           // called when [Learner.Report] has news; it must not block
 	Log     *slog.Logger
+
+	// For audits; without Cloud there are none.
+	Cloud  agent.Answerer
+	World  func() World
+	Random func() float64 // from 0 to below 1
 }
 
 // Settings are what may change while a learner runs, see [Learner.Swap].
 type Settings struct {
 	Off bool // nothing is found out, nothing is kept, and no calibration is in force
+
+	AuditShare float64 // of the answers taken as good that the cloud is asked again, 0 to 1
+	AuditCalls int     // a day, at most
+	AuditUSD   float64 // a day, at most
 }
 
 // How labels go to the shelf.
@@ -48,6 +57,8 @@ type Learner struct {
 	settings atomic.Pointer[Settings]
 	known    atomic.Pointer[tables] // changed by Run only
 	found    chan Label
+	audits   chan *audit // room for one: what is picked while one waits is not audited
+	taken    atomic.Pointer[Purse]
 	kick     chan struct{} // there is something to think about; room for one
 	tally    tally
 	counts   atomic.Pointer[map[string]int64] // labels kept, by source; nil is not known
@@ -56,11 +67,12 @@ type Learner struct {
 	fresh   map[string]int          // labels since the last fit, by target
 	watched map[string]*calib.Drift // by target and what is watched of it
 	spreads map[spreadOf]*spread
+	skipped map[string]int64  // audits given up, by reason
 	alarms  map[string]string // by target: what drifted, until Run has looked
 }
 
 // tally counts what the learner did since it was made.
-type tally struct{ dropped, failed, refits, alarms atomic.Int64 }
+type tally struct{ dropped, failed, refits, alarms, audits, lapsed atomic.Int64 }
 
 // New makes a learner with the settings that are in force. It knows nothing
 // until it runs.
@@ -69,8 +81,9 @@ func New(p Parts, s Settings) *Learner {
 		p.Now = time.Now
 	}
 	l := &Learner{
-		parts: p, found: make(chan Label, waiting), kick: make(chan struct{}, 1),
+		parts: p, found: make(chan Label, waiting), kick: make(chan struct{}, 1), audits: make(chan *audit, 1),
 		fresh: map[string]int{}, watched: map[string]*calib.Drift{}, spreads: map[spreadOf]*spread{}, alarms: map[string]string{},
+		skipped: map[string]int64{},
 	}
 	l.known.Store(&tables{})
 	l.settings.Store(&s)
@@ -99,9 +112,12 @@ func (l *Learner) nudge() {
 	}
 }
 
-// Run keeps labels and fits tables until ctx ends; then it keeps what waits.
-// Call it once.
+// Run keeps labels, fits tables and audits until ctx ends; then it keeps what
+// waits. Call it once.
 func (l *Learner) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	all.Go(func() { l.auditing(ctx) })
+	defer all.Wait()
 	tick := time.NewTicker(think)
 	defer tick.Stop()
 	l.think(ctx)

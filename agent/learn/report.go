@@ -14,7 +14,16 @@ type Report struct {
 	Dropped int64            `json:"dropped"` // labels given up: too many waited, or the store failed
 	Refits  int64            `json:"refits"`  // tables fitted with labels
 	Alarms  int64            `json:"alarms"`  // drifts noticed
+	Audits  Audits           `json:"audits"`
 	Targets []Known          `json:"targets"`
+}
+
+// Audits is what became of answers that were picked to be audited.
+type Audits struct {
+	Done    int64            `json:"done"`
+	Failed  int64            `json:"failed"`  // calls that gave no answer, or were ended since they began to cost something
+	Skipped map[string]int64 `json:"skipped"` // given up, by what was in the way
+	Today   Purse            `json:"today"`   // what was taken of the day's budget, as last known
 }
 
 // Known is what is known of one local target.
@@ -40,12 +49,23 @@ func (l *Learner) Report() Report {
 	if r.Off {
 		return r
 	}
+	r.Audits = l.audited()
 	known := l.known.Load().of
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		s := known[name]
 		r.Targets = append(r.Targets, Known{name, s.model.SHA256, s.state, filled(s.why), filled(s.version), filled(s.origin), s.labels})
 	}
 	return r
+}
+
+func (l *Learner) audited() Audits {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := Audits{Done: l.tally.audits.Load(), Failed: l.tally.lapsed.Load(), Skipped: maps.Clone(l.skipped)}
+	if p := l.taken.Load(); p != nil {
+		a.Today = *p
+	}
+	return a
 }
 
 // filled is nil for what is not known.

@@ -4,27 +4,38 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"strings"
+	"time"
 
 	"nearside/agent/config"
 	"nearside/agent/learn"
 	"nearside/cmd/nearside/tables"
 	"nearside/local"
+	"nearside/local/sense"
 	"nearside/policy/calib"
 	"nearside/store"
 )
 
 // learnSettings are how the config has the daemon learn.
 func learnSettings(cfg *config.Config) learn.Settings {
-	return learn.Settings{Off: cfg.Learn.Disabled}
+	c := cfg.Learn
+	return learn.Settings{Off: c.Disabled, AuditShare: c.AuditPct / 100, AuditCalls: c.AuditCalls, AuditUSD: c.AuditUSD}
 }
 
 // learnParts are what the daemon's learner is made of.
 func (d *daemon) learnParts() learn.Parts {
 	return learn.Parts{
 		Shelf: d.labelShelf, Facts: d.learnFacts, History: d.learnHistory, Models: d.identified, Prior: d.measuredBefore,
-		Now: d.Now, Changed: d.touch, Log: d.Log,
+		Now: d.Now, Changed: d.touch, Log: d.Log, Cloud: d.cloud, World: d.world, Random: rand.Float64,
 	}
+}
+
+// world is what an audit must know now.
+func (d *daemon) world() learn.World {
+	known, _ := d.senses.latest.At(time.Now())
+	link, _ := known[sense.NetworkKind].Value.(string)
+	return learn.World{Doc: d.agent.Policy().Doc, Signals: d.signals(), Link: link}
 }
 
 // identified are the local targets whose models are: by the config, else by the
