@@ -37,7 +37,7 @@ func printBasis(w io.Writer, r *replay.Report) {
 	if r.Foreign > 0 {
 		fmt.Fprintf(w, "; the policy of %d is not at hand (--old), they are taken as recorded", r.Foreign)
 	}
-	fmt.Fprintf(w, "\n%d outcomes are estimated, the others are known\n", r.Estimated)
+	fmt.Fprintf(w, "\n%d outcomes are estimated, %d of them with an assumed latency, error rate or price; the others are known\n", r.Estimated, r.Assumed)
 	if r.Unplanned > 0 {
 		fmt.Fprintf(w, "%d requests had no plan\n", r.Unplanned)
 	}

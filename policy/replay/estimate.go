@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"slices"
 
 	"nearside/policy"
 )
@@ -35,20 +36,19 @@ func (t *tally) foresee(r *Record, s *policy.Step) outcome {
 		return o
 	}
 	o.quality, o.ms, o.usd, o.kb = f.Quality*(1-f.Fails), f.MS, f.CostUSD, f.MeteredKB
-	if p := price(r, s.Target); p != nil && r.Outcome.TokensIn != nil && r.Outcome.TokensOut != nil {
+	target := named(r, s.Target)
+	if target.P50MS == nil || target.ErrorRate == nil || target.Price == nil && !target.Local() {
+		t.assumed++
+	}
+	if p := target.Price; p != nil && r.Outcome.TokensIn != nil && r.Outcome.TokensOut != nil {
 		o.usd = (p.Input*float64(*r.Outcome.TokensIn) + p.Output*float64(*r.Outcome.TokensOut)) / 1e6
 	}
 	return o
 }
 
-// price is that of a target, nil when it has none.
-func price(r *Record, target string) *policy.Price {
-	for i := range r.Signals.Targets {
-		if t := &r.Signals.Targets[i]; t.Name == target {
-			return t.Price
-		}
-	}
-	return nil
+// named is a target of the record, which has it.
+func named(r *Record, name string) *policy.Target {
+	return &r.Signals.Targets[slices.IndexFunc(r.Signals.Targets, func(t policy.Target) bool { return t.Name == name })]
 }
 
 // fullMeter is how many kB count as all that may be spent, as in a decision.

@@ -83,6 +83,13 @@ func TestReport(t *testing.T) {
 	near("latency after", r.After.MS, 800)
 	near("cost after", r.After.CostUSD, 2*(90*1+30*2)/1e6) // by the tokens there were
 	near("metered after", r.After.MeteredKB, 2*(400+6*600)/1000.0)
+	if r.Assumed != 0 {
+		t.Errorf("%d assumed figures", r.Assumed)
+	}
+	bare := strings.Replace(kept, `,"price":{"input":1,"output":2}`, "", 1)
+	if r := replay.Run(o, lines(bare, kept)); r.Estimated != 2 || r.Assumed != 1 {
+		t.Errorf("without a price: %d estimated, %d with assumed figures", r.Estimated, r.Assumed)
+	}
 	c := r.Affected[0]
 	if len(r.Affected) != 2 || c.ID != "d1" || c.From != "local/small" || c.To != "cloud/first" || c.Reason != "rule_cloudy" || c.MS != 550 {
 		t.Errorf("affected: %+v", r.Affected)

@@ -24,6 +24,7 @@ type Report struct {
 	Changed    int      `json:"changed"`            // asks of which the route or its first target changes
 	Moves      []Move   `json:"moves"`              // from what to what, the most frequent first
 	Estimated  int      `json:"estimated"`          // asks whose outcome under the new policy is estimated, not known
+	Assumed    int      `json:"assumed"`            // of these, with a latency, an error rate or a price that was not known
 	Before     Totals   `json:"before"`             // as it was
 	After      Totals   `json:"after"`              // as it would have been
 	Affected   []Change `json:"affected"`           // the most affected asks, the most affected first

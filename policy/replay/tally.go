@@ -26,6 +26,7 @@ type tally struct {
 	changed    int
 	moves      map[move]int
 	estimated  int
+	assumed    int
 	before     figures
 	after      figures
 	affected   []Change
@@ -89,6 +90,7 @@ func (t *tally) merge(u *tally) {
 	t.changed += u.changed
 	addAll(t.moves, u.moves)
 	t.estimated += u.estimated
+	t.assumed += u.assumed
 	t.before.merge(u.before)
 	t.after.merge(u.after)
 	for _, c := range u.affected {
@@ -156,7 +158,7 @@ func (t *tally) report() *Report {
 	r := &Report{
 		Records: t.records, From: t.from, To: t.to, Unreadable: t.unreadable, Unplanned: t.unplanned,
 		Recomputed: t.recomputed, Differing: t.differing, Differ: t.differ, Foreign: t.foreign,
-		Changed: t.changed, Estimated: t.estimated, Before: t.before.totals(), After: t.after.totals(), Affected: t.affected,
+		Changed: t.changed, Estimated: t.estimated, Assumed: t.assumed, Before: t.before.totals(), After: t.after.totals(), Affected: t.affected,
 		Moves: []Move{}, Policies: []Count{},
 	}
 	for _, f := range t.faults {
