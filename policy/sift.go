@@ -134,7 +134,7 @@ func (c *chooser) unfit(t *Target) string {
 
 func (c *chooser) byRule(t *Target) string {
 	for i, r := range c.matched {
-		if names(r.Then.Deny, t) {
+		if denies(r.Then.Deny, t) {
 			c.blame(i)
 			return "denied by rule " + r.Name
 		}
@@ -148,6 +148,12 @@ func (c *chooser) byRule(t *Target) string {
 
 // blame notes that a matched rule changed something.
 func (c *chooser) blame(i int) { c.blamed = min(c.blamed, i) }
+
+// denies tells whether the list denies the target. What denies the local ones
+// spares the device, and a light one needs no sparing: it is denied by its name.
+func denies(list []string, t *Target) bool {
+	return names(list, t) && (!t.Light || slices.Contains(list, t.Name))
+}
 
 // names tells whether the list names the target, by name or by side.
 func names(list []string, t *Target) bool {

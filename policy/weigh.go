@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // What is assumed of a target whose figures are not known yet: neither zero
 // nor good.
 const (
@@ -28,7 +30,9 @@ func (c *chooser) weigh(t *Target) Member {
 	c.miss(t.ErrorRate == nil && w.Quality+w.Errors > 0, "error_rate")
 	if t.Local() {
 		terms.Near = w.Near
-		c.strain(&terms)
+		if !t.Light {
+			c.strain(&terms)
+		}
 	} else {
 		c.miss(t.Price == nil && w.Cost > 0, "price")
 		terms.Cost = 0 - w.Cost*100*min(fullCost, c.cost(t))
@@ -46,11 +50,12 @@ func (c *chooser) weigh(t *Target) Member {
 	return m
 }
 
-// preferred tells whether a matched rule prefers the target.
+// preferred tells whether a matched rule prefers the target. What prefers the
+// cloud spares the device, so a light target is not put behind it.
 func (c *chooser) preferred(t *Target) bool {
 	found := false
 	for i := c.prefers; i < len(c.matched); i++ {
-		if names(c.matched[i].Then.Prefer, t) {
+		if list := c.matched[i].Then.Prefer; names(list, t) || t.Light && slices.Contains(list, Cloud) {
 			c.blame(i)
 			found = true
 		}

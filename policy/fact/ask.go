@@ -121,6 +121,7 @@ type Target struct {
 	InFlight  int      `json:"in_flight"`
 	Context   int      `json:"context,omitempty"` // tokens it can take; 0 is not known
 	Blind     bool     `json:"blind,omitempty"`   // takes text only
+	Light     bool     `json:"light,omitempty"`   // of a local one: it costs the device next to nothing
 	Price     *Price   `json:"price,omitempty"`
 	Weight    int      `json:"weight,omitempty"` // its share of the turns where a pool is balanced by weight; 0 is 1
 

@@ -26,7 +26,7 @@ func (d *daemon) signals() policy.Signals {
 		f := d.gate.Summary()
 		s.Targets = append(s.Targets, policy.Target{
 			Name: h.Name, Services: []string{intent.Service}, Near: true, Usable: h.Gate != nil, Why: h.Why,
-			P50MS: millis(f.P50), P95MS: millis(f.P95), ErrorRate: f.ErrorRate, InFlight: f.InFlight, Blind: true,
+			P50MS: millis(f.P50), P95MS: millis(f.P95), ErrorRate: f.ErrorRate, InFlight: f.InFlight, Blind: true, Light: true,
 		})
 	}
 	for _, t := range far {
