@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 	"local/confidence":        {"agent/openai"},
 	"local/sandbox":           {},
 	"agent/server/feed":       {},
-	"agent/server/metrics":    {"agent", "agent/server", "agent/server/feed"},
+	"agent/server/metrics":    {"agent", "agent/learn", "agent/server", "agent/server/feed"},
 	"local/sense":             {},
 	"cloud":                   {"agent/openai", "cloud/network"},
 	"cloud/network":           {},

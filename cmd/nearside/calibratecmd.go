@@ -24,7 +24,7 @@ func calibrateCmd(g *globals) *cobra.Command {
 that sure, per class of task. It is of one model file: another file has none
 until it is measured. Without one the policy's thresholds hold.`,
 	}
-	c.AddCommand(calibrateShowCmd(g), calibrateMeasureCmd(g), calibrateExportCmd(g), calibrateImportCmd(g))
+	c.AddCommand(calibrateShowCmd(g), calibrateLabelsCmd(g), calibrateMeasureCmd(g), calibrateExportCmd(g), calibrateImportCmd(g))
 	return c
 }
 

@@ -51,6 +51,9 @@ func printStatus(out io.Writer, s *server.Status) error {
 	if len(s.Policy.Held) > 0 {
 		fmt.Fprintf(out, "rules in force: %s\n", strings.Join(s.Policy.Held, ", "))
 	}
+	for _, t := range s.Calibration.Targets {
+		fmt.Fprintf(out, "calibration of %s: %s\n", t.Name, standing(&t))
+	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TARGET\tUSABLE\tBREAKER\tP50\tERRORS\tCALLS\tWHY")

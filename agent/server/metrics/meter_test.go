@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nearside/agent"
+	"nearside/agent/learn"
 	"nearside/agent/server"
 	"nearside/agent/server/metrics"
 )
@@ -21,6 +22,10 @@ func newMeter() *metrics.Meter {
 				Targets: []server.TargetStatus{{Name: "cloud/first", Breaker: &open, InFlight: 2}},
 				Engine:  server.EngineStatus{State: "ready", Starts: 4, Crashes: 1},
 				Store:   server.StoreStatus{Cache: server.FileStatus{Rows: 7, Dropped: 5}},
+				Calibration: learn.Report{
+					Labels: map[string]int64{"feedback": 3}, Dropped: 1, Refits: 2, Alarms: 1,
+					Audits: learn.Audits{Done: 4, Failed: 5, Skipped: map[string]int64{"metered": 6}}, Targets: []learn.Known{{Name: "local/small", State: learn.Doubted}},
+				},
 				Health:  []server.Condition{{Severity: "warn"}},
 				Signals: map[string]server.Signal{"battery_pct": {Value: 25.0}, "metered": {Value: true}, "temperature_c": {}},
 			}
@@ -101,6 +106,13 @@ func TestScrape(t *testing.T) {
 		`nearside_engine_crashes_total 1`,
 		`nearside_store_rows{file="cache"} 7`,
 		`nearside_store_dropped_total{file="cache"} 5`,
+		`nearside_labels{source="feedback"} 3`,
+		`nearside_labels_dropped_total 1`,
+		`nearside_calibration_refits_total 2`,
+		`nearside_calibration_alarms_total 1`,
+		`nearside_calibration{state="doubted",target="local/small"} 1`,
+		`nearside_calibration{state="measured",target="local/small"} 0`,
+		`nearside_audits_total{result="skipped_metered"} 6`,
 		`nearside_health_conditions{severity="warn"} 1`,
 		`nearside_health_conditions{severity="fail"} 0`,
 		`nearside_device_battery_ratio 0.25`,

@@ -35,6 +35,7 @@ func (s *scrape) Collect(ch chan<- prometheus.Metric) {
 	p.engine(&st.Engine)
 	p.file("queue", &st.Store.Queue)
 	p.file("cache", &st.Store.Cache)
+	p.learning(&st.Calibration)
 	p.health(st.Health)
 	p.device(st.Signals)
 	p.feeds(counts.Feeds)

@@ -1,0 +1,24 @@
+package metrics
+
+import "nearside/agent/learn"
+
+// learning shows what is found out about answers.
+func (p page) learning(r *learn.Report) {
+	for source, n := range r.Labels {
+		p.gauge("nearside_labels", "What was found out about answers and is kept, by source.", float64(n), "source", source)
+	}
+	p.counter("nearside_labels_dropped_total", "Findings that could not be kept.", float64(r.Dropped))
+	p.counter("nearside_calibration_refits_total", "Calibrations that were fitted with labels.", float64(r.Refits))
+	p.counter("nearside_calibration_alarms_total", "Drifts of a local model that were noticed.", float64(r.Alarms))
+	for _, t := range r.Targets {
+		p.states("nearside_calibration", "1 for the state of what is known of a local target, 0 for the others.", calibrations, t.State, "target", t.Name)
+	}
+	const audits = "Answers that were picked to be audited, by what became of that."
+	p.counter("nearside_audits_total", audits, float64(r.Audits.Done), "result", "done")
+	p.counter("nearside_audits_total", audits, float64(r.Audits.Failed), "result", "failed")
+	for why, n := range r.Audits.Skipped {
+		p.counter("nearside_audits_total", audits, float64(n), "result", "skipped_"+why)
+	}
+}
+
+var calibrations = []string{learn.Measured, learn.Doubted, learn.Unmeasured, learn.Changed}

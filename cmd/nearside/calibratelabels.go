@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"nearside/agent/learn"
+	"nearside/agent/server"
+)
+
+func calibrateLabelsCmd(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use: "labels", Short: "Show what the running daemon found out about answers", Args: cobra.NoArgs,
+		Long: `Show how much the running daemon found out about answers, by source, what became of
+audits, and what is known of every local model. docs/OPERATE.md says what each means.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			d, err := g.daemon()
+			if err != nil {
+				return err
+			}
+			var s server.Status
+			if err := d.get(c.Context(), "/v1/status", &s); err != nil {
+				return err
+			}
+			if g.json {
+				return json.NewEncoder(c.OutOrStdout()).Encode(s.Calibration)
+			}
+			printLearning(c.OutOrStdout(), &s.Calibration)
+			return nil
+		},
+	}
+}
+
+// printLearning tells a person what was found out about answers.
+func printLearning(out io.Writer, r *learn.Report) {
+	if r.Off {
+		fmt.Fprintln(out, "learning is off (learn.disabled in the config)")
+		return
+	}
+	for _, source := range slices.Sorted(maps.Keys(r.Labels)) {
+		fmt.Fprintf(out, "labels from %s: %d\n", source, r.Labels[source])
+	}
+	fmt.Fprintf(out, "audits: %d done, %d failed; today %d calls, at most %.4f USD\n", r.Audits.Done, r.Audits.Failed, r.Audits.Today.Calls, r.Audits.Today.USD)
+	for _, why := range slices.Sorted(maps.Keys(r.Audits.Skipped)) {
+		fmt.Fprintf(out, "  %d given up: %s\n", r.Audits.Skipped[why], why)
+	}
+	for _, t := range r.Targets {
+		fmt.Fprintf(out, "%s: %s\n", t.Name, standing(&t))
+	}
+}
+
+// standing is what is known of a local target, in words.
+func standing(t *learn.Known) string {
+	text := t.State
+	if t.Version != nil {
+		text += ", calibration " + *t.Version
+	}
+	if t.Prior != nil {
+		text += ", " + *t.Prior
+	}
+	if t.Labels > 0 {
+		text += fmt.Sprintf(", %d labels found here", t.Labels)
+	}
+	if t.Why != nil {
+		text += ": " + *t.Why
+	}
+	return text
+}
