@@ -156,6 +156,23 @@ func TestKilledBetween(t *testing.T) {
 	})
 }
 
+// TestImported: what was measured before is read again at a reload.
+func TestImported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &room{t: t, disk: newDisk(), model: "m1"}
+		r.open()
+		defer r.leave()
+		for _, want := range []string{learn.Unmeasured, learn.Measured} {
+			r.learner.Swap(r.set)
+			synctest.Wait()
+			if got := r.learner.Report().Targets[0]; got.State != want {
+				t.Errorf("got %+v, want %s", got, want)
+			}
+			r.prior = prior(t, "m1")
+		}
+	})
+}
+
 // prior is a table of 200 answers: those from .5 on are good.
 func prior(t *testing.T, model string) *calib.Table {
 	t.Helper()

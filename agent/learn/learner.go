@@ -90,9 +90,15 @@ func New(p Parts, s Settings) *Learner {
 	return l
 }
 
-// Swap puts other settings in force.
+// Swap puts other settings in force, and has all tables made again: what was
+// measured before may be another now.
 func (l *Learner) Swap(s Settings) {
 	l.settings.Store(&s)
+	l.mu.Lock()
+	for target := range l.known.Load().of {
+		l.fresh[target] = freshLabels
+	}
+	l.mu.Unlock()
 	l.nudge()
 }
 
