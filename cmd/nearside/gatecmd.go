@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -77,9 +79,13 @@ func (f *gateTrain) run(c *cobra.Command, g *globals) error {
 		return err
 	}
 	start := time.Now()
-	made, report, err := gate.Train(data.Examples, gate.Options{Seed: f.seed, Progress: func(done, of int) {
+	made, report, err := gate.Train(data.Examples, gate.Options{Seed: f.seed, Progress: func(done, of int) error {
 		fmt.Fprintf(c.ErrOrStderr(), "part %d of %d done after %s\n", done, of, time.Since(start).Round(100*time.Millisecond))
+		return c.Context().Err()
 	}})
+	if c.Context().Err() != nil {
+		return c.Context().Err()
+	}
 	if err != nil {
 		return &exitError{exitUsage, fmt.Errorf("train on %s: %w", f.data, err)}
 	}
@@ -87,7 +93,7 @@ func (f *gateTrain) run(c *cobra.Command, g *globals) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(f.out, file, 0o644); err != nil {
+	if err := putGate(f.out, file); err != nil {
 		return fmt.Errorf("write the gate: %w", err)
 	}
 	doc := trainDoc{f.out, len(file), made.Bytes(), time.Since(start).Seconds(), data, report, len(data.Examples)}
@@ -98,6 +104,21 @@ func (f *gateTrain) run(c *cobra.Command, g *globals) error {
 	fmt.Fprintf(w, "%s: %d bytes, %d in memory; %d examples of %d intents, %d outside, in %.1f s\n",
 		doc.File, doc.Bytes, doc.Memory, report.Examples, report.Intents, report.Outside, doc.Seconds)
 	return printGateReport(w, report)
+}
+
+// putGate writes a gate beside the one there is and puts it in its place, so
+// that a daemon that reads it meanwhile finds one or the other.
+func putGate(path string, file []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".gate-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // of no use when it was renamed
+	_, err = f.Write(file)
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // readExamples reads a file of examples and tells of what is odd about it.

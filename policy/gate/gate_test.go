@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -77,7 +78,7 @@ func TestTrainIsRepeatable(t *testing.T) {
 func TestReport(t *testing.T) {
 	examples := kitchen()
 	var steps []int
-	_, r, err := gate.Train(examples, gate.Options{Progress: func(done, of int) { steps = append(steps, of-done) }})
+	_, r, err := gate.Train(examples, gate.Options{Progress: func(done, of int) error { steps = append(steps, of-done); return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +94,22 @@ func TestReport(t *testing.T) {
 	for i, p := range r.Curve[1:] {
 		if q := r.Curve[i]; p.Accepted > q.Accepted || p.Outside > q.Outside || p.Right > p.Accepted {
 			t.Errorf("the curve rises from %+v to %+v", q, p)
+		}
+	}
+}
+
+func TestTrainEndsWhenTold(t *testing.T) {
+	enough := errors.New("enough")
+	for last := 1; last <= 10; last++ {
+		steps := 0
+		g, _, err := gate.Train(kitchen(), gate.Options{Progress: func(done, _ int) error {
+			if steps++; done == last {
+				return enough
+			}
+			return nil
+		}})
+		if !errors.Is(err, enough) || g != nil || steps != last {
+			t.Errorf("told at part %d: %v after %d", last, err, steps)
 		}
 	}
 }

@@ -22,7 +22,7 @@ type Example struct {
 // Options of [Train]. The zero value will do.
 type Options struct {
 	Seed     uint64
-	Progress func(done, of int) // called after every part of the work; nil: nobody looks
+	Progress func(done, of int) error // called after every part of the work, which ends with its error; nil: nobody looks
 }
 
 // About is what a gate knows of its making.
@@ -50,10 +50,16 @@ func Train(examples []Example, o Options) (*Gate, *Report, error) {
 	}
 	work := &progress{of: folds + leaveOuts + 1, tell: o.Progress}
 	report := newReport(c)
-	c.crossed(o.Seed, work, report)
-	c.leftOut(o.Seed, work, report)
+	if err := c.crossed(o.Seed, work, report); err != nil {
+		return nil, nil, err
+	}
+	if err := c.leftOut(o.Seed, work, report); err != nil {
+		return nil, nil, err
+	}
 	g := c.fit(func(int) bool { return true }, o.Seed)
-	work.step()
+	if err := work.step(); err != nil {
+		return nil, nil, err
+	}
 	g.judge = newJudge(report.judged())
 	g.about = About{Examples: len(c.texts) - c.outside, Outside: c.outside, Seed: o.Seed}
 	g.about.Accuracy = report.finish(&g.judge)
@@ -62,14 +68,15 @@ func Train(examples []Example, o Options) (*Gate, *Report, error) {
 
 type progress struct {
 	done, of int
-	tell     func(done, of int)
+	tell     func(done, of int) error
 }
 
-func (p *progress) step() {
+func (p *progress) step() error {
 	p.done++
-	if p.tell != nil {
-		p.tell(p.done, p.of)
+	if p.tell == nil {
+		return nil
 	}
+	return p.tell(p.done, p.of)
 }
 
 // corpus is the examples as the trainer wants them.
@@ -112,7 +119,7 @@ func newCorpus(examples []Example) (*corpus, error) {
 }
 
 // crossed judges every example by a gate made without its fold.
-func (c *corpus) crossed(seed uint64, work *progress, r *Report) {
+func (c *corpus) crossed(seed uint64, work *progress, r *Report) error {
 	for f := range folds {
 		g := c.fit(func(i int) bool { return c.fold[i] != f }, seed)
 		for i, text := range c.texts {
@@ -120,12 +127,15 @@ func (c *corpus) crossed(seed uint64, work *progress, r *Report) {
 				r.crossed(c.labels[i], g.look(text))
 			}
 		}
-		work.step()
+		if err := work.step(); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // leftOut judges examples by gates made without their intent.
-func (c *corpus) leftOut(seed uint64, work *progress, r *Report) {
+func (c *corpus) leftOut(seed uint64, work *progress, r *Report) error {
 	order := make([]int32, len(c.intents))
 	for i := range order {
 		order[i] = int32(i)
@@ -144,8 +154,11 @@ func (c *corpus) leftOut(seed uint64, work *progress, r *Report) {
 				r.leftOut(g.look(text))
 			}
 		}
-		work.step()
+		if err := work.step(); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // fit makes a gate of some of the examples, without a judge.
