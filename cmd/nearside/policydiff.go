@@ -65,6 +65,9 @@ func printDiff(w io.Writer, a, b *agent.Policy, r *diff.Report) {
 		fmt.Fprintln(w, "they say the same")
 	}
 	fmt.Fprintf(w, "\n%d of %d asks tried go elsewhere\n", r.Differ, r.Tried)
+	if r.Cut {
+		fmt.Fprintln(w, "(there are more that could be tried)")
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, m := range r.Moves {
 		fmt.Fprintf(t, "  %s\t-> %s\t%d\n", m.From, m.To, m.Asks)

@@ -31,19 +31,29 @@ const (
 // maxTries bounds how many partial assignments one question may try.
 const maxTries = 20_000
 
+// Patience is how many partial assignments may still be tried, for many
+// questions together. Where it is used up, every answer is [Unsure].
+type Patience int
+
 // Together tells whether all claims can be true at once, and if so of which
 // values of the fields, in the order in which the claims name them.
-func Together(claims ...Claim) ([]Value, Verdict) { return search(claims, false) }
+func Together(claims ...Claim) ([]Value, Verdict) { return new(Patience(maxTries)).Together(claims...) }
 
-// TogetherKnown is [Together] where everything that is tested is known.
-func TogetherKnown(claims ...Claim) ([]Value, Verdict) { return search(claims, true) }
+// Together is the function of that name, for as long as the patience lasts.
+func (p *Patience) Together(claims ...Claim) ([]Value, Verdict) { return p.search(claims, false) }
+
+// TogetherKnown is Together where everything that is tested is known.
+func (p *Patience) TogetherKnown(claims ...Claim) ([]Value, Verdict) { return p.search(claims, true) }
+
+// Implies is the function of that name, for as long as the patience lasts.
+func (p *Patience) Implies(a, b *policy.Condition) bool {
+	_, verdict := p.Together(Holds(a), Fails(b))
+	return verdict == Never
+}
 
 // Implies tells whether b holds wherever a does. It is false when that could
 // not be found out.
-func Implies(a, b *policy.Condition) bool {
-	_, verdict := Together(Holds(a), Fails(b))
-	return verdict == Never
-}
+func Implies(a, b *policy.Condition) bool { return new(Patience(maxTries)).Implies(a, b) }
 
 // Same tells whether the two conditions hold of the same asks and signals. It
 // is false when that could not be found out.
@@ -105,13 +115,18 @@ type finder struct {
 	claims []Claim
 	fields []field
 	given  map[string]*Value
-	tries  int
+	left   int // it may try
 }
 
-func search(claims []Claim, known bool) ([]Value, Verdict) {
-	f := &finder{claims: claims, fields: fieldsOf(claims, known), given: map[string]*Value{}}
+func (p *Patience) search(claims []Claim, known bool) ([]Value, Verdict) {
+	if *p <= 0 {
+		return nil, Unsure
+	}
+	most := min(int(*p), maxTries)
+	f := &finder{claims: claims, fields: fieldsOf(claims, known), given: map[string]*Value{}, left: most}
 	found := f.from(0)
-	if found == Never && f.tries > maxTries {
+	*p -= Patience(most - max(0, f.left))
+	if found == Never && f.left < 0 {
 		found = Unsure
 	}
 	if found != Sometimes {
@@ -128,7 +143,7 @@ func search(claims []Claim, known bool) ([]Value, Verdict) {
 
 // from tries the fields from the i-th on.
 func (f *finder) from(i int) Verdict {
-	if f.tries++; f.tries > maxTries {
+	if f.left--; f.left < 0 {
 		return Never
 	}
 	switch f.judge() {

@@ -28,6 +28,7 @@ type Change struct {
 type Report struct {
 	Changes  []Change  `json:"changes"`
 	Tried    int       `json:"tried"`  // asks in situations
+	Cut      bool      `json:"cut"`    // not all of them could be tried
 	Differ   int       `json:"differ"` // of these, with another route or target first
 	Moves    []Move    `json:"moves"`  // from what to what, the most frequent first
 	Examples []Example `json:"examples"`

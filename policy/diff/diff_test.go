@@ -3,6 +3,7 @@ package diff_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,6 +113,40 @@ func TestProfiles(t *testing.T) {
 		if len(r.Changes) == 0 || r.Differ == 0 || r.Tried > 40_000 || len(r.Examples) == 0 || len(r.Examples) > 10 {
 			t.Errorf("%s: %d changes, %d of %d differ, %d examples", name, len(r.Changes), r.Differ, r.Tried, len(r.Examples))
 		}
+	}
+}
+
+// TestBothWays: what goes elsewhere from one policy to another goes back from
+// that to the first.
+func TestBothWays(t *testing.T) {
+	a, _, _ := config.DefaultPolicy()
+	b, _, _, err := config.Profile("robot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, back := diff.Compare(a, b, cases.Fleet()), diff.Compare(b, a, cases.Fleet())
+	if there.Differ != back.Differ || there.Tried != back.Tried || len(there.Moves) != len(back.Moves) {
+		t.Errorf("%d of %d, and back %d of %d", there.Differ, there.Tried, back.Differ, back.Tried)
+	}
+	for _, m := range there.Moves {
+		if !slices.Contains(back.Moves, diff.Move{From: m.To, To: m.From, Asks: m.Asks}) {
+			t.Errorf("%+v has no way back", m)
+		}
+	}
+}
+
+// TestHugeDocuments: the most rules there may be, each with a limit of its own,
+// end within bounds.
+func TestHugeDocuments(t *testing.T) {
+	a, b := changed(t), changed(t)
+	for i := range 990 {
+		limit := float64(i) / 10
+		r := policy.Rule{Name: fmt.Sprint("r", i), When: policy.Condition{Field: "cpu_pct", GE: &limit}, Then: policy.Effect{Prefer: []string{"local"}}}
+		a.Rules = append(a.Rules, r)
+		b.Rules = append([]policy.Rule{r}, b.Rules...)
+	}
+	if r := diff.Compare(a, b, cases.Fleet()); r.Tried > 10_000 || r.Tried < 1000 || !r.Cut {
+		t.Errorf("%d tried, cut: %v", r.Tried, r.Cut)
 	}
 }
 

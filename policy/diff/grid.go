@@ -14,7 +14,9 @@ import (
 
 // Bounds of what is tried and shown.
 const (
-	maxTried    = 20_000
+	maxTried    = 20_000 // single details aside
+	mostTried   = 100_000
+	mostWork    = 5_000_000 // rules times what is tried
 	maxExamples = 10
 )
 
@@ -27,6 +29,7 @@ type grid struct {
 	shapes  []axis // all combinations
 	details []axis // alone and in pairs
 	share   int    // how many may be tried of each combination, single details aside
+	most    int    // the same, these with it
 	moves   map[Move]int
 	shown   map[Move]int
 }
@@ -40,7 +43,7 @@ type axis struct {
 func newGrid(a, b *policy.Document, targets []policy.Target) *grid {
 	g := &grid{a: a, b: b, moves: map[Move]int{}, shown: map[Move]int{}}
 	g.usual.Ask = policy.Ask{
-		Service: policy.Chat, Model: policy.Auto, Mode: policy.Auto, Task: "chat", Privacy: policy.Normal, DeadlineMS: b.Deadline(policy.Chat),
+		Service: policy.Chat, Model: policy.Auto, Mode: policy.Auto, Task: "chat", Privacy: policy.Normal, DeadlineMS: min(a.Deadline(policy.Chat), b.Deadline(policy.Chat)),
 		Size: policy.Size{Bytes: 200, TokensEst: 30, TokensOut: 512}, Repeatable: true,
 	}
 	services := slices.Concat(slices.Collect(maps.Keys(a.Services)), slices.Collect(maps.Keys(b.Services)))
@@ -58,7 +61,8 @@ func newGrid(a, b *policy.Document, targets []policy.Target) *grid {
 	for _, x := range g.shapes {
 		combinations *= len(x.values)
 	}
-	g.share = maxTried / combinations
+	work := mostWork / max(1, len(a.Rules)+len(b.Rules))
+	g.share, g.most = min(maxTried, work)/combinations, min(mostTried, work)/combinations
 	for _, field := range slices.Sorted(maps.Keys(tests)) {
 		x := axis{field: field}
 		for _, v := range cond.Values(field, tests[field]) {
@@ -154,13 +158,17 @@ func (g *grid) combine(r *Report, c whatif.Case, with []whatif.Setting) {
 		}
 		return
 	}
-	end := r.Tried + g.share
+	start := r.Tried
 	g.try(r, c, with)
-	g.detail(r, spot{c, with, g.details}, false, end)
+	g.detail(r, spot{c, with, g.details}, start+g.most)
 	for i, x := range g.details {
 		for _, s := range x.values {
+			if r.Tried >= start+g.share {
+				r.Cut = true
+				return
+			}
 			if one, err := apply(c, s); err == nil {
-				g.detail(r, spot{one, append(with[:len(with):len(with)], s), g.details[i+1:]}, true, end)
+				g.detail(r, spot{one, append(with[:len(with):len(with)], s), g.details[i+1:]}, start+g.share)
 			}
 		}
 	}
@@ -173,12 +181,12 @@ type spot struct {
 	details []axis
 }
 
-// detail tries every detail of a spot, as long as fewer than end were tried;
-// single ones are tried anyway.
-func (g *grid) detail(r *Report, at spot, second bool, end int) {
+// detail tries every detail of a spot, until so many were tried in all.
+func (g *grid) detail(r *Report, at spot, end int) {
 	for _, x := range at.details {
 		for _, s := range x.values {
-			if second && r.Tried >= end {
+			if r.Tried >= end {
+				r.Cut = true
 				return
 			}
 			if next, err := apply(at.c, s); err == nil {

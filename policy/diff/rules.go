@@ -92,25 +92,31 @@ func write(v any) string {
 	return string(text)
 }
 
+// patience bounds how long the order of rules is thought about; what is not
+// found out counts as moved.
+const patience = 1_000_000
+
 // moved lists rules that come in another order where both can hold: the first
 // that changes something gives the reason, and its commit rule binds.
 func moved(a, b *policy.Document) []Change {
 	var all []Change
+	left, place := cond.Patience(patience), map[string]int{}
+	for i, r := range b.Rules {
+		place[r.Name] = i
+	}
 	for i := range a.Rules {
 		for j := range i {
 			first, second := a.Rules[j].Name, a.Rules[i].Name
-			x, y := place(b, first), place(b, second)
-			if x < 0 || y < 0 || x < y {
+			x, inB := place[first]
+			y, alsoInB := place[second]
+			if !inB || !alsoInB || x < y {
 				continue
 			}
-			if _, v := cond.Together(cond.Holds(&b.Rules[x].When), cond.Holds(&b.Rules[y].When)); v != cond.Never {
+			if _, v := left.Together(cond.Holds(&b.Rules[x].When), cond.Holds(&b.Rules[y].When)); v != cond.Never {
 				all = append(all, Change{"rules." + second, Moved, "after " + first, "before " + first})
+				break // one is enough to see it
 			}
 		}
 	}
 	return all
-}
-
-func place(d *policy.Document, name string) int {
-	return slices.IndexFunc(d.Rules, func(r policy.Rule) bool { return r.Name == name })
 }

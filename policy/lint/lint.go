@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nearside/policy"
+	"nearside/policy/cond"
 	"nearside/policy/valid"
 )
 
@@ -35,7 +36,7 @@ type Known struct {
 // Check lists what there is to say of a policy, in the order of its paths. Of
 // one that is not valid it says only why, see [valid.Check].
 func Check(d *policy.Document, k Known) []Finding {
-	c := &checker{doc: d, known: k}
+	c := &checker{doc: d, known: k, left: patience}
 	for _, p := range valid.Check(d) {
 		c.add(Finding{Error, p.Path, p.Message, ""})
 	}
@@ -72,8 +73,13 @@ func index(path string) int {
 	return n
 }
 
+// patience bounds how long the rules of one policy are thought about: a second
+// or two.
+const patience = 1_000_000
+
 type checker struct {
 	doc   *policy.Document
+	left  cond.Patience
 	known Known
 	found []Finding
 }

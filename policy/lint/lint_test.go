@@ -166,6 +166,22 @@ func TestThresholdOfTheOthers(t *testing.T) {
 	}
 }
 
+// TestPatience: rules that are made to take long end with a word about it.
+func TestPatience(t *testing.T) {
+	d := document(t, "")
+	for i := range 300 {
+		var all []policy.Condition
+		for k, field := range []string{"cpu_pct", "battery_pct", "pressure_pct", "temperature_c", "disk_free_mb", "mem_available_mb"} {
+			low, high := float64(i%50), float64(i%50+k+1)
+			all = append(all, policy.Condition{Any: []policy.Condition{{Field: field, LT: &low}, {Field: field, GT: &high}}})
+		}
+		d.Rules = append(d.Rules, policy.Rule{Name: fmt.Sprintf("r%d", i), When: policy.Condition{All: all}, Then: policy.Effect{Deny: []string{"local"}}})
+	}
+	if got := findings(d); !strings.Contains(got, "warning rules: are too many to compare all of them") {
+		t.Errorf("got %.300s", got)
+	}
+}
+
 func BenchmarkCheckThousandRules(b *testing.B) {
 	d := &policy.Document{}
 	if err := json.Unmarshal([]byte(sound), d); err != nil {

@@ -25,16 +25,19 @@ func (c *checker) rules() {
 			c.pair(path, &c.doc.Rules[j], r)
 		}
 	}
+	if c.left <= 0 {
+		c.warn("rules", "fewer rules, or simpler conditions", "are too many to compare all of them: there may be more to say")
+	}
 }
 
 // matches looks at when a rule holds, and tells whether it ever does.
 func (c *checker) matches(path string, r *policy.Rule) bool {
-	if _, v := cond.Together(cond.Holds(&r.When)); v == cond.Never {
+	if _, v := c.left.Together(cond.Holds(&r.When)); v == cond.Never {
 		c.fail(path+".when", "remove the rule, or one of what contradicts", "rule %s can never match: its conditions contradict one another", r.Name)
 		return false
 	}
 	if len(cond.Fields(&r.When)) > 0 {
-		if _, v := cond.Together(cond.Fails(&r.When)); v == cond.Never {
+		if _, v := c.left.Together(cond.Fails(&r.When)); v == cond.Never {
 			c.warn(path+".when", "leave the condition out to say so", "rule %s always matches", r.Name)
 		}
 	}
@@ -46,7 +49,7 @@ func (c *checker) matches(path string, r *policy.Rule) bool {
 func (c *checker) parts(path string, w *policy.Condition) {
 	for i := range w.Any {
 		at := fmt.Sprintf("%s.any[%d]", path, i)
-		if _, v := cond.Together(cond.Holds(&w.Any[i])); v == cond.Never {
+		if _, v := c.left.Together(cond.Holds(&w.Any[i])); v == cond.Never {
 			c.warn(at, "remove it, or one of what contradicts", "this part can never hold")
 		}
 		c.parts(at, &w.Any[i])
@@ -65,11 +68,11 @@ func (c *checker) parts(path string, w *policy.Condition) {
 // begins.
 func (c *checker) band(path string, r *policy.Rule) {
 	at := path + ".until"
-	if _, v := cond.Together(cond.Holds(r.Until)); v == cond.Never {
+	if _, v := c.left.Together(cond.Holds(r.Until)); v == cond.Never {
 		c.fail(at, "a condition that can hold", "rule %s can never end: its until contradicts itself", r.Name)
 		return
 	}
-	if values, v := cond.Together(cond.Holds(&r.When), cond.Holds(r.Until)); v == cond.Sometimes {
+	if values, v := c.left.Together(cond.Holds(&r.When), cond.Holds(r.Until)); v == cond.Sometimes {
 		c.fail(at, "end it beyond where it begins, such as when lt 20, until ge 30",
 			"the band of rule %s is inverted: with %s both its when and its until hold", r.Name, cond.List(values))
 		return
@@ -77,7 +80,7 @@ func (c *checker) band(path string, r *policy.Rule) {
 	if !measures(&r.When) || !measures(r.Until) || r.DwellMS > 0 {
 		return // yes or no has no band, and a dwell steadies as well
 	}
-	if _, v := cond.TogetherKnown(cond.Fails(&r.When), cond.Fails(r.Until)); v == cond.Never {
+	if _, v := c.left.TogetherKnown(cond.Fails(&r.When), cond.Fails(r.Until)); v == cond.Never {
 		c.warn(at, "leave a gap that is wider than the signal's noise, such as when lt 20, until ge 30",
 			"the band of rule %s is empty: it ends where it begins, and a signal about there makes routes go to and fro", r.Name)
 	}
@@ -195,7 +198,7 @@ func parted(one, other *policy.Rule) bool {
 
 // clash reports two rules that leave nobody when both hold.
 func (c *checker) clash(path string, before, r *policy.Rule, what string) {
-	if values, v := cond.Together(cond.Holds(&before.When), cond.Holds(&r.When)); v == cond.Sometimes {
+	if values, v := c.left.Together(cond.Holds(&before.When), cond.Holds(&r.When)); v == cond.Sometimes {
 		c.warn(path+".then", "make one of them not hold where the other does", "rules %s and %s %s: nobody may be asked%s", before.Name, r.Name, what, with(values))
 	}
 }
@@ -230,7 +233,7 @@ func (c *checker) shadowed(path string, before, r *policy.Rule) bool {
 	default:
 		return false
 	}
-	if !within(before, r) {
+	if !c.within(before, r) {
 		return false
 	}
 	c.warn(path, "remove it, or move it up if its name is to be the reason",
@@ -239,9 +242,9 @@ func (c *checker) shadowed(path string, before, r *policy.Rule) bool {
 }
 
 // within tells whether the rule is in force only while the one before it is.
-func within(before, r *policy.Rule) bool {
-	if !cond.Implies(&r.When, &before.When) {
+func (c *checker) within(before, r *policy.Rule) bool {
+	if !c.left.Implies(&r.When, &before.When) {
 		return false
 	}
-	return r.Until == nil || before.Until != nil && cond.Implies(before.Until, r.Until)
+	return r.Until == nil || before.Until != nil && c.left.Implies(before.Until, r.Until)
 }

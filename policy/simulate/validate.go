@@ -12,7 +12,7 @@ import (
 // Bounds of a scenario.
 const (
 	maxEntries = 64   // of any list or table
-	maxPerHour = 2000 // asks of one stream
+	maxPerHour = 5000 // asks of all streams, each as often as it ever is
 )
 
 // Validate lists what is wrong with the scenario, by path; nil means a day can
@@ -21,7 +21,7 @@ func (s *Scenario) Validate() []policy.Problem {
 	v := &validator{}
 	v.check(s.Name != "" && len(s.Name) <= 64, "name", "must be a text of 1 to 64 bytes")
 	v.check(len(s.About) <= 500, "about", "must be at most 500 bytes")
-	v.check(s.StepS == 0 || s.StepS >= 5 && s.StepS <= 600, "step_s", "%d must be from 5 to 600", s.StepS)
+	v.check(s.StepS == 0 || s.StepS >= 10 && s.StepS <= 600, "step_s", "%d must be from 10 to 600", s.StepS)
 	v.size("phases", len(s.Phases), 1)
 	before := -1
 	for i, p := range s.Phases[:min(len(s.Phases), maxEntries)] {
@@ -73,13 +73,17 @@ func clocks[T any](v *validator, path string, by map[string]T) {
 
 func (v *validator) streams(all []Stream) {
 	v.size("asks", len(all), 1)
+	sum := 0.0
 	for i, s := range all[:min(len(all), maxEntries)] {
 		path := fmt.Sprintf("asks[%d]", i)
 		v.check(s.Name != "" && len(s.Name) <= 40, path+".name", "must be a text of 1 to 40 bytes")
 		clocks(v, path+".per_hour", s.PerHour)
+		most := 0.0
 		for clock, n := range s.PerHour {
 			v.check(n >= 0 && n <= maxPerHour, path+".per_hour."+clock, "%v must be from 0 to %d", n, maxPerHour)
+			most = max(most, n)
 		}
+		sum += most
 		v.check(slices.Contains([]string{"", policy.Normal, policy.Private}, s.Privacy), path+".privacy", "%q must be normal or private", s.Privacy)
 		v.check(slices.Contains([]string{"", policy.Auto, policy.Local, policy.Cloud}, s.Mode), path+".mode", "%q must be auto, local or cloud", s.Mode)
 		v.check(s.DeadlineMS >= 0 && s.DeadlineMS <= 3_600_000, path+".deadline_ms", "%d must be from 0 to 3600000", s.DeadlineMS)
@@ -89,6 +93,7 @@ func (v *validator) streams(all []Stream) {
 			v.share(path+".p_in_scope", *s.Scope)
 		}
 	}
+	v.check(sum <= maxPerHour, "asks", "are %v an hour at their most; together they must be at most %d", sum, maxPerHour)
 }
 
 func (v *validator) signals(s *Scenario) {
