@@ -38,7 +38,7 @@ func TestChanges(t *testing.T) {
 	f := func(want string, edits ...string) {
 		t.Helper()
 		var lines []string
-		for _, c := range diff.Compare(changed(t), changed(t, edits...), cases.Fleet()).Changes {
+		for _, c := range diff.Compare(changed(t), changed(t, edits...), nil).Changes {
 			lines = append(lines, fmt.Sprintf("%s %s: %s -> %s", c.Kind, c.Path, c.Before, c.After))
 		}
 		if got := strings.Join(lines, "\n"); got != want {
