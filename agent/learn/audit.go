@@ -31,7 +31,7 @@ type audit struct {
 // mayAudit picks some of the answers that were taken as good, by chance alone.
 func (l *Learner) mayAudit(s *agent.Lesson) {
 	share := l.settings.Load().AuditShare
-	if share <= 0 || l.parts.Cloud == nil || !auditable(s) || l.parts.Random() >= share {
+	if share <= 0 || l.parts.Cloud == nil || l.parts.Random() >= share || !auditable(s) {
 		return
 	}
 	a := &audit{question: s.Request.LastUser(), said: s.Said.Text(), request: s.Request.Plain(auditTokens), ask: *s.Ask}
@@ -160,7 +160,8 @@ func (l *Learner) perform(ctx context.Context, a *audit, target string) {
 	l.offer(a.label)
 }
 
-// mind cancels a call that began to cost something, until ctx ends.
+// mind cancels a call that began to cost something, or is not wanted any more,
+// until ctx ends.
 func (l *Learner) mind(ctx context.Context, cancel func()) {
 	look := time.NewTicker(auditWatch)
 	defer look.Stop()
@@ -169,7 +170,7 @@ func (l *Learner) mind(ctx context.Context, cancel func()) {
 		case <-ctx.Done():
 			return
 		case <-look.C:
-			if w := l.parts.World(); w.free() != "" {
+			if w := l.parts.World(); w.free() != "" || l.settings.Load().Off {
 				cancel()
 			}
 		}

@@ -116,6 +116,7 @@ type room struct {
 	signals policy.Signals
 	link    string
 
+	doc     *policy.Document
 	learner *learn.Learner
 	agent   *agent.Agent
 	news    int
@@ -131,6 +132,7 @@ func (r *room) open() {
 			{Name: "cloud/first", Services: []string{"chat"}, Usable: true},
 		}}
 	}
+	r.doc = r.policy()
 	r.learner = learn.New(learn.Parts{
 		Shelf: func() learn.Shelf { return r.disk }, Facts: func() learn.Facts { return r.disk }, History: func() learn.History { return r.disk },
 		Models: func(context.Context) map[string]calib.Model {
@@ -141,11 +143,10 @@ func (r *room) open() {
 		Now:   func() time.Time { return time.Now().Add(r.ahead) },
 		Cloud: speaker{r, "cloud/first"}, World: r.world, Random: func() float64 { return r.chance },
 	}, r.set)
-	with, digest := r.policy()
 	r.agent = agent.New(agent.Parts{
 		Local: speaker{r, "local/small"}, Cloud: speaker{r, "cloud/first"}, Scorer: r, Recorder: r.disk, Signals: func() policy.Signals { return r.world().Signals },
 		Calibration: r.learner.Calibration, Learner: r.learner,
-	}, agent.Settings{Policy: &agent.Policy{Doc: with, Digest: digest}})
+	}, agent.Settings{Policy: &agent.Policy{Doc: r.doc, Digest: "d1"}})
 	ctx, cancel := context.WithCancel(r.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.learner.Run(ctx) }()
@@ -158,18 +159,17 @@ func (r *room) open() {
 	synctest.Wait()
 }
 
-func (r *room) policy() (*policy.Document, string) {
-	doc, digest, _ := config.DefaultPolicy()
+func (r *room) policy() *policy.Document {
+	doc, _, _ := config.DefaultPolicy()
 	with := *doc
 	with.Check.Budget, with.Check.Skip = r.budget, r.skip
-	return &with, digest
+	return &with
 }
 
 func (r *room) world() learn.World {
-	doc, _ := r.policy()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return learn.World{Doc: doc, Signals: r.signals, Link: r.link}
+	return learn.World{Doc: r.doc, Signals: r.signals, Link: r.link}
 }
 
 // turns has the world be another one.

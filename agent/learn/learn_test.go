@@ -211,6 +211,14 @@ func TestBudget(t *testing.T) {
 		r.open()
 		goes(0.9, "local", "measured, for at most 0.1 wrong")
 		goes(0.3, "cloud", "measured")
+		r.prior = nil
+		r.learner.Swap(r.set)
+		r.settle()
+		goes(0.9, "cloud", "unmeasured")
+		r.prior = prior(t, "m1")
+		r.learner.Swap(r.set)
+		r.settle()
+		goes(0.9, "local", "measured")
 		r.leave()
 		r.prior, r.model = nil, "m2"
 		r.open()

@@ -1,0 +1,63 @@
+package learn_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"nearside/agent"
+	"nearside/agent/learn"
+	"nearside/agent/openai"
+	"nearside/policy"
+	"nearside/policy/calib"
+)
+
+// BenchmarkRequest is what a request that the device answers pays for learning:
+// what to expect of it, the chance that its answer is good, and its lesson.
+func BenchmarkRequest(b *testing.B) {
+	labels := make([]calib.Label, 500)
+	for i := range labels {
+		labels[i] = calib.Label{Task: "chat", Score: float64(i) / 500, Good: float64(i % 2)}
+	}
+	prior, err := calib.Fit(calib.Model{SHA256: "m1"}, labels)
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := newDisk()
+	l := learn.New(learn.Parts{
+		Shelf: func() learn.Shelf { return d }, Facts: func() learn.Facts { return d }, History: func() learn.History { return d },
+		Models: func(context.Context) map[string]calib.Model {
+			return map[string]calib.Model{"local/small": {SHA256: "m1"}}
+		},
+		Prior: func(calib.Model) (*calib.Table, string) { return prior, "" }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		Cloud: speaker{}, Random: func() float64 { return 0.5 },
+	}, learn.Settings{AuditShare: 0.015})
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error)
+	go func() { ended <- l.Run(ctx) }()
+	for len(l.Report().Targets) == 0 {
+	}
+	request, err := openai.Decode([]byte(`{"messages":[{"role":"user","content":"What is the capital of France?"}]}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	said, err := openai.ParseCompletion([]byte(`{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Paris"}}]}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	doc := &policy.Document{Check: policy.Check{Budget: map[string]float64{"default": 0.3}}}
+	targets := []policy.Target{{Name: "local/small", Services: []string{"chat"}}, {Name: "cloud/first", Services: []string{"chat"}}}
+	ask, sure := &policy.Ask{Service: "chat", Task: "chat", Mode: policy.Auto}, 0.7
+	b.ReportAllocs()
+	for b.Loop() {
+		c := l.Calibration()
+		if e := c.Expect(doc, ask, targets); len(e) != 1 {
+			b.Fatalf("expected %v", e)
+		}
+		l.Learn(&agent.Lesson{
+			Decision: "d", Ask: ask, Request: request, Local: c.Judge("local/small", ask, &sure), Sure: &sure, Said: said, Formed: true, Given: true,
+		})
+	}
+	cancel()
+	<-ended
+}

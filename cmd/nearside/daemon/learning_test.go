@@ -1,0 +1,30 @@
+package daemon
+
+import (
+	"strings"
+	"testing"
+
+	"nearside/agent/learn"
+)
+
+// TestLearningConditions: what is not trusted as before is told, with what to
+// do about it.
+func TestLearningConditions(t *testing.T) {
+	why := "the scores moved"
+	for state, want := range map[string]string{learn.Doubted: "warn", learn.Changed: "info", learn.Measured: "", learn.Unmeasured: ""} {
+		list := conditions{}
+		list.addLearning(learn.Report{Targets: []learn.Known{{Name: "local/small", State: state, Why: &why}}})
+		if want == "" {
+			if len(list) > 0 {
+				t.Errorf("%s: got %v, want nothing", state, list)
+			}
+			continue
+		}
+		if len(list) != 1 || list[0].Severity != want || list[0].Name != "calibration" || !strings.HasPrefix(list[0].Message, "local/small: ") || list[0].Hint == "" {
+			t.Errorf("%s: got %v, want one of %s", state, list, want)
+		}
+		if state == learn.Doubted && !strings.Contains(list[0].Message, why) {
+			t.Errorf("got %v, which does not say why", list)
+		}
+	}
+}
