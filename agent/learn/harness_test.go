@@ -112,9 +112,10 @@ type room struct {
 	ahead  time.Duration                                     // of the clock on the wall
 	chance float64                                           // what Random says
 
-	mu      sync.Mutex // guards the two below
+	mu      sync.Mutex // guards the three below
 	signals policy.Signals
 	link    string
+	shut    bool // the shelf cannot be had yet
 
 	doc     *policy.Document
 	learner *learn.Learner
@@ -134,7 +135,7 @@ func (r *room) open() {
 	}
 	r.doc = r.policy()
 	r.learner = learn.New(learn.Parts{
-		Shelf: func() learn.Shelf { return r.disk }, Facts: func() learn.Facts { return r.disk }, History: func() learn.History { return r.disk },
+		Shelf: r.shelf, Facts: func() learn.Facts { return r.disk }, History: func() learn.History { return r.disk },
 		Models: func(context.Context) map[string]calib.Model {
 			return map[string]calib.Model{"local/small": {Name: "small", SHA256: r.model}}
 		},
@@ -157,6 +158,15 @@ func (r *room) open() {
 		}
 	}
 	synctest.Wait()
+}
+
+func (r *room) shelf() learn.Shelf {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shut {
+		return nil
+	}
+	return r.disk
 }
 
 func (r *room) policy() *policy.Document {

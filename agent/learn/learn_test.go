@@ -280,7 +280,34 @@ func TestDrift(t *testing.T) {
 	})
 }
 
-// TestOff: nothing is kept, and nothing is known.
+// TestEarly: where a policy has an error budget, an ask that comes before what is
+// known was looked up waits for that, and takes no answer as good when it does
+// not come.
+func TestEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &room{t: t, disk: newDisk(), model: "m1", prior: prior(t, "m1"), near: "Paris", far: "Paris", sure: 0.9, budget: map[string]float64{"default": 0.1}}
+		r.shut = true
+		r.open()
+		start := time.Now()
+		if record := r.ask(capital, nil); record.Outcome.Route != "cloud" || time.Since(start) != time.Second {
+			t.Errorf("after %v: outcome %+v", time.Since(start), record.Outcome)
+		}
+		r.turns(func(*policy.Signals, *string) { r.shut = false })
+		if record := r.ask(capital, nil); record.Outcome.Route != "local" {
+			t.Errorf("outcome %+v", record.Outcome)
+		}
+		r.leave()
+		r.shut, r.budget = true, nil
+		r.open()
+		defer r.leave()
+		start = time.Now()
+		if record := r.ask(capital, nil); record.Outcome.Route != "local" || time.Since(start) > 0 {
+			t.Errorf("without a budget, after %v: outcome %+v", time.Since(start), record.Outcome)
+		}
+	})
+}
+
+// TestOff: nothing is kept, and only what was measured before is known.
 func TestOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &room{t: t, disk: newDisk(), model: "m1", prior: prior(t, "m1"), near: "Lyon", far: "Paris", sure: 0.1, skip: 0.01, set: learn.Settings{Off: true}}
@@ -288,8 +315,11 @@ func TestOff(t *testing.T) {
 		defer r.leave()
 		record := r.ask(capital, nil)
 		r.settle()
-		if len(r.disk.kept()) > 0 || len(r.disk.facts) > 0 || record.Expected != nil {
-			t.Errorf("kept %v, %v; expected %v", r.disk.kept(), r.disk.facts, record.Expected)
+		if len(r.disk.kept()) > 0 || len(r.disk.facts) > 0 {
+			t.Errorf("kept %v, %v", r.disk.kept(), r.disk.facts)
+		}
+		if e := record.Estimate("local/small"); e == nil || e.Good != 0.5 || e.From != learn.Measured {
+			t.Errorf("expected %v, want the half that was measured", record.Expected)
 		}
 		r.learner.Swap(learn.Settings{})
 		r.settle()

@@ -35,7 +35,7 @@ type Parts struct {
 
 // Settings are what may change while a learner runs, see [Learner.Swap].
 type Settings struct {
-	Off bool // nothing is found out, nothing is kept, and no calibration is in force
+	Off bool // nothing is found out and nothing is kept; what was measured before is in force
 
 	AuditShare float64 // of the answers taken as good that the cloud is asked again, 0 to 1
 	AuditCalls int     // a day, at most
@@ -48,6 +48,8 @@ const (
 	batch   = 64              // that go at once
 	gather  = 2 * time.Second // that the first waits for others
 	think   = time.Minute     // between two looks at whether models are known
+
+	patience = time.Second // that asks wait at the start for what is known, and between two tries to look it up
 )
 
 // Learner keeps what is found out about answers, and what follows from it. Its
@@ -59,6 +61,7 @@ type Learner struct {
 	found    chan Label
 	audits   chan *audit // room for one: what is picked while one waits is not audited
 	taken    atomic.Pointer[Purse]
+	begun    chan struct{} // closed when what is known was looked up once
 	kick     chan struct{} // there is something to think about; room for one
 	tally    tally
 	counts   atomic.Pointer[map[string]int64] // labels kept, by source; nil is not known
@@ -81,7 +84,7 @@ func New(p Parts, s Settings) *Learner {
 		p.Now = time.Now
 	}
 	l := &Learner{
-		parts: p, found: make(chan Label, waiting), kick: make(chan struct{}, 1), audits: make(chan *audit, 1),
+		parts: p, found: make(chan Label, waiting), begun: make(chan struct{}), kick: make(chan struct{}, 1), audits: make(chan *audit, 1),
 		fresh: map[string]int{}, watched: map[string]*calib.Drift{}, spreads: map[spreadOf]*spread{}, alarms: map[string]string{},
 		skipped: map[string]int64{},
 	}
@@ -104,10 +107,12 @@ func (l *Learner) Swap(s Settings) {
 
 // Calibration is what is in force, for an agent.
 func (l *Learner) Calibration() agent.Calibration {
-	if l.settings.Load().Off {
-		return &tables{}
+	select {
+	case <-l.begun:
+		return l.known.Load()
+	default:
+		return early{l}
 	}
-	return l.known.Load()
 }
 
 // nudge has Run think soon. It never waits.
@@ -124,10 +129,14 @@ func (l *Learner) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	all.Go(func() { l.auditing(ctx) })
 	defer all.Wait()
-	tick := time.NewTicker(think)
+	tick := time.NewTicker(patience)
 	defer tick.Stop()
-	l.think(ctx)
-	for {
+	for begun := false; ; {
+		if known := l.think(ctx); known && !begun {
+			begun = true
+			close(l.begun)
+			tick.Reset(think)
+		}
 		select {
 		case <-ctx.Done():
 			l.keep(context.WithoutCancel(ctx), l.rest(nil))
@@ -137,7 +146,6 @@ func (l *Learner) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-l.kick:
 		}
-		l.think(ctx)
 	}
 }
 

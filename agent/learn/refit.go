@@ -58,12 +58,14 @@ func (l *Learner) remember(ctx context.Context, target string, e epoch) {
 }
 
 // think brings what is known of every local target up to date: targets whose
-// models are other ones, those that drifted, those with new labels.
-func (l *Learner) think(ctx context.Context) {
-	if l.settings.Load().Off || l.parts.Shelf() == nil {
-		return
+// models are other ones, those that drifted, those with new labels. It is false
+// where labels cannot be had yet.
+func (l *Learner) think(ctx context.Context) (known bool) {
+	off := l.settings.Load().Off
+	if !off && l.parts.Shelf() == nil {
+		return false
 	}
-	if l.counts.Load() == nil {
+	if !off && l.counts.Load() == nil {
 		l.recount(ctx)
 	}
 	models := l.parts.Models(ctx)
@@ -80,6 +82,7 @@ func (l *Learner) think(ctx context.Context) {
 			l.publish(target, nil)
 		}
 	}
+	return true
 }
 
 // news tells what drifted of a target since the last call, "" for nothing, and
@@ -97,10 +100,13 @@ func (l *Learner) news(target string) (doubt string, due bool) {
 
 // fit makes the standing of a target from its prior and its labels.
 func (l *Learner) fit(ctx context.Context, target string, m calib.Model, doubt string) {
-	list, err := l.parts.Shelf().Labels(ctx, m.SHA256, mostLabels)
-	if err != nil {
-		l.tally.failed.Add(1)
-		return
+	list, off := []Label(nil), l.settings.Load().Off
+	if !off {
+		var err error
+		if list, err = l.parts.Shelf().Labels(ctx, m.SHA256, mostLabels); err != nil {
+			l.tally.failed.Add(1)
+			return
+		}
 	}
 	e := l.epoch(ctx, target)
 	changed := e.Model != "" && e.Model != m.SHA256 && e.Fitted
@@ -116,7 +122,7 @@ func (l *Learner) fit(ctx context.Context, target string, m calib.Model, doubt s
 	}
 	if s.table == nil && changed {
 		s.state = Changed // and the other model is remembered, so that the next start knows of it
-	} else {
+	} else if !off {
 		e.Fitted = s.table != nil
 		l.remember(ctx, target, e)
 	}

@@ -46,9 +46,6 @@ func (l *Learner) Report() Report {
 	if counts := l.counts.Load(); counts != nil {
 		r.Labels = *counts
 	}
-	if r.Off {
-		return r
-	}
 	r.Audits = l.audited()
 	known := l.known.Load().of
 	for _, name := range slices.Sorted(maps.Keys(known)) {

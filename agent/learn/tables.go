@@ -2,7 +2,9 @@ package learn
 
 import (
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"nearside/agent"
 	"nearside/policy"
@@ -182,4 +184,34 @@ func (t *tables) replaced(target string, s *standing) *tables {
 		delete(next.of, target)
 	}
 	return next
+}
+
+// early is what is in force before anything was looked up. Where a policy
+// relies on what is known, an ask waits for that.
+type early struct{ l *Learner }
+
+// Expect makes it an agent's calibration.
+func (e early) Expect(doc *policy.Document, ask *policy.Ask, targets []policy.Target) []policy.Estimate {
+	if len(doc.Check.Budget) == 0 && doc.Check.Skip == 0 {
+		return nil
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-e.l.begun:
+		return e.l.known.Load().Expect(doc, ask, targets)
+	case <-late.C:
+	}
+	none := &tables{of: map[string]*standing{}}
+	for i := range targets {
+		if strings.HasPrefix(targets[i].Name, "local/") {
+			none.of[targets[i].Name] = &standing{state: Unmeasured}
+		}
+	}
+	return none.Expect(doc, ask, targets)
+}
+
+// Judge makes it an agent's calibration.
+func (e early) Judge(target string, ask *policy.Ask, sure *float64) agent.Judged {
+	return e.l.known.Load().Judge(target, ask, sure)
 }

@@ -40,7 +40,6 @@ audits, and what is known of every local model. docs/OPERATE.md says what each m
 func printLearning(out io.Writer, r *learn.Report) {
 	if r.Off {
 		fmt.Fprintln(out, "learning is off (learn.disabled in the config)")
-		return
 	}
 	for _, source := range slices.Sorted(maps.Keys(r.Labels)) {
 		fmt.Fprintf(out, "labels from %s: %d\n", source, r.Labels[source])
