@@ -5,9 +5,11 @@ import (
 	"sync"
 )
 
+// A backlog has room for what comes within a few tenths of a second under full
+// load, while the writer waits for the disk.
 const (
-	backlogItems = 1024
-	backlogBytes = 4 << 20
+	backlogItems = 4096
+	backlogBytes = 8 << 20
 	batchItems   = 768
 	batchBytes   = 3 << 20
 	leanBytes    = 64 << 10 // of a batch on a full disk, so that the WAL need not grow
@@ -21,7 +23,8 @@ type entry struct {
 	at    int64  // Unix milliseconds
 	again bool   // there may be a row of this key
 
-	encode func() []byte // makes the value; nil when it was there from the first
+	late   bool          // the value was not there from the first
+	encode func() []byte // makes it; nil from then on
 	once   sync.Once
 }
 
@@ -29,7 +32,7 @@ type entry struct {
 const usualRecord = 3 << 10
 
 func (e *entry) size() int {
-	if e.encode != nil {
+	if e.late {
 		return len(e.key) + usualRecord
 	}
 	return len(e.key) + len(e.value) + 64
@@ -37,8 +40,8 @@ func (e *entry) size() int {
 
 // bytes is the value.
 func (e *entry) bytes() []byte {
-	if e.encode != nil {
-		e.once.Do(func() { e.value = filled(e.encode()) })
+	if e.late {
+		e.once.Do(func() { e.value, e.encode = filled(e.encode()), nil })
 	}
 	return e.value
 }

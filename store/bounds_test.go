@@ -16,17 +16,17 @@ import (
 
 func TestFullQueueDrops(t *testing.T) {
 	s := open(t, store.Options{Dir: t.TempDir()})
-	for i := range 1030 {
+	for i := range 4100 {
 		s.Put(fmt.Sprint(i), []byte("v"), noon)
 	}
-	for i := range 1030 {
+	for i := range 4100 {
 		s.Record(strings.Repeat(fmt.Sprint(i%10), 2000)+fmt.Sprint(i), noon, is(nil))
 	}
 	got := s.Stats()
-	if got.Cache.Dropped != 6 || got.Cache.Waiting != 1024 {
+	if got.Cache.Dropped != 4 || got.Cache.Waiting != 4096 {
 		t.Errorf("by number: got %+v", got.Cache)
 	}
-	if got.Queue.Dropped == 0 || got.Queue.Waiting > 1000 || got.Queue.Waiting+int(got.Queue.Dropped) != 1030 {
+	if got.Queue.Dropped == 0 || got.Queue.Waiting > 2000 || got.Queue.Waiting+int(got.Queue.Dropped) != 4100 {
 		t.Errorf("by bytes: got %+v", got.Queue)
 	}
 	if got := cached(t, s, "0"); got != "v" {

@@ -32,7 +32,7 @@ func (s *Store) Get(ctx context.Context, key string) (value []byte, at time.Time
 // record makes is asked for once, when it is written or read, on another
 // goroutine. A second record with the same id takes the place of the first.
 func (s *Store) Record(id string, at time.Time, record func() []byte) {
-	s.history.put(&entry{key: id, encode: record, at: at.UnixMilli()})
+	s.history.put(&entry{key: id, late: true, encode: record, at: at.UnixMilli()})
 }
 
 // Decision returns one record, which must not be changed.
