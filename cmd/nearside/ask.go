@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/openai"
+	"nearside/cmd/nearside/shell"
 )
 
 // askFlags are the wishes of one question.
@@ -42,7 +43,7 @@ func (f *askFlags) addBounds(c *cobra.Command) {
 	c.Flags().StringVar(&f.maxCost, "max-cost", "", "most it may cost, in USD")
 	c.PreRunE = func(c *cobra.Command, _ []string) error {
 		if c.Flags().Changed("deadline") && f.deadline <= 0 {
-			return usage("--deadline must be more than 0, such as 5s")
+			return shell.Usage("--deadline must be more than 0, such as 5s")
 		}
 		return nil
 	}
@@ -79,8 +80,8 @@ func (f *askFlags) body(question string, stream bool) []byte {
 func question(c *cobra.Command, args []string) (string, error) {
 	text := strings.Join(args, " ")
 	if text == "" || text == "-" {
-		if text == "" && isTerminal(c.InOrStdin()) {
-			return "", usage("there is no question; see %s --help", c.CommandPath())
+		if text == "" && shell.IsTerminal(c.InOrStdin()) {
+			return "", shell.Usage("there is no question; see %s --help", c.CommandPath())
 		}
 		var err error
 		if text, err = readInput(c); err != nil {
@@ -88,7 +89,7 @@ func question(c *cobra.Command, args []string) (string, error) {
 		}
 	}
 	if strings.TrimSpace(text) == "" {
-		return "", usage("the question is empty")
+		return "", shell.Usage("the question is empty")
 	}
 	return text, nil
 }
@@ -113,7 +114,7 @@ func readInput(c *cobra.Command) (string, error) {
 	}
 }
 
-func askCmd(g *globals) *cobra.Command {
+func askCmd(g *shell.Globals) *cobra.Command {
 	f := &askFlags{}
 	c := &cobra.Command{
 		Use: "ask [QUESTION]", Short: "Ask, and see who answered and why",
@@ -127,18 +128,18 @@ func askCmd(g *globals) *cobra.Command {
 	return c
 }
 
-func (f *askFlags) ask(c *cobra.Command, g *globals, args []string) error {
+func (f *askFlags) ask(c *cobra.Command, g *shell.Globals, args []string) error {
 	text, err := question(c, args)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	resp, err := g.post(c.Context(), "/v1/chat/completions", f.body(text, !g.json), f.header())
+	resp, err := g.Post(c.Context(), "/v1/chat/completions", f.body(text, !g.JSON), f.header())
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if g.json {
+	if g.JSON {
 		return printAnswer(c.OutOrStdout(), resp, time.Since(start))
 	}
 	if err := printStream(c.OutOrStdout(), resp); err != nil {
@@ -236,18 +237,8 @@ func note(w io.Writer, h http.Header, took time.Duration) {
 	}
 	parts = append(parts, took.Round(time.Millisecond).String())
 	line := strings.Join(parts, " · ")
-	if isTerminal(w) && os.Getenv("NO_COLOR") == "" {
+	if shell.IsTerminal(w) && os.Getenv("NO_COLOR") == "" {
 		line = "\x1b[2m" + line + "\x1b[0m"
 	}
 	fmt.Fprintln(w, line)
-}
-
-// isTerminal tells whether a stream is a terminal.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config"
+	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/tables"
 	"nearside/local"
 	"nearside/policy/calib"
 )
 
-func calibrateCmd(g *globals) *cobra.Command {
+func calibrateCmd(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{
 		Use: "calibrate", Short: "Show, measure, export and import how far a local model's certainty can be trusted",
 		Long: `A calibration says of a local model how often its answers are good when it seems
@@ -62,7 +63,7 @@ type thresholdDoc struct {
 	Score  *float64 `json:"score"`
 }
 
-func calibrateShowCmd(g *globals) *cobra.Command {
+func calibrateShowCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "show [FILE]", Short: "Show the calibration of every local model, or that of a file", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -72,16 +73,16 @@ func calibrateShowCmd(g *globals) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return printCalibrations(c.OutOrStdout(), append(docs, calibrationOf(t, args[0])), g.json)
+				return printCalibrations(c.OutOrStdout(), append(docs, calibrationOf(t, args[0])), g.JSON)
 			}
-			cfg, err := g.load()
+			cfg, err := g.Load()
 			if err != nil {
 				return err
 			}
 			for _, m := range cfg.Local.Models {
 				docs = append(docs, calibrated(cfg.State, m))
 			}
-			return printCalibrations(c.OutOrStdout(), docs, g.json)
+			return printCalibrations(c.OutOrStdout(), docs, g.JSON)
 		},
 	}
 }
@@ -90,7 +91,7 @@ func calibrateShowCmd(g *globals) *cobra.Command {
 func readTable(path string) (*calib.Table, error) {
 	t, err := tables.Read(path)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, shell.BadInput(err)
 	}
 	return t, nil
 }
@@ -197,11 +198,11 @@ func (b thresholdDoc) String() string {
 	return fmt.Sprintf("%.2f", *b.Score)
 }
 
-func calibrateExportCmd(g *globals) *cobra.Command {
+func calibrateExportCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "export MODEL", Short: "Print the calibration of a local model as a file", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, m, err := g.localModel(args[0])
+			cfg, m, err := localModel(g, args[0])
 			if err != nil {
 				return err
 			}
@@ -224,8 +225,8 @@ func calibrateExportCmd(g *globals) *cobra.Command {
 }
 
 // localModel is a model of the config by its name, or the only one for "".
-func (g *globals) localModel(name string) (*config.Config, config.Model, error) {
-	cfg, err := g.load()
+func localModel(g *shell.Globals, name string) (*config.Config, config.Model, error) {
+	cfg, err := g.Load()
 	if err != nil {
 		return nil, config.Model{}, err
 	}
@@ -238,10 +239,10 @@ func (g *globals) localModel(name string) (*config.Config, config.Model, error) 
 			return cfg, m, nil
 		}
 	}
-	return nil, config.Model{}, usage("there is no local model %q; see nearside model list", name)
+	return nil, config.Model{}, shell.Usage("there is no local model %q; see nearside model list", name)
 }
 
-func calibrateImportCmd(g *globals) *cobra.Command {
+func calibrateImportCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "import FILE", Short: "Take a calibration into the state folder; a daemon uses it from its next start or reload", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -249,7 +250,7 @@ func calibrateImportCmd(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := g.load()
+			cfg, err := g.Load()
 			if err != nil {
 				return err
 			}
@@ -257,7 +258,7 @@ func calibrateImportCmd(g *globals) *cobra.Command {
 				return errors.New("there is no state folder to keep it in; set state: in the config")
 			}
 			if err := ours(cfg, t.Model()); err != nil {
-				return &exitError{exitRefused, err}
+				return shell.Refused(err)
 			}
 			if err := os.MkdirAll(cfg.State, 0o700); err != nil {
 				return fmt.Errorf("make the state folder: %w", err)

@@ -11,23 +11,24 @@ import (
 
 	"nearside/agent/learn"
 	"nearside/agent/server"
+	"nearside/cmd/nearside/shell"
 )
 
-func calibrateLabelsCmd(g *globals) *cobra.Command {
+func calibrateLabelsCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "labels", Short: "Show what the running daemon found out about answers", Args: cobra.NoArgs,
 		Long: `Show how much the running daemon found out about answers, by source, what became of
 audits, and what is known of every local model. docs/OPERATE.md says what each means.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := g.daemon()
+			d, err := g.Daemon()
 			if err != nil {
 				return err
 			}
 			var s server.Status
-			if err := d.get(c.Context(), "/v1/status", &s); err != nil {
+			if err := d.Get(c.Context(), "/v1/status", &s); err != nil {
 				return err
 			}
-			if g.json {
+			if g.JSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(s.Calibration)
 			}
 			printLearning(c.OutOrStdout(), &s.Calibration)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nearside/cmd/nearside/shell"
 	"nearside/policy/calib"
 )
 
@@ -38,7 +39,7 @@ type judgedDoc struct {
 	Good     bool    `json:"good"`
 }
 
-func calibrateMeasureCmd(g *globals) *cobra.Command {
+func calibrateMeasureCmd(g *shell.Globals) *cobra.Command {
 	var questions, model, out string
 	c := &cobra.Command{
 		Use: "measure --questions FILE --out FILE", Short: "Ask a local model questions with known answers, and make its calibration", Args: cobra.NoArgs,
@@ -52,13 +53,13 @@ import FILE.`,
   nearside calibrate import table.json && nearside config reload`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if questions == "" || out == "" {
-				return usage("--questions and --out are both needed")
+				return shell.Usage("--questions and --out are both needed")
 			}
 			all, err := readQuestions(questions)
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return shell.BadInput(err)
 			}
-			t, err := g.measure(c, model, all)
+			t, err := measure(c, g, model, all)
 			if err != nil {
 				return err
 			}
@@ -120,8 +121,8 @@ func readQuestion(line []byte) (checked, error) {
 
 // measure asks all questions and fits the table. An answer without a score, as
 // from an engine that tells no probabilities, is counted and left out.
-func (g *globals) measure(c *cobra.Command, model string, all []checked) (*calib.Table, error) {
-	_, m, err := g.localModel(model)
+func measure(c *cobra.Command, g *shell.Globals, model string, all []checked) (*calib.Table, error) {
+	_, m, err := localModel(g, model)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +130,13 @@ func (g *globals) measure(c *cobra.Command, model string, all []checked) (*calib
 	if err != nil {
 		return nil, err
 	}
-	d, err := g.daemon()
+	d, err := g.Daemon()
 	if err != nil {
 		return nil, err
 	}
 	var labels []calib.Label
 	for _, q := range all {
-		j, ok, err := d.judge(c.Context(), "local/"+m.Name, q)
+		j, ok, err := judgeOne(c.Context(), d, "local/"+m.Name, q)
 		if err != nil {
 			return nil, fmt.Errorf("ask %q: %w", q.Question, err)
 		}
@@ -143,7 +144,7 @@ func (g *globals) measure(c *cobra.Command, model string, all []checked) (*calib
 			continue
 		}
 		labels = append(labels, calib.Label{Task: j.Task, Score: j.Score, Good: number(j.Good), Gain: math.NaN()})
-		if err := g.printJudged(c.OutOrStdout(), j); err != nil {
+		if err := printJudged(g, c.OutOrStdout(), j); err != nil {
 			return nil, err
 		}
 	}
@@ -158,8 +159,8 @@ func number(yes bool) float64 {
 	return 0
 }
 
-func (g *globals) printJudged(out io.Writer, j judgedDoc) error {
-	if g.json {
+func printJudged(g *shell.Globals, out io.Writer, j judgedDoc) error {
+	if g.JSON {
 		return json.NewEncoder(out).Encode(j)
 	}
 	word := "wrong"
@@ -170,13 +171,13 @@ func (g *globals) printJudged(out io.Writer, j judgedDoc) error {
 	return err
 }
 
-// judge asks one question; ok is false when the answer has no score.
-func (d *client) judge(ctx context.Context, model string, q checked) (j judgedDoc, ok bool, err error) {
+// judgeOne asks one question; ok is false when the answer has no score.
+func judgeOne(ctx context.Context, d *shell.Client, model string, q checked) (j judgedDoc, ok bool, err error) {
 	body, err := json.Marshal(map[string]any{"model": model, "messages": []map[string]string{{"role": "user", "content": q.Question}}})
 	if err != nil {
 		return j, false, err
 	}
-	resp, err := d.do(ctx, http.MethodPost, "/v1/chat/completions", body, http.Header{
+	resp, err := d.Do(ctx, http.MethodPost, "/v1/chat/completions", body, http.Header{
 		"Cache-Control": {"no-store"}, "X-Nearside-Mode": {"local"}, "X-Nearside-Deadline-Ms": {patient},
 	})
 	if err != nil {
@@ -184,7 +185,7 @@ func (d *client) judge(ctx context.Context, model string, q checked) (j judgedDo
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return j, false, failure(resp)
+		return j, false, shell.Failure(resp)
 	}
 	var said struct {
 		Choices []struct{ Message struct{ Content string } }
@@ -196,7 +197,7 @@ func (d *client) judge(ctx context.Context, model string, q checked) (j judgedDo
 		Task    string
 		Outcome struct{ Confidence *float64 }
 	}
-	if err := d.get(ctx, "/v1/decisions/"+resp.Header.Get("x-nearside-decision"), &record); err != nil {
+	if err := d.Get(ctx, "/v1/decisions/"+resp.Header.Get("x-nearside-decision"), &record); err != nil {
 		return j, false, err
 	}
 	if record.Outcome.Confidence == nil {

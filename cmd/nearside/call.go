@@ -11,10 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"nearside/cmd/nearside/shell"
+
 	"github.com/spf13/cobra"
 )
 
-func callCmd(g *globals) *cobra.Command {
+func callCmd(g *shell.Globals) *cobra.Command {
 	f, plan := &askFlags{}, false
 	c := &cobra.Command{
 		Use: "call SERVICE [FILE]", Short: "Call a JSON API that a target offers", Args: cobra.RangeArgs(1, 2),
@@ -45,12 +47,12 @@ func callBody(c *cobra.Command, args []string) ([]byte, error) {
 	var err error
 	if len(args) == 1 && args[0] != "-" {
 		if strings.HasPrefix(args[0], "{") || strings.HasPrefix(args[0], "[") {
-			return nil, usage("JSON is read from a file or standard input; such as: echo '%s' | %s SERVICE", args[0], c.CommandPath())
+			return nil, shell.Usage("JSON is read from a file or standard input; such as: echo '%s' | %s SERVICE", args[0], c.CommandPath())
 		}
 		text, err = os.ReadFile(args[0])
 	} else {
-		if len(args) == 0 && isTerminal(c.InOrStdin()) {
-			return nil, usage("there is no JSON; name a file, or write it to standard input")
+		if len(args) == 0 && shell.IsTerminal(c.InOrStdin()) {
+			return nil, shell.Usage("there is no JSON; name a file, or write it to standard input")
 		}
 		var in string
 		in, err = readInput(c)
@@ -60,14 +62,14 @@ func callBody(c *cobra.Command, args []string) ([]byte, error) {
 		return nil, fmt.Errorf("read the JSON to send: %w", err)
 	}
 	if !json.Valid(text) {
-		return nil, usage("what is to be sent is not valid JSON")
+		return nil, shell.Usage("what is to be sent is not valid JSON")
 	}
 	return text, nil
 }
 
-func call(c *cobra.Command, g *globals, path string, body []byte, header http.Header) error {
+func call(c *cobra.Command, g *shell.Globals, path string, body []byte, header http.Header) error {
 	start := time.Now()
-	resp, err := g.post(c.Context(), path, body, header)
+	resp, err := g.Post(c.Context(), path, body, header)
 	if err != nil {
 		return err
 	}
@@ -77,7 +79,7 @@ func call(c *cobra.Command, g *globals, path string, body []byte, header http.He
 		return fmt.Errorf("read the reply: %w", err)
 	}
 	took := time.Since(start)
-	if g.json {
+	if g.JSON {
 		head := headOf(resp.Header, took)
 		head["reply"] = json.RawMessage(text)
 		return json.NewEncoder(c.OutOrStdout()).Encode(head)

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"nearside/cmd/fakecloud/fake"
+	"nearside/cmd/nearside/shell"
 )
 
 const (
@@ -135,7 +136,7 @@ func TestRemoteCallers(t *testing.T) {
 	}
 	h.write("cert.pem", "no certificate")
 	h.write("robot.token", robotToken)
-	if _, bad, code := h.run("config", "reload"); code != exitUsage || !strings.Contains(bad, "listen.tls") {
+	if _, bad, code := h.run("config", "reload"); code != shell.ExitUsage || !strings.Contains(bad, "listen.tls") {
 		t.Errorf("a reload with a bad certificate: exit %d: %s", code, bad)
 	}
 	r.chats(freshToken, 200) // all stays as it was

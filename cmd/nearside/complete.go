@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nearside/cmd/nearside/shell"
 	"nearside/policy"
 )
 
@@ -14,14 +15,14 @@ const completionLimit = time.Second
 
 // modelNames are what --model may be: as the daemon says, else as the config
 // does.
-func (g *globals) modelNames(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+func modelNames(ctx context.Context, g *shell.Globals) []string {
 	names := []string{policy.Auto, policy.Local, policy.Cloud, policy.Private}
-	if known, err := g.askedModels(c.Context()); err == nil {
-		return known, cobra.ShellCompDirectiveNoFileComp
+	if known, err := askedModels(ctx, g); err == nil {
+		return known
 	}
-	cfg, err := g.load()
+	cfg, err := g.Load()
 	if err != nil {
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return names
 	}
 	if !cfg.Local.Disabled {
 		for _, m := range cfg.Local.Models {
@@ -31,19 +32,19 @@ func (g *globals) modelNames(c *cobra.Command, _ []string, _ string) ([]string, 
 	for _, t := range cfg.Cloud.Targets {
 		names = append(names, "cloud/"+t.Name)
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return names
 }
 
 // askedModels are the names that the daemon knows.
-func (g *globals) askedModels(ctx context.Context) (names []string, err error) {
-	d, err := g.daemon()
+func askedModels(ctx context.Context, g *shell.Globals) (names []string, err error) {
+	d, err := g.Daemon()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, completionLimit)
 	defer cancel()
 	var list struct{ Data []struct{ ID string } }
-	if err := d.get(ctx, "/v1/models", &list); err != nil {
+	if err := d.Get(ctx, "/v1/models", &list); err != nil {
 		return nil, err
 	}
 	for _, m := range list.Data {
@@ -52,17 +53,11 @@ func (g *globals) askedModels(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// yamlFiles completes the name of a config or a policy.
-func yamlFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
-}
-
 // complete tells shells what flags and arguments may be.
-func (g *globals) complete(root *cobra.Command) {
-	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
+func complete(root *cobra.Command, g *shell.Globals) {
 	for _, path := range [][]string{{"config", "check"}, {"policy", "check"}} {
 		if c, _, err := root.Find(path); err == nil {
-			c.ValidArgsFunction = yamlFiles
+			c.ValidArgsFunction = shell.YAMLFiles
 		}
 	}
 	for _, c := range root.Commands() {
@@ -70,7 +65,9 @@ func (g *globals) complete(root *cobra.Command) {
 			_ = c.MarkFlagDirname("state")
 		}
 		if c.Flags().Lookup("model") != nil {
-			_ = c.RegisterFlagCompletionFunc("model", g.modelNames)
+			_ = c.RegisterFlagCompletionFunc("model", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+				return modelNames(c.Context(), g), cobra.ShellCompDirectiveNoFileComp
+			})
 			c.ValidArgsFunction = cobra.NoFileCompletions // a question
 		}
 	}

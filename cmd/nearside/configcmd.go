@@ -11,30 +11,31 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/server"
 	"nearside/cmd/nearside/daemon"
+	"nearside/cmd/nearside/shell"
 )
 
-func configCmd(g *globals) *cobra.Command {
+func configCmd(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{Use: "config", Short: "Check, show and reload the config"}
 	c.AddCommand(configCheckCmd(g), configShowCmd(g), configReloadCmd(g))
 	return c
 }
 
-func configCheckCmd(g *globals) *cobra.Command {
+func configCheckCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "check [FILE]", Short: "Check a config file and the policy it names; nothing is started", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				g.config = args[0]
+				g.Config = args[0]
 			}
-			cfg, err := g.load()
+			cfg, err := g.Load()
 			if err != nil {
 				return err
 			}
 			p, err := loadPolicy(cfg)
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return shell.BadInput(err)
 			}
-			path, ok, _ := config.Find(g.config)
+			path, ok, _ := config.Find(g.Config)
 			if !ok {
 				path = "the built-in defaults"
 			}
@@ -45,7 +46,7 @@ func configCheckCmd(g *globals) *cobra.Command {
 			if err := daemon.CheckGate(cfg); err != nil {
 				warnings = append(warnings, config.Warning{Message: "the daemon will work without its gate: " + err.Error(), Hint: "train it again (nearside gate train), or correct local.gate"})
 			}
-			return g.printCheck(c, configDoc{path, true, p.String(), p.Source, warnings})
+			return printCheck(c, g, configDoc{path, true, p.String(), p.Source, warnings})
 		},
 	}
 }
@@ -59,8 +60,8 @@ type configDoc struct {
 	Warnings []config.Warning `json:"warnings"`
 }
 
-func (g *globals) printCheck(c *cobra.Command, d configDoc) error {
-	if g.json {
+func printCheck(c *cobra.Command, g *shell.Globals, d configDoc) error {
+	if g.JSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(d)
 	}
 	for _, w := range d.Warnings {
@@ -70,16 +71,16 @@ func (g *globals) printCheck(c *cobra.Command, d configDoc) error {
 	return nil
 }
 
-func configShowCmd(g *globals) *cobra.Command {
+func configShowCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "Print the config in force, defaults filled in, secrets as [redacted]", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := g.load()
+			cfg, err := g.Load()
 			if err != nil {
 				return err
 			}
 			show := cfg.Show
-			if g.json {
+			if g.JSON {
 				show = cfg.ShowJSON
 			}
 			text, err := show()
@@ -92,7 +93,7 @@ func configShowCmd(g *globals) *cobra.Command {
 	}
 }
 
-func configReloadCmd(g *globals) *cobra.Command {
+func configReloadCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "reload", Short: "Have the daemon read config, policy and keys again; bad ones change nothing", Args: cobra.NoArgs,
 		Long: `Have the daemon read its config, the policy and the keys of the cloud targets
@@ -100,12 +101,12 @@ again, as SIGHUP does. No request is cut or lost. What is wrong with them is
 printed with line and field, and nothing is changed (exit 2). What needs a
 restart is named, and waits for it.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			resp, err := g.post(c.Context(), "/v1/config/reload", nil, nil)
+			resp, err := g.Post(c.Context(), "/v1/config/reload", nil, nil)
 			if err != nil {
 				return err
 			}
 			defer resp.Body.Close()
-			if g.json {
+			if g.JSON {
 				_, err := io.Copy(c.OutOrStdout(), resp.Body)
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/doctor"
+	"nearside/cmd/nearside/shell"
 )
 
 // diagnosis runs doctor for the daemon and returns what it finds to be ill.
@@ -37,7 +38,7 @@ func (h *house) diagnosis(args ...string) (ill []doctor.Finding, code int) {
 func (h *house) fails(check string, says ...string) {
 	h.t.Helper()
 	ill, code := h.diagnosis()
-	if len(ill) != 1 || ill[0].Check != check || ill[0].Verdict != doctor.Fail || code != exitFailed {
+	if len(ill) != 1 || ill[0].Check != check || ill[0].Verdict != doctor.Fail || code != shell.ExitFailed {
 		h.t.Fatalf("got exit %d and %+v, want a failure of %s", code, ill, check)
 	}
 	tells(h.t, ill[0].Message+" / "+ill[0].Hint, says...)
@@ -67,7 +68,7 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("--offline: exit %d, %s%s", code, out, bad)
 	}
 	h.write("nearside.yaml", "nonsense: 1")
-	if ill, code := h.diagnosis(); code != exitFailed || ill[0].Check != "config" || !strings.Contains(ill[0].Message, "nearside.yaml:1:1") {
+	if ill, code := h.diagnosis(); code != shell.ExitFailed || ill[0].Check != "config" || !strings.Contains(ill[0].Message, "nearside.yaml:1:1") {
 		t.Errorf("of a bad config: exit %d and %+v", code, ill)
 	}
 }
@@ -99,7 +100,7 @@ func TestDoctorOfTheNetwork(t *testing.T) {
 	resolver(t, "nameserver "+farIP+"\noptions timeout:1 attempts:1\n")
 	h := unstarted(t, noLocal, `cloud: {targets: [{name: far, kind: openai, base_url: "https://cloud.test/v1", models: {chat: m}}]}`)
 	ill, code := h.diagnosis()
-	if len(ill) != 2 || ill[0].Check != "dns" || ill[1].Check != "target" || code != exitFailed {
+	if len(ill) != 2 || ill[0].Check != "dns" || ill[1].Check != "target" || code != shell.ExitFailed {
 		t.Fatalf("got exit %d and %+v, want dns and what follows from it", code, ill)
 	}
 	tells(t, ill[0].Message+" / "+ill[0].Hint, "cloud.test", "no name server", farIP, "/etc/resolv.conf")

@@ -14,9 +14,10 @@ import (
 	"nearside/agent/server"
 	"nearside/cmd/nearside/daemon"
 	"nearside/cmd/nearside/doctor"
+	"nearside/cmd/nearside/shell"
 )
 
-func doctorCmd(g *globals) *cobra.Command {
+func doctorCmd(g *shell.Globals) *cobra.Command {
 	f, offline := &serveFlags{}, false
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find what is wrong with this set-up, and say what to do", Args: cobra.NoArgs,
@@ -33,9 +34,9 @@ Exit: 0 nothing failed, 1 something did.`,
 		Example: `  nearside doctor
   nearside doctor --offline --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p := g.patient(c, f)
+			p := patientOf(c, g, f)
 			p.Offline = offline
-			return g.examine(c, p)
+			return examine(c, g, p)
 		},
 	}
 	f.add(c)
@@ -44,45 +45,44 @@ Exit: 0 nothing failed, 1 something did.`,
 }
 
 // patient is the set-up this command line stands for.
-func (g *globals) patient(c *cobra.Command, f *serveFlags) *doctor.Patient {
+func patientOf(c *cobra.Command, g *shell.Globals, f *serveFlags) *doctor.Patient {
 	p := &doctor.Patient{Release: release, Built: built(), Now: time.Now(), Environ: os.Environ(), File: "the built-in config"}
-	if path, ok, _ := config.Find(g.config); ok {
+	if path, ok, _ := config.Find(g.Config); ok {
 		p.File = path
 	}
 	p.Config, _, p.Fault = f.load(c, g)
 	if p.Config != nil {
 		p.Engine = daemon.LocalOptions(p.Config)
 	}
-	d := socketClient(defaultSocket())
-	if found, err := g.daemon(); err == nil {
+	d := shell.NewClient(defaultSocket())
+	if found, err := g.Daemon(); err == nil {
 		d = found
 	}
-	p.Daemon, p.Silence = d.health(c.Context())
+	p.Daemon, p.Silence = health(c.Context(), d)
 	return p
 }
 
 // health is the status of the daemon, or why there is none.
-func (d *client) health(ctx context.Context) (*server.Status, error) {
+func health(ctx context.Context, d *shell.Client) (*server.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, oneLook)
 	defer cancel()
 	s := &server.Status{}
-	err := d.get(ctx, "/v1/status", s)
-	var exit *exitError
+	err := d.Get(ctx, "/v1/status", s)
 	switch {
 	case err == nil:
 		return s, nil
-	case errors.As(err, &exit) && exit.code == exitAbsent:
-		return nil, fmt.Errorf("%w at %s", doctor.ErrAbsent, d.socket)
+	case shell.CodeOf(err) == shell.ExitAbsent:
+		return nil, fmt.Errorf("%w at %s", doctor.ErrAbsent, d.Socket)
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("something listens at %s and does not answer", d.socket)
+		return nil, fmt.Errorf("something listens at %s and does not answer", d.Socket)
 	}
-	return s, fmt.Errorf("the daemon at %s does not tell how it is: %w", d.socket, err)
+	return s, fmt.Errorf("the daemon at %s does not tell how it is: %w", d.Socket, err)
 }
 
 // examine prints every finding as it comes, or all of them as JSON.
-func (g *globals) examine(c *cobra.Command, p *doctor.Patient) error {
+func examine(c *cobra.Command, g *shell.Globals, p *doctor.Patient) error {
 	all := []doctor.Finding{}
-	show := progress{c: c, quiet: g.json, live: !g.json && isTerminal(c.ErrOrStderr())}
+	show := progress{c: c, quiet: g.JSON, live: !g.JSON && shell.IsTerminal(c.ErrOrStderr())}
 	doctor.Examine(c.Context(), p, show.doing, func(f doctor.Finding) {
 		all = append(all, f)
 		show.found(f)
@@ -91,7 +91,7 @@ func (g *globals) examine(c *cobra.Command, p *doctor.Patient) error {
 	if err := c.Context().Err(); err != nil {
 		return err
 	}
-	if g.json {
+	if g.JSON {
 		err := json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"ok": doctor.Failed(all) == 0, "findings": all})
 		if err != nil {
 			return err

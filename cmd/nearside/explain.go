@@ -12,6 +12,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/tell"
 	"nearside/policy"
 	"nearside/policy/whatif"
@@ -27,7 +28,7 @@ type explainFlags struct {
 	fields   bool
 }
 
-func explainCmd(g *globals) *cobra.Command {
+func explainCmd(g *shell.Globals) *cobra.Command {
 	f := &explainFlags{}
 	c := &cobra.Command{
 		Use: "explain [QUESTION]", Short: "Show the plan for a question, and what would change it; nothing is asked",
@@ -77,7 +78,7 @@ type explained struct {
 
 const explainPath = "/v1/explain"
 
-func (f *explainFlags) run(c *cobra.Command, g *globals, args []string) error {
+func (f *explainFlags) run(c *cobra.Command, g *shell.Globals, args []string) error {
 	what, err := f.read(c, g, args)
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (f *explainFlags) run(c *cobra.Command, g *globals, args []string) error {
 	if f.policy == "" && !f.fields {
 		return explainCall(c, g, what.path, what.body, h)
 	}
-	e, err := g.explanation(c, what, h)
+	e, err := explanation(c, g, what, h)
 	if err != nil {
 		return err
 	}
@@ -100,18 +101,18 @@ func (f *explainFlags) run(c *cobra.Command, g *globals, args []string) error {
 }
 
 // read finds what is to be explained.
-func (f *explainFlags) read(c *cobra.Command, g *globals, args []string) (explained, error) {
+func (f *explainFlags) read(c *cobra.Command, g *shell.Globals, args []string) (explained, error) {
 	if len(args) > 0 && f.file+f.decision != "" {
-		return explained{}, usage("a question cannot be explained beside --ask or --decision")
+		return explained{}, shell.Usage("a question cannot be explained beside --ask or --decision")
 	}
 	switch {
 	case f.decision != "":
-		d, err := g.daemon()
+		d, err := g.Daemon()
 		if err != nil {
 			return explained{}, err
 		}
 		var record json.RawMessage
-		err = d.get(c.Context(), "/v1/decisions/"+url.PathEscape(f.decision), &record)
+		err = d.Get(c.Context(), "/v1/decisions/"+url.PathEscape(f.decision), &record)
 		return explained{explainPath + "?from=decision", record, true}, err
 	case f.file != "":
 		body, err := callBody(c, []string{f.file})
@@ -133,8 +134,8 @@ func isRecord(body []byte) bool {
 }
 
 // explanation asks the daemon for one.
-func (g *globals) explanation(c *cobra.Command, what explained, h http.Header) (*agent.Explanation, error) {
-	resp, err := g.post(c.Context(), what.path, what.body, h)
+func explanation(c *cobra.Command, g *shell.Globals, what explained, h http.Header) (*agent.Explanation, error) {
+	resp, err := g.Post(c.Context(), what.path, what.body, h)
 	if err != nil {
 		return nil, err
 	}
@@ -151,16 +152,16 @@ func readExplanation(r io.Reader) (*agent.Explanation, error) {
 }
 
 // under shows what another policy makes of the same ask and situation.
-func (f *explainFlags) under(c *cobra.Command, g *globals, e *agent.Explanation) error {
+func (f *explainFlags) under(c *cobra.Command, g *shell.Globals, e *agent.Explanation) error {
 	p, err := namedPolicy(f.policy)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return shell.BadInput(err)
 	}
 	if f.deadline == 0 && e.Recorded == nil {
 		e.Ask.DeadlineMS = p.Doc.Deadline(e.Ask.Service)
 	}
 	other := e.Under(p)
-	if g.json {
+	if g.JSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(other)
 	}
 	return tell.Plan(c.OutOrStdout(), other)
@@ -178,20 +179,20 @@ func namedPolicy(name string) (*agent.Policy, error) {
 	return p, err
 }
 
-func showFields(c *cobra.Command, g *globals, all []whatif.Field) error {
-	if g.json {
+func showFields(c *cobra.Command, g *shell.Globals, all []whatif.Field) error {
+	if g.JSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(all)
 	}
 	return tell.Fields(c.OutOrStdout(), all)
 }
 
-func explainCall(c *cobra.Command, g *globals, path string, body []byte, header http.Header) error {
-	resp, err := g.post(c.Context(), path, body, header)
+func explainCall(c *cobra.Command, g *shell.Globals, path string, body []byte, header http.Header) error {
+	resp, err := g.Post(c.Context(), path, body, header)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if g.json {
+	if g.JSON {
 		_, err := io.Copy(c.OutOrStdout(), resp.Body)
 		return err
 	}

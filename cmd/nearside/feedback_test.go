@@ -8,6 +8,7 @@ import (
 
 	"nearside/agent/learn"
 	"nearside/cmd/fakecloud/fake"
+	"nearside/cmd/nearside/shell"
 )
 
 // judge says by the command line what an answer was; it gives what became of
@@ -50,10 +51,10 @@ func TestFeedbackOutlastsAKill(t *testing.T) {
 			t.Errorf("%s, after the kill: got %+v, exit %d, %s", privacy, taken, code, notes)
 		}
 	}
-	if _, code, notes := h.judge(t, "d-unknown", "good"); code != exitUsage || !strings.Contains(notes, "no decision with this id") {
+	if _, code, notes := h.judge(t, "d-unknown", "good"); code != shell.ExitUsage || !strings.Contains(notes, "no decision with this id") {
 		t.Errorf("an unknown decision: exit %d, %s", code, notes)
 	}
-	if _, code, notes := h.judge(t, ids["normal"], "fine"); code != exitUsage || !strings.Contains(notes, "good or bad") {
+	if _, code, notes := h.judge(t, ids["normal"], "fine"); code != shell.ExitUsage || !strings.Contains(notes, "good or bad") {
 		t.Errorf("another verdict: exit %d, %s", code, notes)
 	}
 	if told := string(h.get("/v1/decisions")) + string(h.get("/v1/logs")); strings.Contains(told, marker) || !strings.Contains(told, ids["private"]) {

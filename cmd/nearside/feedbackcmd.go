@@ -8,9 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/learn"
+	"nearside/cmd/nearside/shell"
 )
 
-func feedbackCmd(g *globals) *cobra.Command {
+func feedbackCmd(g *shell.Globals) *cobra.Command {
 	correct := ""
 	c := &cobra.Command{
 		Use: "feedback DECISION good|bad", Short: "Say whether an answer was good, so that later ones are judged better", Args: cobra.ExactArgs(2),
@@ -38,17 +39,17 @@ the place of the first. A corrected answer is not kept, nor is any other text.`,
 	return c
 }
 
-func feedback(c *cobra.Command, g *globals, said map[string]string) error {
+func feedback(c *cobra.Command, g *shell.Globals, said map[string]string) error {
 	body, err := json.Marshal(said)
 	if err != nil {
 		return err
 	}
-	resp, err := g.post(c.Context(), "/v1/feedback", body, nil)
+	resp, err := g.Post(c.Context(), "/v1/feedback", body, nil)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if g.json {
+	if g.JSON {
 		_, err := io.Copy(c.OutOrStdout(), resp.Body)
 		return err
 	}

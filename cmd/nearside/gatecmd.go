@@ -14,13 +14,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config"
+	"nearside/cmd/nearside/shell"
 	"nearside/policy/gate"
 )
 
 // maxGateData bounds what is read of examples, and of a gate, in bytes.
 const maxGateData = 256 << 20
 
-func gateCmd(g *globals) *cobra.Command {
+func gateCmd(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{
 		Use: "gate", Short: "Train and try gates, which tell what a short text asks for",
 		Long: `A gate tells which of the intents it was taught a short text asks for, and how
@@ -38,7 +39,7 @@ type gateTrain struct {
 	skip      bool
 }
 
-func gateTrainCmd(g *globals) *cobra.Command {
+func gateTrainCmd(g *shell.Globals) *cobra.Command {
 	f := &gateTrain{}
 	c := &cobra.Command{
 		Use: "train --data FILE", Short: "Train a gate from examples, and report how well it will do", Args: cobra.NoArgs,
@@ -73,7 +74,7 @@ type trainDoc struct {
 	Examples int          `json:"examples"` // used
 }
 
-func (f *gateTrain) run(c *cobra.Command, g *globals) error {
+func (f *gateTrain) run(c *cobra.Command, g *shell.Globals) error {
 	data, err := readExamples(c, f.data, f.skip)
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func (f *gateTrain) run(c *cobra.Command, g *globals) error {
 		return c.Context().Err()
 	}
 	if err != nil {
-		return &exitError{exitUsage, fmt.Errorf("train on %s: %w", f.data, err)}
+		return shell.BadInput(fmt.Errorf("train on %s: %w", f.data, err))
 	}
 	file, err := made.Encode()
 	if err != nil {
@@ -97,7 +98,7 @@ func (f *gateTrain) run(c *cobra.Command, g *globals) error {
 		return fmt.Errorf("write the gate: %w", err)
 	}
 	doc := trainDoc{f.out, len(file), made.Bytes(), time.Since(start).Seconds(), data, report, len(data.Examples)}
-	if g.json {
+	if g.JSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(doc)
 	}
 	w := c.OutOrStdout()
@@ -124,19 +125,19 @@ func putGate(path string, file []byte) error {
 // readExamples reads a file of examples and tells of what is odd about it.
 func readExamples(c *cobra.Command, path string, skip bool) (*gate.Data, error) {
 	if path == "" {
-		return nil, usage("--data is missing; see %s --help", c.CommandPath())
+		return nil, shell.Usage("--data is missing; see %s --help", c.CommandPath())
 	}
 	text, err := readBounded(path)
 	if err != nil {
-		return nil, &exitError{exitUsage, fmt.Errorf("read examples: %w", err)}
+		return nil, shell.BadInput(fmt.Errorf("read examples: %w", err))
 	}
 	data, err := gate.Parse(text)
 	if err != nil {
-		return nil, &exitError{exitUsage, fmt.Errorf("read %s: %w", path, err)}
+		return nil, shell.BadInput(fmt.Errorf("read %s: %w", path, err))
 	}
 	tellOdd(c.ErrOrStderr(), path, data)
 	if n := len(data.Faults); n > 0 && !skip {
-		return nil, usage("%s: %d of %d lines cannot be used; correct them, or leave them out with --skip-bad", path, n, data.Lines)
+		return nil, shell.Usage("%s: %d of %d lines cannot be used; correct them, or leave them out with --skip-bad", path, n, data.Lines)
 	}
 	return data, nil
 }
@@ -205,7 +206,7 @@ func printGateReport(out io.Writer, r *gate.Report) error {
 	return w.Flush()
 }
 
-func gateEvalCmd(g *globals) *cobra.Command {
+func gateEvalCmd(g *shell.Globals) *cobra.Command {
 	from, data, skip := &gateFrom{}, "", false
 	c := &cobra.Command{
 		Use: "eval --data FILE", Short: "Measure a gate on examples it was not trained on", Args: cobra.NoArgs,
@@ -223,9 +224,9 @@ of intents the gate does not know, are outside its scope.`,
 			}
 			r := measured.Measure(d.Examples)
 			if r.Examples == 0 {
-				return usage("%s: no example is of an intent that the gate knows; see: nearside gate show", data)
+				return shell.Usage("%s: no example is of an intent that the gate knows; see: nearside gate show", data)
 			}
-			if g.json {
+			if g.JSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"data": d, "report": r})
 			}
 			fmt.Fprintf(c.OutOrStdout(), "%d examples in scope, %d outside\n", r.Examples, r.Outside)
@@ -249,24 +250,24 @@ func (f *gateFrom) add(c *cobra.Command) {
 }
 
 // open reads the gate; name says which it is.
-func (f *gateFrom) open(g *globals) (read *gate.Gate, name string, err error) {
+func (f *gateFrom) open(g *shell.Globals) (read *gate.Gate, name string, err error) {
 	chosen := config.Gate{File: f.file, Profile: f.profile}
 	if f.file == "" && f.profile == "" {
-		cfg, err := g.load()
+		cfg, err := g.Load()
 		if err != nil {
 			return nil, "", err
 		}
 		if cfg.Local.Gate == nil {
-			return nil, "", usage("the config names no gate; choose one with --gate FILE or --profile NAME, or set local.gate")
+			return nil, "", shell.Usage("the config names no gate; choose one with --gate FILE or --profile NAME, or set local.gate")
 		}
 		chosen = *cfg.Local.Gate
 	}
 	data, err := chosen.Read()
 	if err != nil {
-		return nil, "", &exitError{exitUsage, err}
+		return nil, "", shell.BadInput(err)
 	}
 	if read, err = gate.Read(data); err != nil {
-		return nil, "", &exitError{exitUsage, fmt.Errorf("read %s: %w", chosen.Source(), err)}
+		return nil, "", shell.BadInput(fmt.Errorf("read %s: %w", chosen.Source(), err))
 	}
 	return read, chosen.Source(), nil
 }

@@ -7,10 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nearside/cmd/nearside/shell"
 	"nearside/policy/gate"
 )
 
-func gateTryCmd(g *globals) *cobra.Command {
+func gateTryCmd(g *shell.Globals) *cobra.Command {
 	from := &gateFrom{}
 	c := &cobra.Command{
 		Use: "try TEXT", Short: "Show what a gate makes of a text", Args: cobra.MinimumNArgs(1),
@@ -24,7 +25,7 @@ func gateTryCmd(g *globals) *cobra.Command {
 				return err
 			}
 			v := tried.Classify(strings.Join(args, " "))
-			if g.json {
+			if g.JSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"intent": v.Intent, "confidence": v.Confidence, "second": v.Second})
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s %.2f (or %s)\n", v.Intent, v.Confidence, v.Second)
@@ -43,7 +44,7 @@ type gateDoc struct {
 	Intents []string   `json:"intents"`
 }
 
-func gateShowCmd(g *globals) *cobra.Command {
+func gateShowCmd(g *shell.Globals) *cobra.Command {
 	from := &gateFrom{}
 	c := &cobra.Command{
 		Use: "show", Short: "Show what a gate knows and how it was made", Args: cobra.NoArgs,
@@ -54,7 +55,7 @@ func gateShowCmd(g *globals) *cobra.Command {
 				return err
 			}
 			d := gateDoc{source, shown.Bytes(), shown.About(), shown.Intents()}
-			if g.json {
+			if g.JSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(d)
 			}
 			fmt.Fprintf(c.OutOrStdout(), "%s: %d intents, %d bytes in memory, from %d examples and %d outside (seed %d), accuracy %.3f\n%s\n",

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nearside/cmd/nearside/shell"
 )
 
 // pages serves n decisions, the newest first and one a minute, by pages as a
@@ -51,7 +53,7 @@ func TestHistory(t *testing.T) {
 		if since > 0 {
 			moment = now.Add(-since)
 		}
-		err := (&globals{socket: socket}).history(t.Context(), moment, func(record []byte) bool {
+		err := history(t.Context(), &shell.Globals{Socket: socket}, moment, func(record []byte) bool {
 			seen[string(record)] = true
 			return true
 		})

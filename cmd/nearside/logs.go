@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/server"
+	"nearside/cmd/nearside/shell"
 )
 
 // logFlags say which records are wanted.
@@ -26,7 +27,7 @@ type logFlags struct {
 	since  string
 }
 
-func logsCmd(g *globals) *cobra.Command {
+func logsCmd(g *shell.Globals) *cobra.Command {
 	f := &logFlags{}
 	c := &cobra.Command{
 		Use: "logs", Short: "Show the running daemon's latest log records", Args: cobra.NoArgs,
@@ -35,7 +36,7 @@ func logsCmd(g *globals) *cobra.Command {
 		Example: `  nearside logs --since 10m --level warn
   nearside logs -f
   nearside logs level debug`,
-		RunE: func(c *cobra.Command, _ []string) error { return g.showLogs(c, f) },
+		RunE: func(c *cobra.Command, _ []string) error { return showLogs(c, g, f) },
 	}
 	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on with what comes")
 	c.Flags().StringVar(&f.level, "level", "", "only this `LEVEL` and above: debug, info, warn, error")
@@ -59,28 +60,28 @@ func (f *logFlags) query(now time.Time) (string, error) {
 			at, err = now.Add(-ago), nil
 		}
 		if err != nil {
-			return "", usage("--since is %q; it must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 10m", f.since)
+			return "", shell.Usage("--since is %q; it must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 10m", f.since)
 		}
 		q.Set("since", at.Format(time.RFC3339))
 	}
 	return "/v1/logs?" + q.Encode(), nil
 }
 
-func (g *globals) showLogs(c *cobra.Command, f *logFlags) error {
+func showLogs(c *cobra.Command, g *shell.Globals, f *logFlags) error {
 	path, err := f.query(time.Now())
 	if err != nil {
 		return err
 	}
-	d, err := g.daemon()
+	d, err := g.Daemon()
 	if err != nil {
 		return err
 	}
-	show := func(record []byte) error { return g.printRecord(c.OutOrStdout(), record) }
+	show := func(record []byte) error { return printRecord(g, c.OutOrStdout(), record) }
 	if f.follow {
-		return d.followLogs(c.Context(), path, show)
+		return followLogs(c.Context(), d, path, show)
 	}
 	var list struct{ Data []json.RawMessage }
-	if err := d.get(c.Context(), path, &list); err != nil {
+	if err := d.Get(c.Context(), path, &list); err != nil {
 		return err
 	}
 	for _, record := range list.Data {
@@ -92,14 +93,14 @@ func (g *globals) showLogs(c *cobra.Command, f *logFlags) error {
 }
 
 // followLogs shows what is kept and what comes, until the daemon or ctx ends.
-func (d *client) followLogs(ctx context.Context, path string, show func([]byte) error) error {
-	resp, err := d.do(ctx, http.MethodGet, path, nil, http.Header{"Last-Event-Id": {"0"}})
+func followLogs(ctx context.Context, d *shell.Client, path string, show func([]byte) error) error {
+	resp, err := d.Do(ctx, http.MethodGet, path, nil, http.Header{"Last-Event-Id": {"0"}})
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return failure(resp)
+		return shell.Failure(resp)
 	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 1<<20)
@@ -122,8 +123,8 @@ func (d *client) followLogs(ctx context.Context, path string, show func([]byte) 
 
 // printRecord writes a record as JSON, or as a line for people: time, level,
 // message, then what belongs to it by name.
-func (g *globals) printRecord(out io.Writer, record []byte) error {
-	if g.json {
+func printRecord(g *shell.Globals, out io.Writer, record []byte) error {
+	if g.JSON {
 		_, err := fmt.Fprintf(out, "%s\n", record)
 		return err
 	}
@@ -156,13 +157,13 @@ func plainValue(v any) string {
 	return s
 }
 
-func logLevelCmd(g *globals) *cobra.Command {
+func logLevelCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "level [debug|info|warn|error]", Short: "Show what the daemon logs, or change it until it ends",
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"debug", "info", "warn", "error"},
 		RunE: func(c *cobra.Command, args []string) error {
-			d, err := g.daemon()
+			d, err := g.Daemon()
 			if err != nil {
 				return err
 			}
@@ -170,25 +171,25 @@ func logLevelCmd(g *globals) *cobra.Command {
 			if len(args) > 0 {
 				method, body = http.MethodPut, fmt.Appendf(nil, `{"level":%q}`, args[0])
 			}
-			resp, err := d.do(c.Context(), method, "/v1/logs/level", body, nil)
+			resp, err := d.Do(c.Context(), method, "/v1/logs/level", body, nil)
 			if err != nil {
 				return err
 			}
 			defer resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
-				return failure(resp)
+				return shell.Failure(resp)
 			}
-			return g.printLevel(c.OutOrStdout(), resp.Body)
+			return printLevel(g, c.OutOrStdout(), resp.Body)
 		},
 	}
 }
 
-func (g *globals) printLevel(out io.Writer, body io.Reader) error {
+func printLevel(g *shell.Globals, out io.Writer, body io.Reader) error {
 	var level server.LogLevel
 	if err := json.NewDecoder(body).Decode(&level); err != nil {
 		return fmt.Errorf("read the log level: %w", err)
 	}
-	if g.json {
+	if g.JSON {
 		return json.NewEncoder(out).Encode(level)
 	}
 	line := level.Level

@@ -15,30 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nearside/cmd/nearside/shell"
 	"nearside/local/sandbox"
 )
-
-// Exit codes.
-const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitRefused     = 3
-	exitAbsent      = 4
-	exitInterrupted = 130
-)
-
-// exitError carries the exit code of a failure.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
-
-func usage(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
-}
 
 func main() {
 	sandbox.Enter()
@@ -52,10 +31,10 @@ func main() {
 	case err == nil:
 		err = out.err
 	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
-		err = &exitError{exitInterrupted, errors.New("interrupted")}
+		err = shell.Interrupted()
 	}
 	fmt.Fprintln(os.Stderr, "nearside:", err)
-	os.Exit(codeOf(err))
+	os.Exit(shell.CodeOf(err))
 }
 
 // output is standard output; it remembers that something could not be written,
@@ -73,23 +52,8 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, o.err
 }
 
-func codeOf(err error) int {
-	var e *exitError
-	if errors.As(err, &e) {
-		return e.code
-	}
-	return exitFailed
-}
-
-// globals are the flags every command has.
-type globals struct {
-	config string
-	socket string
-	json   bool
-}
-
 func newRoot(out io.Writer) *cobra.Command {
-	g := &globals{}
+	g := &shell.Globals{}
 	root := &cobra.Command{
 		Use:   "nearside",
 		Short: "One place on the device to ask an AI: near first, the cloud when it is worth it",
@@ -104,17 +68,14 @@ offline answers from what it knows. Every reply says who answered and why.`,
 		Version: version(),
 	}
 	root.SetOut(out)
-	f := root.PersistentFlags()
-	f.StringVar(&g.config, "config", "", "config `FILE` (default $NEARSIDE_CONFIG, else yours, else /etc/nearside/nearside.yaml, else built-in)")
-	f.StringVar(&g.socket, "socket", "", "socket `PATH` of the daemon (default $NEARSIDE_SOCKET, else the config's)")
-	f.BoolVar(&g.json, "json", false, "print JSON, where the command reads")
+	g.Add(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%w; see %s --help", err, c.CommandPath())
+		return shell.Usage("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(serveCmd(g), askCmd(g), callCmd(g), explainCmd(g), feedbackCmd(g), statusCmd(g), logsCmd(g), configCmd(g), policyCmd(g), calibrateCmd(g), gateCmd(g), modelCmd(g), waitCmd(g), doctorCmd(g), versionCmd(g))
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
-	g.complete(root)
+	complete(root, g)
 	markUsage(root)
 	return root
 }
@@ -131,7 +92,7 @@ func markUsage(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				return usage("%w; see %s --help", err, c.CommandPath())
+				return shell.Usage("%w; see %s --help", err, c.CommandPath())
 			}
 			return nil
 		}

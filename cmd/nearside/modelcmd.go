@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config"
+	"nearside/cmd/nearside/shell"
 	"nearside/local"
 )
 
-func modelCmd(g *globals) *cobra.Command {
+func modelCmd(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{Use: "model", Short: "List and verify the local models"}
 	c.AddCommand(modelListCmd(g), modelVerifyCmd(g))
 	return c
@@ -29,23 +30,23 @@ type modelDoc struct {
 	Context int    `json:"context"`
 }
 
-func modelListCmd(g *globals) *cobra.Command {
+func modelListCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the models of the config", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return g.models(c, describe) },
+		RunE: func(c *cobra.Command, _ []string) error { return eachModel(c, g, describe) },
 	}
 }
 
-func modelVerifyCmd(g *globals) *cobra.Command {
+func modelVerifyCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "verify", Short: "Read every model and compare its checksum; fails when one differs", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return g.models(c, verify) },
+		RunE: func(c *cobra.Command, _ []string) error { return eachModel(c, g, verify) },
 	}
 }
 
 // models prints every model as look finds it, and fails when one is not right.
-func (g *globals) models(c *cobra.Command, look func(config.Model) modelDoc) error {
-	cfg, err := g.load()
+func eachModel(c *cobra.Command, g *shell.Globals, look func(config.Model) modelDoc) error {
+	cfg, err := g.Load()
 	if err != nil {
 		return err
 	}
@@ -58,10 +59,10 @@ func (g *globals) models(c *cobra.Command, look func(config.Model) modelDoc) err
 		}
 		docs = append(docs, d)
 	}
-	if err := printModels(c.OutOrStdout(), docs, g.json); err != nil {
+	if err := printModels(c.OutOrStdout(), docs, g.JSON); err != nil {
 		return err
 	}
-	if len(docs) == 0 && !g.json {
+	if len(docs) == 0 && !g.JSON {
 		fmt.Fprintln(c.ErrOrStderr(), "there is no local model; run make setup, or list one under local.models")
 	}
 	if wrong > 0 {

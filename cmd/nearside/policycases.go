@@ -9,10 +9,11 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/cmd/nearside/shell"
 	"nearside/policy/cases"
 )
 
-func policyTestCmd(g *globals) *cobra.Command {
+func policyTestCmd(g *shell.Globals) *cobra.Command {
 	f := &policyFlags{}
 	c := &cobra.Command{
 		Use: "test FILE", Short: "Run cases against a policy: ask and signals in, the plan that is wanted out", Args: cobra.ExactArgs(1),
@@ -22,21 +23,21 @@ Nobody is asked, and no daemon is needed. Ends with 1 when a case fails.`,
 		Example: `  nearside policy test cases.yaml
   nearside policy test cases.yaml --policy mine.yaml
   nearside policy test cases.yaml --profile default --json`,
-		ValidArgsFunction: yamlFiles,
+		ValidArgsFunction: shell.YAMLFiles,
 		RunE:              func(c *cobra.Command, args []string) error { return f.test(c, g, args[0]) },
 	}
 	f.add(c)
 	return c
 }
 
-func (f *policyFlags) test(c *cobra.Command, g *globals, path string) error {
+func (f *policyFlags) test(c *cobra.Command, g *shell.Globals, path string) error {
 	p, err := f.load(g)
 	if err != nil {
 		return err
 	}
 	file, err := config.LoadCases(path)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return shell.BadInput(err)
 	}
 	results := file.Run(p.Doc)
 	failed := 0
@@ -45,8 +46,8 @@ func (f *policyFlags) test(c *cobra.Command, g *globals, path string) error {
 			failed++
 		}
 	}
-	if g.json {
-		err = printJSON(c, map[string]any{"policy": p.String(), "source": p.Source, "cases": len(results), "failed": failed, "results": results})
+	if g.JSON {
+		err = shell.PrintJSON(c, map[string]any{"policy": p.String(), "source": p.Source, "cases": len(results), "failed": failed, "results": results})
 	} else {
 		err = printResults(c.OutOrStdout(), p, results)
 	}

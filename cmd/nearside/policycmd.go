@@ -11,6 +11,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/config/policies"
 	"nearside/agent/server"
+	"nearside/cmd/nearside/shell"
 )
 
 // loadPolicy reads the policy the config names, or the built-in one.
@@ -22,7 +23,7 @@ func loadPolicy(cfg *config.Config) (*agent.Policy, error) {
 	return &agent.Policy{Doc: p.Doc, Digest: p.Digest, Source: p.Source}, nil
 }
 
-func policyCmd(g *globals) *cobra.Command {
+func policyCmd(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Show, check, try and compare policies"}
 	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyDiffCmd(g), policyReplayCmd(g), policySimulateCmd(g), policySchemaCmd())
 	return c
@@ -36,7 +37,7 @@ type policyShow struct {
 	cases   bool
 }
 
-func policyShowCmd(g *globals) *cobra.Command {
+func policyShowCmd(g *shell.Globals) *cobra.Command {
 	var p policyShow
 	c := &cobra.Command{
 		Use: "show", Short: "Show which policy the daemon has in force, or the text of one that is built in", Args: cobra.NoArgs,
@@ -50,11 +51,11 @@ policy: profile:NAME.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch named := p.builtin || p.profile != ""; {
 			case p.builtin && p.profile != "":
-				return usage("give --default or --profile, not both")
+				return shell.Usage("give --default or --profile, not both")
 			case p.cases && !named:
-				return usage("--cases are those of a built-in policy; add --profile NAME")
+				return shell.Usage("--cases are those of a built-in policy; add --profile NAME")
 			case named:
-				return p.text(c, g.json)
+				return p.text(c, g.JSON)
 			}
 			return p.inForce(c, g)
 		},
@@ -66,16 +67,16 @@ policy: profile:NAME.`,
 	return c
 }
 
-func (p *policyShow) inForce(c *cobra.Command, g *globals) error {
-	d, err := g.daemon()
+func (p *policyShow) inForce(c *cobra.Command, g *shell.Globals) error {
+	d, err := g.Daemon()
 	if err != nil {
 		return err
 	}
 	var s server.Status
-	if err := d.get(c.Context(), "/v1/status", &s); err != nil {
+	if err := d.Get(c.Context(), "/v1/status", &s); err != nil {
 		return err
 	}
-	if g.json {
+	if g.JSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(s.Policy)
 	}
 	_, err = fmt.Fprintf(c.OutOrStdout(), "version %d, digest %s, from %s, %s\n", s.Policy.Version, s.Policy.Digest, s.Policy.Source, s.Policy.State)
@@ -87,7 +88,7 @@ func (p *policyShow) text(c *cobra.Command, asJSON bool) error {
 	name := cmp.Or(p.profile, policies.Default)
 	doc, _, text, err := config.Profile(name)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return shell.BadInput(err)
 	}
 	if p.cases {
 		text, _ = policies.Cases(name)
@@ -109,15 +110,15 @@ func policySchemaCmd() *cobra.Command {
 	}
 }
 
-func policyCheckCmd(g *globals) *cobra.Command {
+func policyCheckCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "check FILE", Short: "Check a policy file; nothing is changed", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			doc, digest, err := config.LoadPolicy(args[0])
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return shell.BadInput(err)
 			}
-			if g.json {
+			if g.JSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
 					"file": args[0], "ok": true, "version": doc.Version, "digest": digest, "rules": len(doc.Rules),
 				})

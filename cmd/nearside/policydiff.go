@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent"
+	"nearside/cmd/nearside/shell"
 	"nearside/policy/cases"
 	"nearside/policy/diff"
 )
 
-func policyDiffCmd(g *globals) *cobra.Command {
+func policyDiffCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "diff A B", Short: "Compare two policies by what they mean", Args: cobra.ExactArgs(2),
 		Long: `Compare two policies by what they mean, not by how they are written: settings,
@@ -22,12 +23,12 @@ either policy tests, for a small device with two cloud targets. A and B are file
 profile:NAME. Ends with 0 whether they differ or not.`,
 		Example: `  nearside policy diff profile:default mine.yaml
   nearside policy diff before.yaml after.yaml --json`,
-		ValidArgsFunction: yamlFiles,
-		RunE:              func(c *cobra.Command, args []string) error { return g.diff(c, args[0], args[1]) },
+		ValidArgsFunction: shell.YAMLFiles,
+		RunE:              func(c *cobra.Command, args []string) error { return compare(c, g, args[0], args[1]) },
 	}
 }
 
-func (g *globals) diff(c *cobra.Command, before, after string) error {
+func compare(c *cobra.Command, g *shell.Globals, before, after string) error {
 	a, err := policyNamed(before)
 	if err != nil {
 		return err
@@ -37,8 +38,8 @@ func (g *globals) diff(c *cobra.Command, before, after string) error {
 		return err
 	}
 	r := diff.Compare(a.Doc, b.Doc, cases.Fleet())
-	if g.json {
-		return printJSON(c, struct {
+	if g.JSON {
+		return shell.PrintJSON(c, struct {
 			Before string `json:"before"`
 			After  string `json:"after"`
 			*diff.Report

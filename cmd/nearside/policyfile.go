@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -9,6 +8,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config"
 	"nearside/agent/config/policies"
+	"nearside/cmd/nearside/shell"
 )
 
 // policyFlags name the policy that a command works with.
@@ -32,22 +32,22 @@ func (f *policyFlags) addProfile(c *cobra.Command) {
 func profiles() []string { return policies.Names() }
 
 // load reads the policy that the flags name.
-func (f *policyFlags) load(g *globals) (*agent.Policy, error) {
+func (f *policyFlags) load(g *shell.Globals) (*agent.Policy, error) {
 	switch {
 	case f.file != "" && f.profile != "":
-		return nil, usage("give --policy or --profile, not both")
+		return nil, shell.Usage("give --policy or --profile, not both")
 	case f.file != "":
 		return policyNamed(f.file)
 	case f.profile != "":
 		return profile(f.profile)
 	}
-	cfg, err := g.load()
+	cfg, err := g.Load()
 	if err != nil {
 		return nil, err
 	}
 	p, err := loadPolicy(cfg)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, shell.BadInput(err)
 	}
 	return p, nil
 }
@@ -59,7 +59,7 @@ func policyNamed(name string) (*agent.Policy, error) {
 	}
 	doc, digest, err := config.LoadPolicy(name)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, shell.BadInput(err)
 	}
 	return &agent.Policy{Doc: doc, Digest: digest, Source: name}, nil
 }
@@ -71,28 +71,21 @@ func profileNamed(text string) (name string, ok bool) { return strings.CutPrefix
 func profile(name string) (*agent.Policy, error) {
 	p, err := loadPolicy(&config.Config{Policy: config.ProfilePrefix + name})
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, shell.BadInput(err)
 	}
 	return p, nil
 }
 
 // targets are the names of what the config can ask, nil when there is no
 // config.
-func (g *globals) targets() ([]string, error) {
-	_, ok, err := config.Find(g.config)
+func targets(g *shell.Globals) ([]string, error) {
+	_, ok, err := config.Find(g.Config)
 	if err != nil || !ok {
 		return nil, err
 	}
-	cfg, err := g.load()
+	cfg, err := g.Load()
 	if err != nil {
 		return nil, err
 	}
 	return cfg.TargetNames(), nil
-}
-
-// printJSON writes a value for programs.
-func printJSON(c *cobra.Command, v any) error {
-	e := json.NewEncoder(c.OutOrStdout())
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }

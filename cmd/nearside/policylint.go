@@ -7,13 +7,14 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/cmd/nearside/shell"
 	"nearside/policy/lint"
 )
 
 // measured are the models for which a threshold was measured.
 func measured() []string { return []string{"smollm2-135m"} }
 
-func policyLintCmd(g *globals) *cobra.Command {
+func policyLintCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "lint FILE", Short: "Look for what a policy says and cannot mean", Args: cobra.ExactArgs(1),
 		Long: `Look for rules that can never match or change nothing, rules that work against
@@ -22,8 +23,8 @@ and names that nothing has. Targets are held against the config, if there is one
 Ends with 1 when a finding is an error, with 0 when all are warnings.`,
 		Example: `  nearside policy lint mine.yaml
   nearside --config car.yaml policy lint mine.yaml --json`,
-		ValidArgsFunction: yamlFiles,
-		RunE:              func(c *cobra.Command, args []string) error { return g.lint(c, args[0]) },
+		ValidArgsFunction: shell.YAMLFiles,
+		RunE:              func(c *cobra.Command, args []string) error { return lintFile(c, g, args[0]) },
 	}
 }
 
@@ -34,14 +35,14 @@ type found struct {
 	Column int `json:"column"`
 }
 
-func (g *globals) lint(c *cobra.Command, path string) error {
+func lintFile(c *cobra.Command, g *shell.Globals, path string) error {
 	draft, err := config.OpenDraft(path)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return shell.BadInput(err)
 	}
-	targets, err := g.targets()
+	targets, err := targets(g)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return shell.BadInput(err)
 	}
 	findings := lint.Check(draft.Doc, lint.Known{Targets: targets, Tasks: agent.Tasks(), Calibrated: measured()})
 	all := make([]found, len(findings))
@@ -49,7 +50,7 @@ func (g *globals) lint(c *cobra.Command, path string) error {
 		all[i].Finding = f
 		all[i].Line, all[i].Column = draft.Place(f.Path)
 	}
-	if err := g.printFindings(c, path, all); err != nil {
+	if err := printFindings(c, g, path, all); err != nil {
 		return err
 	}
 	if lint.Worst(findings) == lint.Error {
@@ -58,9 +59,9 @@ func (g *globals) lint(c *cobra.Command, path string) error {
 	return nil
 }
 
-func (g *globals) printFindings(c *cobra.Command, path string, all []found) error {
-	if g.json {
-		return printJSON(c, map[string]any{"file": path, "findings": all})
+func printFindings(c *cobra.Command, g *shell.Globals, path string, all []found) error {
+	if g.JSON {
+		return shell.PrintJSON(c, map[string]any{"file": path, "findings": all})
 	}
 	w := c.OutOrStdout()
 	for _, f := range all {

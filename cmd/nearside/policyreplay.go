@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nearside/cmd/nearside/shell"
 	"nearside/policy"
 	"nearside/policy/replay"
 )
@@ -27,7 +28,7 @@ type replayFlags struct {
 	old   []string
 }
 
-func policyReplayCmd(g *globals) *cobra.Command {
+func policyReplayCmd(g *shell.Globals) *cobra.Command {
 	f := &replayFlags{}
 	c := &cobra.Command{
 		Use: "replay NEW", Short: "Decide recorded asks again by another policy: what would change", Args: cobra.ExactArgs(1),
@@ -41,7 +42,7 @@ another one counts as it was recorded.`,
 		Example: `  nearside policy replay mine.yaml
   nearside policy replay profile:default --since 168h --json
   nearside policy replay mine.yaml --file records.jsonl --old before.yaml`,
-		ValidArgsFunction: yamlFiles,
+		ValidArgsFunction: shell.YAMLFiles,
 		RunE:              func(c *cobra.Command, args []string) error { return f.run(c, g, args[0]) },
 	}
 	c.Flags().DurationVar(&f.since, "since", 24*time.Hour, "how far to go back; 0 is all there is")
@@ -52,7 +53,7 @@ another one counts as it was recorded.`,
 	return c
 }
 
-func (f *replayFlags) run(c *cobra.Command, g *globals, name string) error {
+func (f *replayFlags) run(c *cobra.Command, g *shell.Globals, name string) error {
 	p, err := policyNamed(name)
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func (f *replayFlags) run(c *cobra.Command, g *globals, name string) error {
 		return err
 	}
 	if f.since < 0 {
-		return usage("--since must not be negative")
+		return shell.Usage("--since must not be negative")
 	}
 	o := replay.Options{New: p.Doc, Old: old, Workers: runtime.GOMAXPROCS(0)}
 	if f.since > 0 {
@@ -75,8 +76,8 @@ func (f *replayFlags) run(c *cobra.Command, g *globals, name string) error {
 	if report.Records == 0 {
 		return nothingReplayed(report)
 	}
-	if g.json {
-		return printJSON(c, struct {
+	if g.JSON {
+		return shell.PrintJSON(c, struct {
 			New    string `json:"new"`
 			Source string `json:"source"`
 			*replay.Report
@@ -89,13 +90,13 @@ func (f *replayFlags) run(c *cobra.Command, g *globals, name string) error {
 // nothingReplayed says why there is no report.
 func nothingReplayed(r *replay.Report) error {
 	if r.Unreadable > 0 {
-		return usage("no record could be read; %s", r.Faults[0])
+		return shell.Usage("no record could be read; %s", r.Faults[0])
 	}
 	return errors.New("there is no decision to replay; see --since")
 }
 
 // known are the old policies that are at hand, by their label in records.
-func (f *replayFlags) known(g *globals) (map[string]*policy.Document, error) {
+func (f *replayFlags) known(g *shell.Globals) (map[string]*policy.Document, error) {
 	all := map[string]*policy.Document{}
 	for _, name := range profiles() {
 		p, err := profile(name)
@@ -118,7 +119,7 @@ func (f *replayFlags) known(g *globals) (map[string]*policy.Document, error) {
 }
 
 // replay runs the records of the file or of the daemon through both policies.
-func (f *replayFlags) replay(c *cobra.Command, g *globals, o replay.Options) (*replay.Report, error) {
+func (f *replayFlags) replay(c *cobra.Command, g *shell.Globals, o replay.Options) (*replay.Report, error) {
 	records, closeFile, err := f.source(c, g, o.Since)
 	if err != nil {
 		return nil, err
@@ -136,17 +137,17 @@ func (f *replayFlags) replay(c *cobra.Command, g *globals, o replay.Options) (*r
 }
 
 // source is where records come from, and what ends it.
-func (f *replayFlags) source(c *cobra.Command, g *globals, since time.Time) (func(func([]byte) bool) error, func() error, error) {
+func (f *replayFlags) source(c *cobra.Command, g *shell.Globals, since time.Time) (func(func([]byte) bool) error, func() error, error) {
 	none := func() error { return nil }
 	switch f.file {
 	case "":
-		return func(yield func([]byte) bool) error { return g.history(c.Context(), since, yield) }, none, nil
+		return func(yield func([]byte) bool) error { return history(c.Context(), g, since, yield) }, none, nil
 	case "-":
 		return func(yield func([]byte) bool) error { return recordLines(c.InOrStdin(), "standard input", yield) }, none, nil
 	}
 	file, err := os.Open(f.file)
 	if err != nil {
-		return nil, none, usage("read records: %w", err)
+		return nil, none, shell.Usage("read records: %w", err)
 	}
 	return func(yield func([]byte) bool) error { return recordLines(file, f.file, yield) }, file.Close, nil
 }
@@ -210,7 +211,7 @@ func recordLines(r io.Reader, name string, yield func([]byte) bool) error {
 		yield(bytes.Clone(line))
 	}
 	if err := lines.Err(); err != nil {
-		return usage("read records: %s:%d: %w", name, n+1, err)
+		return shell.Usage("read records: %s:%d: %w", name, n+1, err)
 	}
 	return nil
 }
@@ -231,15 +232,15 @@ const (
 const longest = time.Hour
 
 // history gives the daemon's decisions since a moment, the last recorded first.
-func (g *globals) history(ctx context.Context, since time.Time, yield func([]byte) bool) error {
-	d, err := g.daemon()
+func history(ctx context.Context, g *shell.Globals, since time.Time, yield func([]byte) bool) error {
+	d, err := g.Daemon()
 	if err != nil {
 		return err
 	}
 	for before := ""; ; {
 		var page historyPage
 		q := url.Values{"limit": {fmt.Sprint(pageSize)}, "before": {before}}
-		if err := d.get(ctx, "/v1/decisions?"+q.Encode(), &page); err != nil {
+		if err := d.Get(ctx, "/v1/decisions?"+q.Encode(), &page); err != nil {
 			return err
 		}
 		for _, record := range page.Data {

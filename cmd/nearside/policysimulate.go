@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config"
+	"nearside/cmd/nearside/shell"
 	"nearside/policy/simulate"
 )
 
@@ -25,7 +26,7 @@ type simulateFlags struct {
 	svg      string
 }
 
-func policySimulateCmd(g *globals) *cobra.Command {
+func policySimulateCmd(g *shell.Globals) *cobra.Command {
 	f := &simulateFlags{}
 	c := &cobra.Command{
 		Use: "simulate", Short: "Live a day by a policy: asks, outages, heat and battery as a scenario says", Args: cobra.NoArgs,
@@ -49,14 +50,14 @@ same day. Nobody is asked, and no daemon is needed.`,
 	return c
 }
 
-func (f *simulateFlags) run(c *cobra.Command, g *globals) error {
+func (f *simulateFlags) run(c *cobra.Command, g *shell.Globals) error {
 	p, err := f.load(g)
 	if err != nil {
 		return err
 	}
 	s, text, err := f.day()
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return shell.BadInput(err)
 	}
 	if f.show {
 		_, err := fmt.Fprint(c.OutOrStdout(), text)
@@ -68,8 +69,8 @@ func (f *simulateFlags) run(c *cobra.Command, g *globals) error {
 			return fmt.Errorf("draw the day: %w", err)
 		}
 	}
-	if g.json {
-		return printJSON(c, struct {
+	if g.JSON {
+		return shell.PrintJSON(c, struct {
 			Policy string `json:"policy"`
 			*simulate.Day
 		}{p.String(), day})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nearside/cmd/fakecloud/fake"
+	"nearside/cmd/nearside/shell"
 )
 
 // marker is in every private question, and nowhere else.
@@ -88,8 +89,8 @@ func (h *house) askByCommand(t *testing.T) string {
 	}
 	cloudy := h.command("ask", "--private", "--mode", "cloud", marker)
 	cloudy.Stderr = &notes
-	if err := cloudy.Run(); codeOfProcess(err) != exitRefused {
-		t.Errorf("ask --private --mode cloud: got %v, want exit %d", err, exitRefused)
+	if err := cloudy.Run(); codeOfProcess(err) != shell.ExitRefused {
+		t.Errorf("ask --private --mode cloud: got %v, want exit %d", err, shell.ExitRefused)
 	}
 	return strings.TrimSpace(string(out))
 }

@@ -18,6 +18,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
+	"nearside/cmd/nearside/shell"
 )
 
 // configure writes another config for the daemon, and the policy it names.
@@ -132,8 +133,8 @@ func TestReloadOfBadConfig(t *testing.T) {
 		h.write("policy.yaml", "nonsense: true\n")
 		h.write("nearside.yaml", text)
 		_, bad, code := h.run("config", "reload")
-		if code != exitUsage || !strings.Contains(bad, want) {
-			t.Errorf("got exit %d and %q, want %d and %q", code, bad, exitUsage, want)
+		if code != shell.ExitUsage || !strings.Contains(bad, want) {
+			t.Errorf("got exit %d and %q, want %d and %q", code, bad, shell.ExitUsage, want)
 		}
 		if c, ok := h.finds("config", want); !ok || c.Severity != "warn" || c.Hint == "" {
 			t.Errorf("no condition config with %q in %+v", want, h.status().Health)
@@ -145,7 +146,7 @@ func TestReloadOfBadConfig(t *testing.T) {
 	if err := os.Remove(filepath.Join(h.dir, "nearside.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	if _, bad, code := h.run("--socket", h.socket, "config", "reload"); code != exitUsage || !strings.Contains(bad, "nearside.yaml") {
+	if _, bad, code := h.run("--socket", h.socket, "config", "reload"); code != shell.ExitUsage || !strings.Contains(bad, "nearside.yaml") {
 		t.Errorf("without a file: got exit %d and %q", code, bad)
 	}
 	h.configure(1, noLocal, clouds(first))

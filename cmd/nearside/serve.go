@@ -14,6 +14,7 @@ import (
 	"nearside/agent/server"
 	"nearside/agent/server/feed"
 	"nearside/cmd/nearside/daemon"
+	"nearside/cmd/nearside/shell"
 )
 
 // serveFlags override the config.
@@ -22,7 +23,7 @@ type serveFlags struct {
 	http  string
 }
 
-func serveCmd(g *globals) *cobra.Command {
+func serveCmd(g *shell.Globals) *cobra.Command {
 	f := &serveFlags{}
 	c := &cobra.Command{
 		Use: "serve", Short: "Run the daemon", Args: cobra.NoArgs,
@@ -36,9 +37,9 @@ finish for at most the config's drain time (10 s).`,
 				return err
 			}
 			if c.Flags().Changed("state") && f.state == "" {
-				return usage("--state is empty; name a folder")
+				return shell.Usage("--state is empty; name a folder")
 			}
-			if err := g.pin(); err != nil {
+			if err := pin(g); err != nil {
 				return err
 			}
 			load := func() (*config.Config, *agent.Policy, error) { return f.load(c, g) }
@@ -64,30 +65,30 @@ func (f *serveFlags) add(c *cobra.Command) {
 
 // pin holds the command line to the config file found now, so that a daemon
 // whose file is removed does not fall back to another at a reload.
-func (g *globals) pin() error {
-	path, ok, err := config.Find(g.config)
+func pin(g *shell.Globals) error {
+	path, ok, err := config.Find(g.Config)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return shell.BadInput(err)
 	}
 	if ok {
-		g.config = absolute(path)
+		g.Config = absolute(path)
 	}
 	return nil
 }
 
 // load reads config and policy, and puts the flags over them.
-func (f *serveFlags) load(c *cobra.Command, g *globals) (*config.Config, *agent.Policy, error) {
-	cfg, err := g.load()
+func (f *serveFlags) load(c *cobra.Command, g *shell.Globals) (*config.Config, *agent.Policy, error) {
+	cfg, err := g.Load()
 	if err != nil {
 		return nil, nil, err
 	}
-	f.apply(c, cfg, g.socket)
+	f.apply(c, cfg, g.Socket)
 	if problems := cfg.Validate(); len(problems) > 0 {
-		return nil, nil, usage("%w", problems[0])
+		return nil, nil, shell.Usage("%w", problems[0])
 	}
 	p, err := loadPolicy(cfg)
 	if err != nil {
-		return nil, nil, &exitError{exitUsage, err}
+		return nil, nil, shell.BadInput(err)
 	}
 	return cfg, p, nil
 }
@@ -139,7 +140,7 @@ func welcome(cfg *config.Config) {
 		}
 		fmt.Printf("  URL     %s://%s/v1\n", scheme, cfg.Listen.HTTP)
 	}
-	if !isTerminal(os.Stdout) && os.Getenv("NEARSIDE_WELCOME") == "" {
+	if !shell.IsTerminal(os.Stdout) && os.Getenv("NEARSIDE_WELCOME") == "" {
 		return
 	}
 	at := ""

@@ -13,6 +13,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
+	"nearside/cmd/nearside/shell"
 	"nearside/policy"
 )
 
@@ -250,7 +251,7 @@ func TestExplainSet(t *testing.T) {
 		cmd := h.command("explain", "--set", bad, "hello")
 		var notes strings.Builder
 		cmd.Stderr = &notes
-		if err := cmd.Run(); codeOfProcess(err) != exitUsage || !strings.Contains(notes.String(), " must be ") && !strings.Contains(notes.String(), "known are") {
+		if err := cmd.Run(); codeOfProcess(err) != shell.ExitUsage || !strings.Contains(notes.String(), " must be ") && !strings.Contains(notes.String(), "known are") {
 			t.Errorf("--set %s: got %v, %s", bad, err, &notes)
 		}
 	}

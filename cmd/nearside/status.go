@@ -13,26 +13,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/server"
+	"nearside/cmd/nearside/shell"
 )
 
-func statusCmd(g *globals) *cobra.Command {
+func statusCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show what the daemon can do now, and what is wrong", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := g.daemon()
+			d, err := g.Daemon()
 			if err != nil {
 				return err
 			}
-			if g.json {
+			if g.JSON {
 				var raw json.RawMessage
-				if err := d.get(c.Context(), "/v1/status", &raw); err != nil {
+				if err := d.Get(c.Context(), "/v1/status", &raw); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", raw)
 				return err
 			}
 			var s server.Status
-			if err := d.get(c.Context(), "/v1/status", &s); err != nil {
+			if err := d.Get(c.Context(), "/v1/status", &s); err != nil {
 				return err
 			}
 			return printStatus(c.OutOrStdout(), &s)

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"nearside/cmd/nearside/shell"
+
 	"github.com/spf13/cobra"
 )
 
@@ -56,11 +58,11 @@ func built() time.Time {
 	return known
 }
 
-func versionCmd(g *globals) *cobra.Command {
+func versionCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print version, commit and toolchain", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if g.json {
+			if g.JSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{
 					"version": release, "commit": revision(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 				})

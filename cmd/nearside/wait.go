@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"nearside/cmd/nearside/shell"
+
 	"github.com/spf13/cobra"
 )
 
@@ -20,7 +22,7 @@ const (
 	oneLook    = 2 * time.Second
 )
 
-func waitCmd(g *globals) *cobra.Command {
+func waitCmd(g *shell.Globals) *cobra.Command {
 	ready, limit := false, 30*time.Second
 	c := &cobra.Command{
 		Use: "wait", Short: "Wait until the daemon answers, or with --ready until some route can answer", Args: cobra.NoArgs,
@@ -30,9 +32,9 @@ is printed), 4 nobody ever answered.`,
 		Example: `  nearside wait --ready --timeout 1m && nearside ask "Hello"`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if limit <= 0 {
-				return usage("--timeout is %v; it must be above 0, such as 30s", limit)
+				return shell.Usage("--timeout is %v; it must be above 0, such as 30s", limit)
 			}
-			d, err := g.daemon()
+			d, err := g.Daemon()
 			if err != nil {
 				return err
 			}
@@ -41,10 +43,10 @@ is printed), 4 nobody ever answered.`,
 				path = "/readyz"
 			}
 			start := time.Now()
-			if err := d.await(c.Context(), path, limit); err != nil {
+			if err := await(c.Context(), d, path, limit); err != nil {
 				return err
 			}
-			if g.json {
+			if g.JSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"ok": true, "ready": ready, "waited_ms": time.Since(start).Milliseconds()})
 			}
 			return nil
@@ -57,12 +59,12 @@ is printed), 4 nobody ever answered.`,
 
 // await asks for the path until it answers 200 or the time is up. The error
 // then is what stood in the way last.
-func (d *client) await(ctx context.Context, path string, limit time.Duration) error {
+func await(ctx context.Context, d *shell.Client, path string, limit time.Duration) error {
 	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	answered := false
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		spoke, err := d.look(waiting, path)
+		spoke, err := look(waiting, d, path)
 		answered = answered || spoke
 		if err == nil {
 			return nil
@@ -77,19 +79,19 @@ func (d *client) await(ctx context.Context, path string, limit time.Duration) er
 		}
 		err = fmt.Errorf("not within %v: %w", limit, err)
 		if !answered {
-			return &exitError{exitAbsent, err}
+			return shell.Absent(err)
 		}
-		return &exitError{exitFailed, err}
+		return shell.Failed(err)
 	}
 }
 
 // look asks once; spoke tells whether somebody answered.
-func (d *client) look(ctx context.Context, path string) (spoke bool, err error) {
+func look(ctx context.Context, d *shell.Client, path string) (spoke bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, oneLook)
 	defer cancel()
-	resp, err := d.do(ctx, http.MethodGet, path, nil, nil)
+	resp, err := d.Do(ctx, http.MethodGet, path, nil, nil)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return false, fmt.Errorf("something listens at %s and does not answer", d.socket)
+		return false, fmt.Errorf("something listens at %s and does not answer", d.Socket)
 	}
 	if err != nil {
 		return false, err

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nearside/cmd/fakecloud/fake"
+	"nearside/cmd/nearside/shell"
 )
 
 func TestWait(t *testing.T) {
@@ -16,9 +17,9 @@ func TestWait(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"wait", "--timeout", "30ms"}, exitAbsent, "no daemon answers"},
-		{[]string{"wait", "--timeout", "0s"}, exitUsage, "above 0"},
-		{[]string{"wait", "--timeout", "soon"}, exitUsage, "timeout"},
+		{[]string{"wait", "--timeout", "30ms"}, shell.ExitAbsent, "no daemon answers"},
+		{[]string{"wait", "--timeout", "0s"}, shell.ExitUsage, "above 0"},
+		{[]string{"wait", "--timeout", "soon"}, shell.ExitUsage, "timeout"},
 	} {
 		if out, bad, code := h.run(c.args...); code != c.code || out != "" || !strings.Contains(bad, c.says) {
 			t.Errorf("%v: got exit %d and %q, want %d and %q", c.args, code, bad, c.code, c.says)
@@ -34,8 +35,8 @@ func TestWait(t *testing.T) {
 	if _, bad, code := h.run("wait"); code != 0 {
 		t.Errorf("of a daemon that runs: got exit %d and %q", code, bad)
 	}
-	if _, bad, code := h.run("wait", "--ready", "--timeout", "100ms"); code != exitFailed || !strings.Contains(bad, "nothing can answer") {
-		t.Errorf("without any target: got exit %d and %q, want %d and the reason", code, bad, exitFailed)
+	if _, bad, code := h.run("wait", "--ready", "--timeout", "100ms"); code != shell.ExitFailed || !strings.Contains(bad, "nothing can answer") {
+		t.Errorf("without any target: got exit %d and %q, want %d and the reason", code, bad, shell.ExitFailed)
 	}
 	h.write("nearside.yaml", noLocal+"\n"+clouds(first))
 	h.reload()
@@ -56,7 +57,7 @@ func TestWaitForTheDeaf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, bad, code := h.run("wait", "--timeout", "300ms"); code != exitAbsent || !strings.Contains(bad, "does not answer") {
-		t.Errorf("got exit %d and %q, want %d", code, bad, exitAbsent)
+	if _, bad, code := h.run("wait", "--timeout", "300ms"); code != shell.ExitAbsent || !strings.Contains(bad, "does not answer") {
+		t.Errorf("got exit %d and %q, want %d", code, bad, shell.ExitAbsent)
 	}
 }
