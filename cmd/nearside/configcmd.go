@@ -11,6 +11,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/server"
 	"nearside/cmd/nearside/daemon"
+	"nearside/cmd/nearside/policies"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -31,7 +32,7 @@ func configCheckCmd(g *shell.Globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := loadPolicy(cfg)
+			p, err := policies.Load(cfg)
 			if err != nil {
 				return shell.BadInput(err)
 			}

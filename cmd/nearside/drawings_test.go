@@ -6,14 +6,16 @@ import (
 	"testing"
 
 	"nearside/agent/config"
+	"nearside/agent/config/policies"
+	command "nearside/cmd/nearside/policies"
 	"nearside/policy/simulate"
 )
 
 // TestDrawings: the days that docs/REPLAY.md shows are those that are lived
 // now.
 func TestDrawings(t *testing.T) {
-	for _, name := range profiles() {
-		p, err := profile(name)
+	for _, name := range policies.Names() {
+		p, err := command.Named("profile:" + name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"nearside/agent/server"
 	"nearside/agent/server/feed"
 	"nearside/cmd/nearside/daemon"
+	"nearside/cmd/nearside/policies"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -86,7 +87,7 @@ func (f *serveFlags) load(c *cobra.Command, g *shell.Globals) (*config.Config, *
 	if problems := cfg.Validate(); len(problems) > 0 {
 		return nil, nil, shell.Usage("%w", problems[0])
 	}
-	p, err := loadPolicy(cfg)
+	p, err := policies.Load(cfg)
 	if err != nil {
 		return nil, nil, shell.BadInput(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package policies
 
 import (
 	"strings"
@@ -37,7 +37,7 @@ func (f *policyFlags) load(g *shell.Globals) (*agent.Policy, error) {
 	case f.file != "" && f.profile != "":
 		return nil, shell.Usage("give --policy or --profile, not both")
 	case f.file != "":
-		return policyNamed(f.file)
+		return Named(f.file)
 	case f.profile != "":
 		return profile(f.profile)
 	}
@@ -45,15 +45,16 @@ func (f *policyFlags) load(g *shell.Globals) (*agent.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := loadPolicy(cfg)
+	p, err := Load(cfg)
 	if err != nil {
 		return nil, shell.BadInput(err)
 	}
 	return p, nil
 }
 
-// policyNamed is the policy of a file, or profile:NAME.
-func policyNamed(name string) (*agent.Policy, error) {
+// Named is the policy of a file, or profile:NAME. One that is not right is
+// [shell.BadInput].
+func Named(name string) (*agent.Policy, error) {
 	if p, ok := profileNamed(name); ok {
 		return profile(p)
 	}
@@ -69,7 +70,7 @@ func profileNamed(text string) (name string, ok bool) { return strings.CutPrefix
 
 // profile is a policy that is built in.
 func profile(name string) (*agent.Policy, error) {
-	p, err := loadPolicy(&config.Config{Policy: config.ProfilePrefix + name})
+	p, err := Load(&config.Config{Policy: config.ProfilePrefix + name})
 	if err != nil {
 		return nil, shell.BadInput(err)
 	}

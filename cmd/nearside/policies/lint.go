@@ -1,4 +1,4 @@
-package main
+package policies
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 // measured are the models for which a threshold was measured.
 func measured() []string { return []string{"smollm2-135m"} }
 
-func policyLintCmd(g *shell.Globals) *cobra.Command {
+func lintCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "lint FILE", Short: "Look for what a policy says and cannot mean", Args: cobra.ExactArgs(1),
 		Long: `Look for rules that can never match or change nothing, rules that work against

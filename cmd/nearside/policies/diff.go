@@ -1,4 +1,4 @@
-package main
+package policies
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 	"nearside/policy/diff"
 )
 
-func policyDiffCmd(g *shell.Globals) *cobra.Command {
+func diffCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "diff A B", Short: "Compare two policies by what they mean", Args: cobra.ExactArgs(2),
 		Long: `Compare two policies by what they mean, not by how they are written: settings,
@@ -29,11 +29,11 @@ profile:NAME. Ends with 0 whether they differ or not.`,
 }
 
 func compare(c *cobra.Command, g *shell.Globals, before, after string) error {
-	a, err := policyNamed(before)
+	a, err := Named(before)
 	if err != nil {
 		return err
 	}
-	b, err := policyNamed(after)
+	b, err := Named(after)
 	if err != nil {
 		return err
 	}

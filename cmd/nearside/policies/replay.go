@@ -1,4 +1,4 @@
-package main
+package policies
 
 import (
 	"bufio"
@@ -28,7 +28,7 @@ type replayFlags struct {
 	old   []string
 }
 
-func policyReplayCmd(g *shell.Globals) *cobra.Command {
+func replayCmd(g *shell.Globals) *cobra.Command {
 	f := &replayFlags{}
 	c := &cobra.Command{
 		Use: "replay NEW", Short: "Decide recorded asks again by another policy: what would change", Args: cobra.ExactArgs(1),
@@ -54,7 +54,7 @@ another one counts as it was recorded.`,
 }
 
 func (f *replayFlags) run(c *cobra.Command, g *shell.Globals, name string) error {
-	p, err := policyNamed(name)
+	p, err := Named(name)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (f *replayFlags) known(g *shell.Globals) (map[string]*policy.Document, erro
 		all[p.String()] = p.Doc
 	}
 	for _, path := range f.old {
-		p, err := policyNamed(path)
+		p, err := Named(path)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package main
+package policies
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 	"nearside/policy/cases"
 )
 
-func policyTestCmd(g *shell.Globals) *cobra.Command {
+func testCmd(g *shell.Globals) *cobra.Command {
 	f := &policyFlags{}
 	c := &cobra.Command{
 		Use: "test FILE", Short: "Run cases against a policy: ask and signals in, the plan that is wanted out", Args: cobra.ExactArgs(1),

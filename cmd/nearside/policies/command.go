@@ -1,4 +1,7 @@
-package main
+// Package policies is nearside policy: showing, checking, testing, linting,
+// comparing, replaying and simulating policies from the command line. What they
+// find is told to people as text and to programs as JSON.
+package policies
 
 import (
 	"cmp"
@@ -14,8 +17,9 @@ import (
 	"nearside/cmd/nearside/shell"
 )
 
-// loadPolicy reads the policy the config names, or the built-in one.
-func loadPolicy(cfg *config.Config) (*agent.Policy, error) {
+// Load reads the policy the config names, or the built-in one. Its errors name
+// file, line and field.
+func Load(cfg *config.Config) (*agent.Policy, error) {
 	p, err := cfg.LoadPolicy()
 	if err != nil {
 		return nil, err
@@ -23,9 +27,10 @@ func loadPolicy(cfg *config.Config) (*agent.Policy, error) {
 	return &agent.Policy{Doc: p.Doc, Digest: p.Digest, Source: p.Source}, nil
 }
 
-func policyCmd(g *shell.Globals) *cobra.Command {
+// Command is nearside policy with all under it.
+func Command(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Show, check, try and compare policies"}
-	c.AddCommand(policyShowCmd(g), policyCheckCmd(g), policyTestCmd(g), policyLintCmd(g), policyDiffCmd(g), policyReplayCmd(g), policySimulateCmd(g), policySchemaCmd())
+	c.AddCommand(showCmd(g), checkCmd(g), testCmd(g), lintCmd(g), diffCmd(g), replayCmd(g), simulateCmd(g), schemaCmd())
 	return c
 }
 
@@ -37,7 +42,7 @@ type policyShow struct {
 	cases   bool
 }
 
-func policyShowCmd(g *shell.Globals) *cobra.Command {
+func showCmd(g *shell.Globals) *cobra.Command {
 	var p policyShow
 	c := &cobra.Command{
 		Use: "show", Short: "Show which policy the daemon has in force, or the text of one that is built in", Args: cobra.NoArgs,
@@ -99,7 +104,7 @@ func (p *policyShow) text(c *cobra.Command, asJSON bool) error {
 	return err
 }
 
-func policySchemaCmd() *cobra.Command {
+func schemaCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of policy documents, for editors and pipelines", Args: cobra.NoArgs,
 		Example: `  nearside policy schema > policy.schema.json`,
@@ -110,7 +115,7 @@ func policySchemaCmd() *cobra.Command {
 	}
 }
 
-func policyCheckCmd(g *shell.Globals) *cobra.Command {
+func checkCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "check FILE", Short: "Check a policy file; nothing is changed", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

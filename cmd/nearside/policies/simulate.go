@@ -1,4 +1,4 @@
-package main
+package policies
 
 import (
 	"cmp"
@@ -26,7 +26,7 @@ type simulateFlags struct {
 	svg      string
 }
 
-func policySimulateCmd(g *shell.Globals) *cobra.Command {
+func simulateCmd(g *shell.Globals) *cobra.Command {
 	f := &simulateFlags{}
 	c := &cobra.Command{
 		Use: "simulate", Short: "Live a day by a policy: asks, outages, heat and battery as a scenario says", Args: cobra.NoArgs,
