@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nearside/policy/calib"
 )
 
 // TestCalibrateMeasure measures the real model with two questions: one it
@@ -25,9 +27,13 @@ func TestCalibrateMeasure(t *testing.T) {
 	if err != nil || !strings.Contains(notes.String(), "2 questions, 2 answers with a score") {
 		t.Fatalf("%v: %s", err, &notes)
 	}
-	var judged []judgedDoc
+	type end struct {
+		Task string
+		Good bool
+	}
+	var judged []end
 	for _, line := range bytes.Split(bytes.TrimSpace(out), []byte("\n")) {
-		var j judgedDoc
+		var j end
 		if err := json.Unmarshal(line, &j); err != nil {
 			t.Fatal(err)
 		}
@@ -37,29 +43,17 @@ func TestCalibrateMeasure(t *testing.T) {
 		t.Errorf("judged %+v", judged)
 	}
 	show, err := h.command("calibrate", "show", "--json", table).Output()
-	var docs []calibrationDoc
+	var docs []struct {
+		Model   calib.Model
+		Classes []struct {
+			Labels int
+			Prior  float64
+		}
+	}
 	if err != nil || json.Unmarshal(show, &docs) != nil {
 		t.Fatalf("%v: %s", err, show)
 	}
 	if d := docs[0]; d.Model.Name != "smollm2-135m" || d.Model.Quant != "Q4_1" || len(d.Model.SHA256) != 64 || d.Classes[0].Labels != 2 || d.Classes[0].Prior != 0.5 {
 		t.Errorf("the table is %+v", d)
 	}
-}
-
-// FuzzReadQuestion: any line is refused or is a question whose answers can be
-// judged.
-func FuzzReadQuestion(f *testing.F) {
-	f.Add([]byte(`{"question":"What is the capital of France?","answer":"(?i)paris"}`), "It is Paris.")
-	f.Add([]byte(`{"question":"x","answer":"((((a{1000}){1000}"}`), "a")
-	f.Add([]byte("\xff"), "")
-	f.Fuzz(func(t *testing.T, line []byte, answer string) {
-		q, err := readQuestion(line)
-		if err != nil {
-			return
-		}
-		if q.Question == "" || q.Answer == nil {
-			t.Errorf("%q is taken as %v", line, q)
-		}
-		q.Answer.MatchString(answer)
-	})
 }

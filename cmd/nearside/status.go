@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/server"
+	"nearside/cmd/nearside/lessons"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -53,7 +54,7 @@ func printStatus(out io.Writer, s *server.Status) error {
 		fmt.Fprintf(out, "rules in force: %s\n", strings.Join(s.Policy.Held, ", "))
 	}
 	for _, t := range s.Calibration.Targets {
-		fmt.Fprintf(out, "calibration of %s: %s\n", t.Name, standing(&t))
+		fmt.Fprintf(out, "calibration of %s: %s\n", t.Name, lessons.Standing(&t))
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

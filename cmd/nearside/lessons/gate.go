@@ -1,4 +1,4 @@
-package main
+package lessons
 
 import (
 	"encoding/json"
@@ -21,7 +21,8 @@ import (
 // maxGateData bounds what is read of examples, and of a gate, in bytes.
 const maxGateData = 256 << 20
 
-func gateCmd(g *shell.Globals) *cobra.Command {
+// Gate is nearside gate with all under it.
+func Gate(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{
 		Use: "gate", Short: "Train and try gates, which tell what a short text asks for",
 		Long: `A gate tells which of the intents it was taught a short text asks for, and how

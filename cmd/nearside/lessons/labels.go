@@ -1,4 +1,4 @@
-package main
+package lessons
 
 import (
 	"encoding/json"
@@ -50,12 +50,12 @@ func printLearning(out io.Writer, r *learn.Report) {
 		fmt.Fprintf(out, "  %d given up: %s\n", r.Audits.Skipped[why], why)
 	}
 	for _, t := range r.Targets {
-		fmt.Fprintf(out, "%s: %s\n", t.Name, standing(&t))
+		fmt.Fprintf(out, "%s: %s\n", t.Name, Standing(&t))
 	}
 }
 
-// standing is what is known of a local target, in words.
-func standing(t *learn.Known) string {
+// Standing is what is known of a local target, in words for a person.
+func Standing(t *learn.Known) string {
 	text := t.State
 	if t.Version != nil {
 		text += ", calibration " + *t.Version

@@ -1,4 +1,4 @@
-package main
+package lessons
 
 import (
 	"encoding/json"
@@ -11,7 +11,8 @@ import (
 	"nearside/cmd/nearside/shell"
 )
 
-func feedbackCmd(g *shell.Globals) *cobra.Command {
+// Feedback is nearside feedback.
+func Feedback(g *shell.Globals) *cobra.Command {
 	correct := ""
 	c := &cobra.Command{
 		Use: "feedback DECISION good|bad", Short: "Say whether an answer was good, so that later ones are judged better", Args: cobra.ExactArgs(2),

@@ -1,4 +1,7 @@
-package main
+// Package lessons is what a device is taught from the command line: gates
+// trained on examples, calibrations measured or imported, and verdicts on
+// answers. The daemon learns the rest by itself.
+package lessons
 
 import (
 	"encoding/json"
@@ -18,7 +21,8 @@ import (
 	"nearside/policy/calib"
 )
 
-func calibrateCmd(g *shell.Globals) *cobra.Command {
+// Calibrate is nearside calibrate with all under it.
+func Calibrate(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{
 		Use: "calibrate", Short: "Show, measure, export and import how far a local model's certainty can be trusted",
 		Long: `A calibration says of a local model how often its answers are good when it seems
