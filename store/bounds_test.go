@@ -3,6 +3,8 @@ package store_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -241,5 +243,28 @@ func TestNoReserveNoGrowth(t *testing.T) {
 	write(t, s)
 	if got := s.Stats().Cache; got.State != store.StateOK {
 		t.Errorf("with a reserve again: got %+v", got)
+	}
+}
+
+// TestLargeBatchesInAFullStore: what comes under full load into files that are
+// full makes way for itself, and the reserve for a full disk is not touched.
+func TestLargeBatchesInAFullStore(t *testing.T) {
+	const quota = 8 << 20
+	s := open(t, store.Options{Dir: t.TempDir(), CacheMaxBytes: quota, HistoryMaxBytes: quota, Now: func() time.Time { return noon }})
+	stop := run(t, s)
+	for i := range 40_000 {
+		key := sha256.Sum256([]byte(fmt.Sprint(i)))
+		s.Put(base64.RawURLEncoding.EncodeToString(key[:16]), noise(300+i%700), noon)
+		s.Record(fmt.Sprintf("d%022x", i), noon, is(append(noise(600), usual(i)...)))
+		if i%1024 == 1023 {
+			waitFor(t, func() bool { got := s.Stats(); return got.Cache.Waiting+got.Queue.Waiting < 1024 })
+		}
+	}
+	stop()
+	got := s.Stats()
+	for name, f := range map[string]store.FileStats{"cache": got.Cache, "queue": got.Queue} {
+		if f.State != store.StateOK || f.Dropped != 0 || f.Evicted == 0 || f.Bytes < quota*3/4 {
+			t.Errorf("%s: got %+v", name, f)
+		}
 	}
 }

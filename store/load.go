@@ -28,17 +28,21 @@ func (h *shelf) load(batch []*entry) load {
 	return l
 }
 
+// rowBytes is what a row and its two entries in indexes take beside the value and
+// the key in each: indexes are filled to two thirds.
+const rowBytes = 96
+
 // pages is about how many it needs; a guess too low ends in makeRoom.
 func (l load) pages() int64 {
 	bytes := 0
 	add := func(value []byte) {
-		bytes += len(value)
+		bytes += len(value) + len(value)/8 // rows do not fill their pages
 		if len(value) > pageSize/4 {
 			bytes += pageSize / 2 // the last overflow page is half empty
 		}
 	}
 	for _, e := range l.entries {
-		bytes += len(e.key) + 64
+		bytes += 2*len(e.key) + rowBytes
 		if l.packs == nil {
 			add(e.bytes())
 		}
