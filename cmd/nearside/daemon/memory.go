@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 
 	"nearside/agent/server"
 	"nearside/local/sense"
@@ -77,6 +78,19 @@ func pace(ctx context.Context) {
 func growth(live uint64) int {
 	live = max(live, roomy/8)
 	return int(max(100*roomy/live, 200) - 100)
+}
+
+// settled is how long after its start a daemon has what it needs when idle.
+const settled = 2 * time.Second
+
+// settle gives back, once, the memory that only the start needed: most of it.
+func settle(ctx context.Context) error {
+	select {
+	case <-time.After(settled):
+		debug.FreeOSMemory()
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // heapLimit is what the garbage collector keeps to, 0 for no bound.

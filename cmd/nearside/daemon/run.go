@@ -135,6 +135,7 @@ func Run(ctx context.Context, o Options) error {
 	floor.Go(func() error { return d.heed(base, hangup) })
 	floor.Go(func() error { return d.herald.Pulse(base, func() { d.status() }) })
 	floor.Go(func() error { return d.watch(base) })
+	floor.Go(func() error { return settle(base) })
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
