@@ -24,6 +24,7 @@ func configCmd(g *shell.Globals) *cobra.Command {
 func configCheckCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "check [FILE]", Short: "Check a config file and the policy it names; nothing is started", Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: shell.YAMLFiles,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				g.Config = args[0]

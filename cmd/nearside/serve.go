@@ -61,6 +61,7 @@ finish for at most the config's drain time (10 s).`,
 
 func (f *serveFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.state, "state", "", "state `DIR` (default the config's)")
+	_ = c.MarkFlagDirname("state")
 	c.Flags().StringVar(&f.http, "http", "", "`ADDR` for HTTP, \"\" is off (default the config's)")
 }
 

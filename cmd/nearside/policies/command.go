@@ -118,6 +118,7 @@ func schemaCmd() *cobra.Command {
 func checkCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "check FILE", Short: "Check a policy file; nothing is changed", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: shell.YAMLFiles,
 		RunE: func(c *cobra.Command, args []string) error {
 			doc, digest, err := config.LoadPolicy(args[0])
 			if err != nil {

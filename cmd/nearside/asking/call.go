@@ -1,4 +1,4 @@
-package main
+package asking
 
 import (
 	"encoding/json"
@@ -16,7 +16,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func callCmd(g *shell.Globals) *cobra.Command {
+// Call is nearside call.
+func Call(g *shell.Globals) *cobra.Command {
 	f, plan := &askFlags{}, false
 	c := &cobra.Command{
 		Use: "call SERVICE [FILE]", Short: "Call a JSON API that a target offers", Args: cobra.RangeArgs(1, 2),

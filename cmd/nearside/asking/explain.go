@@ -1,4 +1,4 @@
-package main
+package asking
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/cmd/nearside/policies"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/tell"
 	"nearside/policy"
@@ -28,7 +28,8 @@ type explainFlags struct {
 	fields   bool
 }
 
-func explainCmd(g *shell.Globals) *cobra.Command {
+// Explain is nearside explain.
+func Explain(g *shell.Globals) *cobra.Command {
 	f := &explainFlags{}
 	c := &cobra.Command{
 		Use: "explain [QUESTION]", Short: "Show the plan for a question, and what would change it; nothing is asked",
@@ -48,7 +49,7 @@ and cpu, memory, pressure, temperature, battery, disk for short.`,
   nearside explain --fields`,
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, g, args) },
 	}
-	f.add(c)
+	f.add(c, g)
 	c.Flags().StringArrayVar(&f.assumed, "set", nil, "assume a signal, `NAME=VALUE`; may be given often")
 	c.Flags().StringVar(&f.file, "ask", "", "explain the chat body or the decision record in `FILE`; - is standard input")
 	c.Flags().StringVar(&f.decision, "decision", "", "explain the decision with this `ID` again")
@@ -153,9 +154,9 @@ func readExplanation(r io.Reader) (*agent.Explanation, error) {
 
 // under shows what another policy makes of the same ask and situation.
 func (f *explainFlags) under(c *cobra.Command, g *shell.Globals, e *agent.Explanation) error {
-	p, err := namedPolicy(f.policy)
+	p, err := policies.Named(f.policy)
 	if err != nil {
-		return shell.BadInput(err)
+		return err
 	}
 	if f.deadline == 0 && e.Recorded == nil {
 		e.Ask.DeadlineMS = p.Doc.Deadline(e.Ask.Service)
@@ -165,18 +166,6 @@ func (f *explainFlags) under(c *cobra.Command, g *shell.Globals, e *agent.Explan
 		return json.NewEncoder(c.OutOrStdout()).Encode(other)
 	}
 	return tell.Plan(c.OutOrStdout(), other)
-}
-
-// namedPolicy is the policy of a file, or one that is built in as profile:NAME.
-func namedPolicy(name string) (*agent.Policy, error) {
-	p := &agent.Policy{Source: name}
-	var err error
-	if profile, ok := strings.CutPrefix(name, config.ProfilePrefix); ok {
-		p.Doc, p.Digest, _, err = config.Profile(profile)
-	} else {
-		p.Doc, p.Digest, err = config.LoadPolicy(name)
-	}
-	return p, err
 }
 
 func showFields(c *cobra.Command, g *shell.Globals, all []whatif.Field) error {

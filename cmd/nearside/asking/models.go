@@ -1,10 +1,8 @@
-package main
+package asking
 
 import (
 	"context"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"nearside/cmd/nearside/shell"
 	"nearside/policy"
@@ -51,24 +49,4 @@ func askedModels(ctx context.Context, g *shell.Globals) (names []string, err err
 		names = append(names, m.ID)
 	}
 	return names, nil
-}
-
-// complete tells shells what flags and arguments may be.
-func complete(root *cobra.Command, g *shell.Globals) {
-	for _, path := range [][]string{{"config", "check"}, {"policy", "check"}} {
-		if c, _, err := root.Find(path); err == nil {
-			c.ValidArgsFunction = shell.YAMLFiles
-		}
-	}
-	for _, c := range root.Commands() {
-		if c.Flags().Lookup("state") != nil {
-			_ = c.MarkFlagDirname("state")
-		}
-		if c.Flags().Lookup("model") != nil {
-			_ = c.RegisterFlagCompletionFunc("model", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-				return modelNames(c.Context(), g), cobra.ShellCompDirectiveNoFileComp
-			})
-			c.ValidArgsFunction = cobra.NoFileCompletions // a question
-		}
-	}
 }

@@ -1,4 +1,6 @@
-package main
+// Package asking is how people ask from the command line, and how they look at
+// what would become of a question: ask, call and explain.
+package asking
 
 import (
 	"cmp"
@@ -28,11 +30,15 @@ type askFlags struct {
 	maxCost  string
 }
 
-func (f *askFlags) add(c *cobra.Command) {
+func (f *askFlags) add(c *cobra.Command, g *shell.Globals) {
 	c.Flags().StringVar(&f.mode, "mode", "", "who may answer: auto, local or cloud")
 	c.Flags().StringVar(&f.model, "model", "auto", "model name: auto, local, cloud, private, local/NAME or cloud/NAME")
 	c.Flags().StringVar(&f.system, "system", "", "system prompt")
 	f.addBounds(c)
+	_ = c.RegisterFlagCompletionFunc("model", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return modelNames(c.Context(), g), cobra.ShellCompDirectiveNoFileComp
+	})
+	c.ValidArgsFunction = cobra.NoFileCompletions // a question
 	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"auto", "local", "cloud"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -114,7 +120,8 @@ func readInput(c *cobra.Command) (string, error) {
 	}
 }
 
-func askCmd(g *shell.Globals) *cobra.Command {
+// Ask is nearside ask.
+func Ask(g *shell.Globals) *cobra.Command {
 	f := &askFlags{}
 	c := &cobra.Command{
 		Use: "ask [QUESTION]", Short: "Ask, and see who answered and why",
@@ -124,7 +131,7 @@ func askCmd(g *shell.Globals) *cobra.Command {
   nearside ask --private < notes.txt`,
 		RunE: func(c *cobra.Command, args []string) error { return f.ask(c, g, args) },
 	}
-	f.add(c)
+	f.add(c, g)
 	return c
 }
 
