@@ -45,7 +45,7 @@ another one counts as it was recorded.`,
 		ValidArgsFunction: shell.YAMLFiles,
 		RunE:              func(c *cobra.Command, args []string) error { return f.run(c, g, args[0]) },
 	}
-	c.Flags().DurationVar(&f.since, "since", 24*time.Hour, "how far to go back; 0 is all there is")
+	c.Flags().DurationVar(&f.since, "since", 24*time.Hour, "how far to go back; 0 is all there is, as is a file when this is left out")
 	c.Flags().StringVar(&f.file, "file", "", "read records from `FILE`, one in a line, or - for standard input, not from the daemon")
 	c.Flags().StringVar(&f.save, "save", "", "keep the records that were read in `FILE`, one in a line, for --file")
 	c.Flags().StringArrayVar(&f.old, "old", nil, "a policy `FILE` that was in force; may be given often")
@@ -66,7 +66,7 @@ func (f *replayFlags) run(c *cobra.Command, g *shell.Globals, name string) error
 		return shell.Usage("--since must not be negative")
 	}
 	o := replay.Options{New: p.Doc, Old: old, Workers: runtime.GOMAXPROCS(0)}
-	if f.since > 0 {
+	if f.since > 0 && (f.file == "" || c.Flags().Changed("since")) {
 		o.Since = time.Now().Add(-f.since)
 	}
 	report, err := f.replay(c, g, o)
@@ -152,10 +152,14 @@ func (f *replayFlags) source(c *cobra.Command, g *shell.Globals, since time.Time
 	return func(yield func([]byte) bool) error { return recordLines(file, f.file, yield) }, file.Close, nil
 }
 
-// keeper writes records to a file; the nil keeper writes nothing.
+// keeper writes records to a file, which it opens with the first of them, so
+// that what was saved before is not lost for nothing; the nil keeper writes
+// nothing.
 type keeper struct {
+	path string
 	file *os.File
 	w    *bufio.Writer
+	err  error
 }
 
 // saver is the keeper that --save wants.
@@ -163,27 +167,36 @@ func (f *replayFlags) saver() (*keeper, error) {
 	if f.save == "" {
 		return nil, nil
 	}
-	file, err := os.OpenFile(f.save, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("save records: %w", err)
+	from, err := os.Stat(f.file)
+	if to, also := os.Stat(f.save); err == nil && also == nil && os.SameFile(from, to) {
+		return nil, shell.Usage("--save would write over %s while it is read; name another file", f.file)
 	}
-	return &keeper{file, bufio.NewWriter(file)}, nil
+	return &keeper{path: f.save}, nil
 }
 
 // add takes a record; what cannot be written is for end.
 func (k *keeper) add(record []byte) bool {
-	if k != nil {
-		_, _ = k.w.Write(record)
-		_ = k.w.WriteByte('\n')
+	if k == nil || k.err != nil {
+		return true
 	}
+	if k.file == nil {
+		k.file, k.err = os.OpenFile(k.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		k.w = bufio.NewWriter(k.file)
+	}
+	_, _ = k.w.Write(record)
+	_ = k.w.WriteByte('\n')
 	return true
 }
 
 func (k *keeper) end() error {
-	if k == nil {
+	if k == nil || k.file == nil && k.err == nil {
 		return nil
 	}
-	if err := errors.Join(k.w.Flush(), k.file.Close()); err != nil {
+	err := k.err
+	if err == nil {
+		err = errors.Join(k.w.Flush(), k.file.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("save records: %w", err)
 	}
 	return nil
