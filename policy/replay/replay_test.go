@@ -68,7 +68,7 @@ func TestReport(t *testing.T) {
 	if r.Records != 2 || r.Foreign != 2 || r.Changed != 2 || r.Estimated != 2 || r.To.Sub(r.From) != time.Hour {
 		t.Errorf("got %+v", r)
 	}
-	if got, want := fmt.Sprint(r.Moves, r.Policies), "[{local/small cloud/first 2}] [{7@abcdabcd 2}]"; got != want {
+	if got, want := fmt.Sprint(r.Moves, r.Policies), "[{cache cloud/first 1} {local/small cloud/first 1}] [{7@abcdabcd 2}]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got := fmt.Sprint(r.Before.Routes, r.After.Routes); got != "map[cache:1 local:1] map[cloud:2]" {
@@ -93,6 +93,43 @@ func TestReport(t *testing.T) {
 	c := r.Affected[0]
 	if len(r.Affected) != 2 || c.ID != "d1" || c.From != "local/small" || c.To != "cloud/first" || c.Reason != "rule_cloudy" || c.MS != 550 {
 		t.Errorf("affected: %+v", r.Affected)
+	}
+}
+
+// TestKeptAnswers: a move begins where the reply came from, not where a kept
+// answer was looked for, and what serves in both plans does not move.
+func TestKeptAnswers(t *testing.T) {
+	const local = `{"step":"local","target":"local/small","utility":1,"terms":{},"budget_ms":5000,"commit":"","reason":"local_first","why":"-"}`
+	kind := func(plan, route string) string {
+		return strings.NewReplacer(local, plan, `"route":"local","target":"local/small"`, `"route":"`+route+`","target":""`).Replace(kept)
+	}
+	step := func(kind string) string {
+		return `{"step":"` + kind + `","target":"","utility":0,"terms":{},"budget_ms":0,"commit":"","reason":"-","why":"-"}`
+	}
+	closed := func(d *policy.Document) {
+		d.Rules = []policy.Rule{{Name: "closed", Then: policy.Effect{Deny: []string{"local", "cloud"}}}}
+	}
+	always := func(d *policy.Document) {
+		chat := d.Services[policy.Chat]
+		chat.Fresh = "always"
+		d.Services[policy.Chat] = chat
+	}
+	for _, c := range []struct {
+		name   string
+		record string
+		change func(*policy.Document)
+		want   string
+	}{
+		{"nothing was kept", kind(step("stale"), "none"), func(*policy.Document) {}, "[{none local/small 1}]"},
+		{"something was", kind(step("stale"), "stale"), func(*policy.Document) {}, "[{stale local/small 1}]"},
+		{"nor would there be now", kind(step("stale"), "none"), closed, "[]"},
+		{"fresh, then not looked for", kind(step("cache")+","+local, "cache"), cloudy, "[{cache cloud/first 1}]"},
+		{"fresh in both", kind(step("cache")+","+local, "cache"), func(d *policy.Document) { cloudy(d); always(d) }, "[]"},
+	} {
+		r := replay.Run(replay.Options{New: changed(t, c.change)}, lines(c.record))
+		if got := fmt.Sprint(r.Moves); got != c.want || r.Records != 1 {
+			t.Errorf("%s: %d records, moves %s, want %s", c.name, r.Records, got, c.want)
+		}
 	}
 }
 

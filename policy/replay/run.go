@@ -120,15 +120,15 @@ func (t *tally) recompute(r *Record) (*policy.Plan, error) {
 func (t *tally) compare(r *Record, old *policy.Step, plan *policy.Plan) {
 	now := plan.Main()
 	was := t.known(r)
-	is := was
-	if !lasts(r, old, plan) {
+	is, same := was, lasts(r, old, plan)
+	if !same {
 		t.estimated++
 		is = t.foresee(r, now)
 	}
 	t.before.add(was)
 	t.after.add(is)
-	from, to := place(old), place(now)
-	if from == to {
+	from, to := came(r, old), place(now)
+	if same || from == to {
 		return
 	}
 	t.changed++
@@ -143,6 +143,15 @@ func lasts(r *Record, old *policy.Step, plan *policy.Plan) bool {
 		return plan.Steps[0].Kind == policy.StepCache
 	}
 	return r.Outcome.Route != "" && place(old) == place(plan.Main())
+}
+
+// came is who the old plan asked first, or the route of the reply where it asked
+// nobody: a kept answer that is looked for may not be there.
+func came(r *Record, old *policy.Step) string {
+	if route := r.Outcome.Route; route == policy.StepCache || old.Target == "" && route != "" {
+		return route
+	}
+	return place(old)
 }
 
 // place is who a step asks first, or its route where it asks nobody.
