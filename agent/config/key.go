@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -98,23 +97,6 @@ func run(ctx context.Context, command []string) ([]byte, error) {
 		return nil, fmt.Errorf("run %s: %w", command[0], err)
 	}
 	return out, nil
-}
-
-// readFile reads a whole file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(raw)) > limit {
-		return nil, fmt.Errorf("%s: is larger than %d KiB", path, limit>>10)
-	}
-	return raw, nil
 }
 
 // checkSecret tells whether the secret can be sent in a header.
