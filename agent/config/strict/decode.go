@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -270,8 +271,22 @@ func float(node ast.Node) (float64, bool) {
 		return x.Value, true
 	case *ast.IntegerNode:
 		return reflect.ValueOf(x.Value).Convert(reflect.TypeFor[float64]()).Float(), true
+	case *ast.StringNode:
+		if x.Token.Type == token.StringType {
+			return exponential(x.Value)
+		}
 	}
 	return 0, false
+}
+
+// exponential reads a number such as 1e-05, which YAML and JSON have and the
+// parser takes for a text, since it has no point.
+func exponential(text string) (float64, bool) {
+	if text == "" || strings.Trim(text, "0123456789eE+-") != "" {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil
 }
 
 // describe says what a node is, never what is in it.

@@ -48,6 +48,28 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// TestNumbers: a number may be written as YAML and JSON have it; in quotes it is
+// a text.
+func TestNumbers(t *testing.T) {
+	for text, want := range map[string]float64{
+		"1e-05": 1e-05, "1e3": 1000, "1E3": 1000, "-2e+1": -20, "1.5e2": 150, ".5": 0.5, "3": 3,
+	} {
+		var got settings
+		if err := strict.Decode("f", []byte(`{"share": `+text+`}`), &got).Err(); err != nil || got.Share != want {
+			t.Errorf("%s: got %v, %v", text, got.Share, err)
+		}
+	}
+	for _, text := range []string{`"1e-05"`, "'1e3'", "1e", "e3", "1e3 s", "1e400", "1e3e3", "--1e3", "nan", "inf"} {
+		if err := strict.Decode("f", []byte("share: "+text+"\n"), &settings{}).Err(); err == nil || !strings.Contains(err.Error(), "share: must be a number") {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+	var got settings
+	if err := strict.Decode("f", []byte(`{"text": 1e5}`), &got).Err(); err != nil || got.Text != "1e5" {
+		t.Errorf("as text: got %q, %v", got.Text, err)
+	}
+}
+
 func TestFaultsComeInTheOrderOfTheText(t *testing.T) {
 	text := "list:\n- {list: [{text: 1}]}\n- {wait: 2, txt: a}\ntable:\n  k: v\nsecret: {hidden: 1}\n"
 	d := strict.Decode("f", []byte(text), &settings{})
