@@ -96,7 +96,7 @@ type Keep struct {
 type Agent struct {
 	parts    Parts
 	settings atomic.Pointer[Settings]
-	turn     atomic.Uint64 // number of the latest ask
+	turns    turns
 }
 
 // New makes an agent with the settings that are in force.

@@ -108,23 +108,36 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
-// TestTurnsAreTaken: every ask has its number, so that pools can take turns.
+// TestTurnsAreTaken: every ask that a pool may answer has its number, so that
+// its members take turns, whatever else is asked in between.
 func TestTurnsAreTaken(t *testing.T) {
 	w := newWorld()
+	w.signals = func(s *policy.Signals) {
+		both := []string{"chat", "stock"}
+		s.Targets = append(s.Targets, policy.Target{Name: "cloud/other", Services: both, Usable: true}, policy.Target{Name: "cloud/third", Services: both, Usable: true})
+	}
 	a := w.agent()
+	handle := func(in agent.Input) uint64 {
+		result, err := a.Handle(t.Context(), in)
+		result.Close(agent.Finish{Status: 200, Err: err})
+		return w.mem.last().Signals.Turn
+	}
+	req, err := openai.Decode([]byte(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for want := uint64(1); want < 4; want++ {
-		req, err := openai.Decode([]byte(plain))
-		if err != nil {
-			t.Fatal(err)
-		}
 		ex, err := a.Explain(agent.Input{Request: req})
 		if err != nil || ex.Signals.Turn != want {
 			t.Errorf("the next turn is said to be %d, %v", ex.Signals.Turn, err)
 		}
-		result, err := a.Handle(t.Context(), agent.Input{Request: req})
-		result.Close(agent.Finish{Status: 200, Err: err})
-		if got := w.mem.last().Signals.Turn; got != want {
+		handle(agent.Input{Request: req, Privacy: "private"})
+		handle(agent.Input{Request: req, Mode: "local"})
+		if got := handle(agent.Input{Request: req}); got != want {
 			t.Errorf("turn %d, want %d", got, want)
+		}
+		if got := handle(agent.Input{Request: agent.API("stock", []byte(`{}`))}); got != want {
+			t.Errorf("turn %d of another service, want %d", got, want)
 		}
 	}
 }

@@ -55,7 +55,6 @@ func (e *Explanation) Under(p *Policy) *Explanation {
 // Explain plans the request as Handle would, and stops there.
 func (a *Agent) Explain(in Input) (*Explanation, error) {
 	s, signals := a.settings.Load(), a.parts.Signals()
-	signals.Turn = a.turn.Load() + 1
 	if err := assume(in.Assume, s.Policy.Doc, &signals); err != nil {
 		return nil, err
 	}
@@ -64,6 +63,7 @@ func (a *Agent) Explain(in Input) (*Explanation, error) {
 		return nil, err
 	}
 	a.expect(s.Policy.Doc, &ask, &signals)
+	signals.Turn = a.turns.next(ask.Service)
 	return explanation(s.Policy, ask, signals), nil
 }
 

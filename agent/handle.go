@@ -77,7 +77,6 @@ type walk struct {
 func (w *walk) decide() error {
 	defer func(start time.Time) { w.result.Timing.Policy = time.Since(start) }(time.Now())
 	w.signals = w.agent.parts.Signals()
-	w.signals.Turn = w.agent.turn.Add(1)
 	ask, err := w.classify(w.in, &w.signals)
 	w.ask = ask
 	if err != nil {
@@ -85,7 +84,11 @@ func (w *walk) decide() error {
 		return err
 	}
 	w.calibration = w.agent.expect(w.Policy.Doc, &w.ask, &w.signals)
+	w.signals.Turn = w.agent.turns.take(ask.Service)
 	w.plan = policy.Decide(w.Policy.Doc, &w.ask, &w.signals)
+	if !w.plan.Pooled() {
+		w.agent.turns.giveBack(ask.Service, w.signals.Turn)
+	}
 	w.result.Reason = w.plan.Reason
 	return nil
 }

@@ -1,6 +1,9 @@
 package policy
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Main is the step that a plan begins with, the cache aside.
 func (p *Plan) Main() *Step {
@@ -22,6 +25,11 @@ func (s *Step) Route() string {
 		return "none"
 	}
 	return s.Kind
+}
+
+// Pooled tells whether the plan has a choice among several cloud targets.
+func (p *Plan) Pooled() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return len(s.Members) > 1 })
 }
 
 // Foresight is what is expected of a target that is asked, as [Decide] weighs

@@ -47,11 +47,17 @@ func (c *Config) LoadPolicy() (*Policy, error) {
 // LoadPolicy reads a policy file and checks it, whatever targets it names. The
 // digest is the SHA-256 of its bytes, in hex. The error is like that of [Load].
 func LoadPolicy(path string) (doc *policy.Document, digest string, err error) {
+	return LoadPolicyFor(nil, path)
+}
+
+// LoadPolicyFor is [LoadPolicy] where only the targets are there, as
+// [Config.TargetNames] lists them; of nil nothing is known.
+func LoadPolicyFor(targets []string, path string) (doc *policy.Document, digest string, err error) {
 	text, err := readFile(path, maxFileBytes)
 	if err != nil {
 		return nil, "", fmt.Errorf("read policy: %w", err)
 	}
-	return parsePolicy(path, text, nil)
+	return parsePolicy(path, text, targets)
 }
 
 // Profile is a policy that is built in, and its text; "" is the default one.

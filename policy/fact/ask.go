@@ -91,7 +91,7 @@ type Signals struct {
 	Network string    `json:"network"` // unknown, online, metered, portal, degraded, offline
 	Device  Device    `json:"device"`
 	Held    []string  `json:"held,omitempty"` // rules with an until that are in force, see policy.Hold
-	Turn    uint64    `json:"turn,omitempty"` // number of the ask, for pools that take turns
+	Turn    uint64    `json:"turn,omitempty"` // number of the ask among those of its service that a pool may answer, for pools that take turns
 	Targets []Target  `json:"targets"`        // in the order of the config
 
 	HeldSince map[string]time.Time `json:"held_since,omitempty"` // when rules with a dwell last came into force or ended
