@@ -52,7 +52,7 @@ func (c *chooser) bind() {
 		}
 	}
 	c.commit = Commit{cmp.Or(c.commit.Local, c.service.Commit.Local), cmp.Or(c.commit.Cloud, c.service.Commit.Cloud)}
-	if c.require.Verified {
+	if c.require.Verified || c.require.Schema && c.ask.Needs.Schema {
 		c.commit = Commit{CommitCheck, CommitCheck}
 	}
 }

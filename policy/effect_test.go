@@ -81,6 +81,11 @@ func TestBounds(t *testing.T) {
 	if near := p.Steps[0]; sum != 5000 || near.Threshold != 0.8 || near.CommitTokens != 3 || p.Steps[1].CommitTokens != -1 {
 		t.Errorf("%d ms, %+v", sum, p.Steps)
 	}
+	s.Needs.Schema = true
+	if p := s.decide(); p.Steps[0].CommitTokens != -1 || p.Steps[1].CommitTokens != -1 {
+		t.Errorf("its form is required, and it leaves before the check: %+v", p.Steps)
+	}
+	s.Needs.Schema = false
 	require(policy.Require{Verified: true})(s)
 	if p := s.decide(); p.Steps[0].CommitTokens != -1 || p.Steps[1].CommitTokens != -1 {
 		t.Errorf("verified, and leaves before the check: %+v", p.Steps)
