@@ -84,6 +84,8 @@ func TestRules(t *testing.T) {
 	f("error rules[0].then: rule a makes the ask private and forces cloud/first", rule("a", math, `{"privacy":"private","force":["cloud/first"]}`))
 	f("warning rules[0].then.prefer: rule a makes the ask private and prefers cloud", rule("a", math, `{"privacy":"private","prefer":["cloud"]}`))
 	f("", rule("a", math, `{"privacy":"private","prefer":["local"]}`))
+	f("warning rules[0].then.deny: rule a denies everybody, always", rule("a", `{}`, `{"deny":["local","cloud"]}`))
+	f("", rule("a", math, `{"deny":["local","cloud"]}`))
 	f("warning rules[0].then.require.confidence: rule a requires 0.2, and every threshold is at least 0.25", rule("a", math, `{"require":{"confidence":0.2}}`))
 	f("", rule("a", math, `{"require":{"confidence":0.3}}`))
 	f("error rules[0].when: rule a can never match", rule("a", `{"all":[{"time":{"from":"08:00","to":"12:00"}},{"time":{"from":"13:00","to":"20:00"}}]}`, `{"deny":["local"]}`))

@@ -120,6 +120,8 @@ func (c *checker) itself(path string, r *policy.Rule) {
 		c.fail(path+".then", "deny or force, not both", "rule %s forces %s and denies the same: nobody may be asked", r.Name, strings.Join(e.Force, ", "))
 	case len(e.Prefer) > 0 && covers(e.Deny, e.Prefer):
 		c.fail(path+".then", "deny or prefer, not both", "rule %s prefers %s and denies the same", r.Name, strings.Join(e.Prefer, ", "))
+	case covers(e.Deny, []string{policy.Local, policy.Cloud}) && r.Until == nil && len(cond.Fields(&r.When)) == 0:
+		c.warn(path+".then.deny", "say when, or leave one side", "rule %s denies everybody, always: nobody is ever asked", r.Name)
 	case e.Privacy == policy.Private && len(e.Force) > 0 && covers([]string{policy.Cloud}, e.Force):
 		c.fail(path+".then", "privacy: private or force, not both", "rule %s makes the ask private and forces %s: nobody may be asked", r.Name, strings.Join(e.Force, ", "))
 	case e.Privacy == policy.Private && len(e.Prefer) > 0 && covers([]string{policy.Cloud}, e.Prefer):

@@ -28,6 +28,25 @@ Ends with 1 when a finding is an error, with 0 when all are warnings.`,
 	}
 }
 
+// known is what a policy is held against: the config's targets, if there is a
+// config. A gate was measured when it was trained.
+func known(g *shell.Globals) (lint.Known, error) {
+	k := lint.Known{Tasks: agent.Tasks(), Calibrated: measured()}
+	_, ok, err := config.Find(g.Config)
+	if err != nil || !ok {
+		return k, err
+	}
+	cfg, err := g.Load()
+	if err != nil {
+		return k, err
+	}
+	k.Targets = cfg.TargetNames()
+	if gate := cfg.Local.Gate; gate != nil {
+		k.Calibrated = append(k.Calibrated, gate.Name())
+	}
+	return k, nil
+}
+
 // found is a finding and where it is.
 type found struct {
 	lint.Finding
@@ -40,11 +59,11 @@ func lintFile(c *cobra.Command, g *shell.Globals, path string) error {
 	if err != nil {
 		return shell.BadInput(err)
 	}
-	targets, err := targets(g)
+	known, err := known(g)
 	if err != nil {
 		return shell.BadInput(err)
 	}
-	findings := lint.Check(draft.Doc, lint.Known{Targets: targets, Tasks: agent.Tasks(), Calibrated: measured()})
+	findings := lint.Check(draft.Doc, known)
 	all := make([]found, len(findings))
 	for i, f := range findings {
 		all[i].Finding = f
