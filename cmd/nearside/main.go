@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,13 +92,15 @@ func markUsage(c *cobra.Command) {
 	if c.Name() == "help" {
 		c.Args = helpTopic
 	}
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return shell.Usage("%w; see %s --help", err, c.CommandPath())
-			}
-			return nil
+	check := c.Args
+	if check == nil {
+		check = cobra.ArbitraryArgs
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := cmp.Or(check(c, args), c.ValidateRequiredFlags(), c.ValidateFlagGroups()); err != nil {
+			return shell.Usage("%w; see %s --help", err, c.CommandPath())
 		}
+		return nil
 	}
 	for _, sub := range c.Commands() {
 		markUsage(sub)

@@ -119,8 +119,14 @@ func checkCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "check FILE", Short: "Check a policy file; nothing is changed", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: shell.YAMLFiles,
+		Long: `Check a policy file as the daemon would before it takes it; nothing is changed.
+What its rules say of targets is held against the config, if there is one.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			doc, digest, err := config.LoadPolicy(args[0])
+			known, err := targets(g)
+			if err != nil {
+				return shell.BadInput(err)
+			}
+			doc, digest, err := config.LoadPolicyFor(known, args[0])
 			if err != nil {
 				return shell.BadInput(err)
 			}
