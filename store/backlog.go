@@ -9,7 +9,7 @@ import (
 // load, while the writer waits for the disk.
 const (
 	backlogItems = 4096
-	backlogBytes = 8 << 20
+	backlogBytes = 6 << 20
 	batchItems   = 768
 	batchBytes   = 3 << 20
 	leanBytes    = 64 << 10 // of a batch on a full disk, so that the WAL need not grow

@@ -257,7 +257,7 @@ func TestLargeBatchesInAFullStore(t *testing.T) {
 		s.Put(base64.RawURLEncoding.EncodeToString(key[:16]), noise(300+i%700), noon)
 		s.Record(fmt.Sprintf("d%022x", i), noon, is(append(noise(600), usual(i)...)))
 		if i%1024 == 1023 {
-			waitFor(t, func() bool { got := s.Stats(); return got.Cache.Waiting+got.Queue.Waiting < 1024 })
+			waitFor(t, func() bool { got := s.Stats(); return got.Cache.Waiting+got.Queue.Waiting < 512 })
 		}
 	}
 	stop()

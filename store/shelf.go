@@ -12,7 +12,8 @@ import (
 
 const (
 	expirePiece = 64             // rows removed at a time for their age
-	evictPiece  = 4              // rows removed at a time for room
+	evictPiece  = 4              // rows removed at a time for room, at least
+	early       = 512            // entries that wait from which on the next are made at once
 	insertPiece = 16             // rows written at a time, which is also a pack
 	slackPages  = 8              // for indexes and inner pages
 	maxAhead    = 24 * time.Hour // an answer dated later comes from a wrong clock, and would be young for ever
@@ -47,6 +48,9 @@ func (h *shelf) put(e *entry) {
 	ok, due := h.presence.add(e, h.backlog.add)
 	if !ok {
 		h.file.noteDropped(1)
+	}
+	if ok && h.backlog.len() > early {
+		e.bytes() // by whoever brings it: what it is made of is twice as large, and the writer is behind
 	}
 	if !due {
 		return
@@ -135,6 +139,7 @@ func (h *shelf) makeRoom(ctx context.Context, pages int64) error {
 		if err := c.measure(ctx, tx); err != nil {
 			return err
 		}
+		c.held = h.file.rows()
 		return c.evict(ctx, tx, h.sql.evict, c.pages-2*pages)
 	})
 	if err == nil {
@@ -159,6 +164,7 @@ func (h *shelf) sweep(ctx context.Context) bool {
 
 // change is what one transaction did to a table and what its file is left with.
 type change struct {
+	held          int64 // rows there were before
 	rows, evicted int64
 	pages, free   int64 // in use, and empty within the file
 }
@@ -166,7 +172,7 @@ type change struct {
 // commit writes a batch in one transaction, after removing what is too old and,
 // where the quota asks for it, the oldest.
 func (h *shelf) commit(ctx context.Context, l load) (change, error) {
-	var c change
+	c := change{held: h.file.rows()}
 	err := inTx(ctx, h.file.writer, func(tx *sql.Tx) error {
 		if err := h.clear(ctx, tx, &c, l.pages()); err != nil {
 			return err
@@ -205,7 +211,7 @@ func (h *shelf) clear(ctx context.Context, tx *sql.Tx, c *change, need int64) er
 func (c *change) evict(ctx context.Context, tx *sql.Tx, query string, pages int64) error {
 	for c.pages > pages {
 		before := c.evicted
-		if err := c.remove(ctx, tx, query, evictPiece); err != nil {
+		if err := c.remove(ctx, tx, query, c.piece(c.pages-pages)); err != nil {
 			return fmt.Errorf("evict: %w", err)
 		}
 		if err := c.measure(ctx, tx); err != nil || c.evicted == before {
@@ -213,6 +219,12 @@ func (c *change) evict(ctx context.Context, tx *sql.Tx, query string, pages int6
 		}
 	}
 	return nil
+}
+
+// piece is how many rows to remove towards so many pages: half of what they
+// should take by the mean, since the oldest may be larger.
+func (c *change) piece(pages int64) int64 {
+	return max(evictPiece, pages*(c.held+c.rows)/max(1, c.pages)/2)
 }
 
 func (c *change) remove(ctx context.Context, tx *sql.Tx, query string, args ...any) error {

@@ -72,6 +72,13 @@ func (f *file) state(lean bool) State {
 	return StateOK
 }
 
+// rows is how many there are.
+func (f *file) rows() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.health.rows
+}
+
 func (f *file) noteDropped(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
