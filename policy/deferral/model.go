@@ -79,6 +79,14 @@ func problemOf(labels []Label) *problem {
 	return p
 }
 
+// Mean is the mean gain of labels, by their weights; 0 of none.
+func Mean(labels []Label) float64 {
+	if len(labels) == 0 {
+		return 0
+	}
+	return problemOf(labels).base()
+}
+
 // see counts the buckets of one label: of its words, and of its pairs.
 func (m *Model) see(s Sketch) {
 	for i := counted + 2; i < len(s); i += entry {
@@ -130,8 +138,11 @@ func (l Label) check() error {
 // Gain is what sending the text to the cloud is expected to gain, -1 to 1: the
 // chance that only the cloud answers well less the chance that only the device
 // does.
-func (m *Model) Gain(text string) float64 {
-	x := SketchOf(text).features(m.rare)
+func (m *Model) Gain(text string) float64 { return m.GainOf(SketchOf(text)) }
+
+// GainOf is the gain of the text that a sketch of [SketchOf] is of.
+func (m *Model) GainOf(s Sketch) float64 {
+	x := s.features(m.rare)
 	return math.Max(-1, math.Min(1, m.intercept+dot(x, m.weights)))
 }
 

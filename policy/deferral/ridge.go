@@ -20,7 +20,8 @@ const (
 // gradients (Hestenes and Stiefel, 1952): with a strong lambda they need few
 // rounds, and no matrix is ever made.
 func (p *problem) solve() (w []float64, intercept float64) {
-	base := p.centre()
+	base := p.base()
+	p.centre()
 	rest := make([]float64, width)
 	for i, row := range p.rows {
 		add(rest, row, p.weight[i]*(p.y[i]-base))
@@ -44,15 +45,16 @@ func (p *problem) solve() (w []float64, intercept float64) {
 	return w, base - inner(w, p.mean)
 }
 
-// centre finds the means, and tells that of y.
-func (p *problem) centre() (base float64) {
+// base is the mean of what is to be foretold.
+func (p *problem) base() float64 { return inner(p.weight, p.y) / float64(len(p.y)) }
+
+// centre finds the means of the features.
+func (p *problem) centre() {
 	p.mean = make([]float64, width)
 	n := float64(len(p.rows))
 	for i, row := range p.rows {
 		add(p.mean, row, p.weight[i]/n)
-		base += p.weight[i] * p.y[i] / n
 	}
-	return base
 }
 
 // bend multiplies v by the matrix of the problem, of centred features.
