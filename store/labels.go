@@ -13,9 +13,13 @@ const (
 	maxLabels  = 10_000
 	labelKeep  = 180 * 24 * time.Hour
 	labelBytes = 512 // that one takes, indexes too
+
+	maxSketches = 2000 // newest labels that may have one
+	sketchBytes = 1024 // that one takes, mostly less
 )
 
-// Label is what was found out about one answer. No text of it is kept.
+// Label is what was found out about one answer. No text is kept of question or
+// answer.
 type Label struct {
 	Decision   string
 	Source     string    // who found it out; with Decision it is the key
@@ -27,15 +31,19 @@ type Label struct {
 	Good       float64  // 0 to 1
 	Propensity float64  // chance that it would be found out
 	Weight     float64  // how far the source is to be trusted, 0 to 1
+	Sketch     []byte   // hashes of the question's words, at most 8 KiB; nil is none
 }
 
 const (
 	labelColumns = "decision, source, at, target, model, task, score, good, propensity, weight"
-	sqlPutLabel  = "INSERT INTO labels (" + labelColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " +
+	sqlPutLabel  = "INSERT INTO labels (" + labelColumns + ", sketch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " +
 		"ON CONFLICT (decision, source) DO UPDATE SET at = excluded.at, target = excluded.target, model = excluded.model, " +
-		"task = excluded.task, score = excluded.score, good = excluded.good, propensity = excluded.propensity, weight = excluded.weight"
-	sqlHasLabel   = "SELECT count(*) FROM labels WHERE decision = ? AND source = ?"
-	sqlTrimLabels = "DELETE FROM labels WHERE at < ? OR seq <= (SELECT max(seq) FROM labels) - ?"
+		"task = excluded.task, score = excluded.score, good = excluded.good, propensity = excluded.propensity, weight = excluded.weight, " +
+		"sketch = coalesce(excluded.sketch, sketch)"
+	sqlHasLabel     = "SELECT count(*) FROM labels WHERE decision = ? AND source = ?"
+	sqlTrimLabels   = "DELETE FROM labels WHERE at < ? OR seq <= (SELECT max(seq) FROM labels) - ?"
+	sqlTrimSketches = "UPDATE labels SET sketch = NULL WHERE sketch IS NOT NULL AND seq <= (SELECT max(seq) FROM labels) - ?"
+	sqlHasSketches  = "SELECT count(*) FROM pragma_table_info('labels') WHERE name = 'sketch'"
 )
 
 // PutLabels keeps labels, each in the place of one of the same decision and
@@ -44,7 +52,7 @@ const (
 // of old decisions and the first of very many make way, as do old decisions
 // when the file is full.
 func (s *Store) PutLabels(ctx context.Context, labels []Label) (replaced int, err error) {
-	err = s.history.withRoom(ctx, int64(len(labels))*labelBytes/pageSize+slackPages, func() error {
+	err = s.history.withRoom(ctx, roomFor(labels)/pageSize+slackPages, func() error {
 		replaced, err = s.putLabels(ctx, labels)
 		return err
 	})
@@ -52,6 +60,15 @@ func (s *Store) PutLabels(ctx context.Context, labels []Label) (replaced int, er
 		s.queue.noteWrite(err)
 	}
 	return replaced, wrap("put labels", err)
+}
+
+// roomFor is how many bytes labels take.
+func roomFor(labels []Label) int64 {
+	n := int64(len(labels)) * labelBytes
+	for i := range labels {
+		n += int64(len(labels[i].Sketch))
+	}
+	return n
 }
 
 func (s *Store) putLabels(ctx context.Context, labels []Label) (replaced int, err error) {
@@ -67,14 +84,17 @@ func (s *Store) putLabels(ctx context.Context, labels []Label) (replaced int, er
 			}
 		}
 		oldest := s.history.now().Add(-labelKeep).UnixMilli()
-		_, err := tx.ExecContext(ctx, sqlTrimLabels, oldest, min(maxLabels, s.queue.quota/8/labelBytes))
+		if _, err := tx.ExecContext(ctx, sqlTrimLabels, oldest, min(maxLabels, s.queue.quota/8/labelBytes)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, sqlTrimSketches, min(maxSketches, s.queue.quota/32/sketchBytes))
 		return err
 	})
 	return replaced, err
 }
 
 func (l *Label) put(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, sqlPutLabel, l.Decision, l.Source, l.At.UnixMilli(), l.Target, l.Model, l.Task, l.Score, l.Good, l.Propensity, l.Weight)
+	_, err := tx.ExecContext(ctx, sqlPutLabel, l.Decision, l.Source, l.At.UnixMilli(), l.Target, l.Model, l.Task, l.Score, l.Good, l.Propensity, l.Weight, l.Sketch)
 	return err
 }
 
@@ -83,13 +103,14 @@ func (l *Label) put(ctx context.Context, tx *sql.Tx) error {
 func (s *Store) Labels(ctx context.Context, model string, limit int) ([]Label, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	list, err := readLabels(ctx, s.queue.readers, "WHERE model = ? ORDER BY seq DESC LIMIT ?", model, limit)
+	list, err := readLabels(ctx, s.queue.readers, "sketch", "WHERE model = ? ORDER BY seq DESC LIMIT ?", model, limit)
 	return list, wrap("list labels", err)
 }
 
-// readLabels returns what could be read even when it fails.
-func readLabels(ctx context.Context, db *sql.DB, which string, args ...any) (list []Label, err error) {
-	rows, err := db.QueryContext(ctx, "SELECT "+labelColumns+" FROM labels "+which, args...)
+// readLabels returns what could be read even when it fails. sketch is its
+// column, or what is there in its place.
+func readLabels(ctx context.Context, db *sql.DB, sketch, which string, args ...any) (list []Label, err error) {
+	rows, err := db.QueryContext(ctx, "SELECT "+labelColumns+", "+sketch+" FROM labels "+which, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +118,7 @@ func readLabels(ctx context.Context, db *sql.DB, which string, args ...any) (lis
 	for rows.Next() {
 		var l Label
 		var at int64
-		if err := rows.Scan(&l.Decision, &l.Source, &at, &l.Target, &l.Model, &l.Task, &l.Score, &l.Good, &l.Propensity, &l.Weight); err != nil {
+		if err := rows.Scan(&l.Decision, &l.Source, &at, &l.Target, &l.Model, &l.Task, &l.Score, &l.Good, &l.Propensity, &l.Weight, &l.Sketch); err != nil {
 			return list, err
 		}
 		l.At = time.UnixMilli(at)
@@ -128,9 +149,14 @@ func (s *Store) CountLabels(ctx context.Context) (map[string]int64, error) {
 }
 
 // salvageLabels copies into f the labels that can be read from the file that
-// was moved aside, on the terms of [file.salvage].
+// was moved aside, on the terms of [file.salvage]. An older version may have
+// left it.
 func (f *file) salvageLabels(ctx context.Context, old *sql.DB) (int, error) {
-	list, readErr := readLabels(ctx, old, "")
+	sketch, has := "NULL", 0
+	if err := old.QueryRowContext(ctx, sqlHasSketches).Scan(&has); err == nil && has > 0 {
+		sketch = "sketch"
+	}
+	list, readErr := readLabels(ctx, old, sketch, "")
 	err := inTx(ctx, f.writer, func(tx *sql.Tx) error {
 		for i := range list {
 			if err := list[i].put(ctx, tx); err != nil {

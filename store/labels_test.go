@@ -17,7 +17,7 @@ func label(decision, source string, good float64) store.Label {
 	score := 0.5
 	return store.Label{
 		Decision: decision, Source: source, At: noon, Target: "local/small", Model: "m1", Task: "chat",
-		Score: &score, Good: good, Propensity: 1, Weight: 1,
+		Score: &score, Good: good, Propensity: 1, Weight: 1, Sketch: []byte(decision),
 	}
 }
 
@@ -73,6 +73,52 @@ func TestLabelsAreBounded(t *testing.T) {
 	late.At = now.Now()
 	putLabels(t, s, 0, late)
 	counted(t, s, map[string]int64{"audit": 1})
+}
+
+// TestSketchesAreBounded: the newest labels have them, none is long, and one
+// that is judged again without keeps it.
+func TestSketchesAreBounded(t *testing.T) {
+	s := open(t, store.Options{Dir: t.TempDir(), Now: func() time.Time { return noon }, HistoryMaxBytes: 1 << 20})
+	const most = 1 << 20 / 32 / 1024
+	for i := range 3 * most {
+		putLabels(t, s, 0, label(fmt.Sprint(i), "audit", 1))
+	}
+	again := label(fmt.Sprint(3*most-1), "audit", 0)
+	again.Sketch = nil
+	putLabels(t, s, 1, again)
+	all, err := s.Labels(t.Context(), "m1", 3*most)
+	if err != nil || len(all) != 3*most || all[0].Good != 0 {
+		t.Fatalf("got %d labels, %v", len(all), err)
+	}
+	for i, l := range all {
+		if has := string(l.Sketch) == l.Decision; has != (i < most) {
+			t.Errorf("label %d from the last: sketch %q of %s", i, l.Sketch, l.Decision)
+		}
+	}
+	long := label("long", "audit", 1)
+	long.Sketch = make([]byte, 8<<10+1)
+	if _, err := s.PutLabels(t.Context(), []store.Label{long}); err == nil {
+		t.Error("a sketch of more than 8 KiB was kept")
+	}
+}
+
+// TestOlderLabels: those from before there were sketches are read, also from a
+// damaged file.
+func TestOlderLabels(t *testing.T) {
+	for _, damage := range []string{"", "PRAGMA user_version = 99"} {
+		o := store.Options{Dir: t.TempDir(), Now: func() time.Time { return noon }}
+		s := open(t, o)
+		putLabels(t, s, 0, label("d1", "feedback", 1))
+		s.Close()
+		const older = "DROP INDEX labels_sketch; ALTER TABLE labels DROP COLUMN sketch; PRAGMA user_version = 3; "
+		sqlite(t, filepath.Join(o.Dir, "queue.db"), older+damage)
+		s = open(t, o)
+		got, err := s.Labels(t.Context(), "m1", 9)
+		if err != nil || len(got) != 1 || got[0].Decision != "d1" || got[0].Sketch != nil {
+			t.Errorf("%q: got %+v, %v", damage, got, err)
+		}
+		putLabels(t, s, 0, label("d2", "feedback", 1))
+	}
 }
 
 // TestLabelsMakeRoom: a file that decisions fill takes labels nevertheless.
