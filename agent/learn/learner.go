@@ -49,7 +49,8 @@ const (
 	gather  = 2 * time.Second // that the first waits for others
 	think   = time.Minute     // between two looks at whether models are known
 
-	patience = time.Second // that asks wait at the start for what is known, and between two tries to look it up
+	patience = time.Second  // that asks wait at the start for what is known
+	retry    = patience / 4 // between two tries to look it up
 )
 
 // Learner keeps what is found out about answers, and what follows from it. Its
@@ -129,11 +130,12 @@ func (l *Learner) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	all.Go(func() { l.auditing(ctx) })
 	defer all.Wait()
-	tick := time.NewTicker(patience)
+	tick := time.NewTicker(retry)
 	defer tick.Stop()
-	for begun := false; ; {
-		if known := l.think(ctx); known && !begun {
-			begun = true
+	var found chan Label // nil until there is a shelf: what is found before waits for it
+	for {
+		if known := l.think(ctx); known && found == nil {
+			found = l.found
 			close(l.begun)
 			tick.Reset(think)
 		}
@@ -141,7 +143,7 @@ func (l *Learner) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			l.keep(context.WithoutCancel(ctx), l.rest(nil))
 			return nil
-		case first := <-l.found:
+		case first := <-found:
 			l.keep(context.WithoutCancel(ctx), l.more(ctx, first))
 		case <-tick.C:
 		case <-l.kick:
