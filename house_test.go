@@ -38,7 +38,7 @@ var arrows = map[string][]string{
 	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
 	"agent":                   {"agent/openai", "agent/openai/embed", "agent/trace", "policy", "policy/past", "policy/whatif"},
 	"agent/config":            {"agent/config/policies", "agent/config/scenarios", "agent/config/strict", "agent/schema", "policy", "policy/cases", "policy/simulate", "policy/valid"},
-	"agent/learn":             {"agent", "agent/openai", "policy", "policy/calib"},
+	"agent/learn":             {"agent", "agent/openai", "policy", "policy/calib", "policy/deferral"},
 	"agent/trace":             {},
 	"agent/config/policies":   {},
 	"agent/config/strict":     {},

@@ -62,7 +62,7 @@ func (a *Agent) Explain(in Input) (*Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.expect(s.Policy.Doc, &ask, &signals)
+	a.expect(s.Policy.Doc, in.Request, &ask, &signals)
 	signals.Turn = a.turns.next(ask.Service)
 	return explanation(s.Policy, ask, signals), nil
 }

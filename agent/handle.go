@@ -83,7 +83,7 @@ func (w *walk) decide() error {
 		w.result.Reason = policy.ReasonNoRoute
 		return err
 	}
-	w.calibration = w.agent.expect(w.Policy.Doc, &w.ask, &w.signals)
+	w.calibration = w.agent.expect(w.Policy.Doc, w.in.Request, &w.ask, &w.signals)
 	w.signals.Turn = w.agent.turns.take(ask.Service)
 	w.plan = policy.Decide(w.Policy.Doc, &w.ask, &w.signals)
 	if !w.plan.Pooled() {

@@ -12,9 +12,9 @@ import (
 // Calibration says how far the certainty of local models can be trusted. It
 // does not change.
 type Calibration interface {
-	// Expect is what may be expected of the local targets for the ask, at most
-	// one estimate each.
-	Expect(doc *policy.Document, ask *policy.Ask, targets []policy.Target) []policy.Estimate
+	// Expect is what may be expected of the local targets for the ask with this
+	// question, at most one estimate each. It keeps nothing of the question.
+	Expect(doc *policy.Document, ask *policy.Ask, question string, targets []policy.Target) []policy.Estimate
 	// Judge says of a target's answer which model made it and how likely it is
 	// good. sure is how sure the model was, nil when that is not known.
 	Judge(target string, ask *policy.Ask, sure *float64) Judged
@@ -60,12 +60,12 @@ type heard struct {
 
 // expect adds to the ask what is known of the local targets, and gives what it
 // is known from; nil is nothing.
-func (a *Agent) expect(doc *policy.Document, ask *policy.Ask, signals *policy.Signals) Calibration {
+func (a *Agent) expect(doc *policy.Document, r *openai.Request, ask *policy.Ask, signals *policy.Signals) Calibration {
 	if a.parts.Calibration == nil || ask.Service != openai.Chat {
 		return nil
 	}
 	c := a.parts.Calibration()
-	for _, e := range c.Expect(doc, ask, signals.Targets) {
+	for _, e := range c.Expect(doc, ask, r.LastUser(), signals.Targets) {
 		if !slices.ContainsFunc(ask.Expected, func(known policy.Estimate) bool { return known.Target == e.Target }) {
 			ask.Expected = append(ask.Expected, e)
 		}

@@ -95,6 +95,7 @@ func TestNoAudit(t *testing.T) {
 		{"no share", func(r *room) { r.set.AuditShare = 0 }, nil, ""},
 		{"off", func(r *room) { r.set.Off = true }, nil, ""},
 		{"private", nil, func(in *agent.Input) { in.Privacy = policy.Private }, ""},
+		{"private by a rule", func(r *room) { r.rules = staysHere() }, nil, ""},
 		{"no-store", nil, func(in *agent.Input) { in.Cache.NoStore = true }, ""},
 		{"local only", nil, func(in *agent.Input) { in.Mode = policy.Local }, ""},
 		{"no model known", func(r *room) { r.model = "" }, nil, ""},

@@ -2,15 +2,64 @@ package learn_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"nearside/agent"
 	"nearside/agent/learn"
 	"nearside/agent/openai"
 	"nearside/policy"
 	"nearside/policy/calib"
+	"nearside/policy/deferral"
 )
+
+// BenchmarkExpect is what it takes to know what to expect of the device, with
+// and without a model of questions.
+func BenchmarkExpect(b *testing.B) {
+	doc := &policy.Document{Check: policy.Check{Skip: 0.2}, Quality: policy.Quality{Cloud: map[string]float64{"default": 0.9}}}
+	targets := []policy.Target{{Name: "local/small", Services: []string{"chat"}}, {Name: "cloud/first", Services: []string{"chat"}}}
+	ask, text := &policy.Ask{Service: "chat", Task: "chat", Mode: policy.Auto}, said(lamp, 7)
+	for _, sketches := range []bool{false, true} {
+		b.Run(fmt.Sprintf("text=%t", sketches), func(b *testing.B) {
+			l, stop := learned(b, sketches, doc)
+			defer stop()
+			b.ReportAllocs()
+			for b.Loop() {
+				if e := l.Calibration().Expect(doc, ask, text, targets); len(e) != 1 || (e[0].Gain != nil) != sketches {
+					b.Fatalf("expected %v", e)
+				}
+			}
+		})
+	}
+}
+
+// learned is a learner that knows 1,500 labels, until it is stopped.
+func learned(b *testing.B, sketches bool, doc *policy.Document) (l *learn.Learner, stop func()) {
+	d, before := newDisk(), prior(b, "m1")
+	for i := range 1500 {
+		x := learn.Label{Decision: fmt.Sprint(i), Source: learn.FromEscalation, At: time.Now(), Model: "m1", Task: "chat", Good: float64(1 - i%2), Propensity: 1, Weight: 0.5}
+		if sketches {
+			x.Sketch = deferral.SketchOf(said([]string{lamp, proof}[i%2], i))
+		}
+		d.labels = append(d.labels, x)
+	}
+	l = learn.New(learn.Parts{
+		Shelf: func() learn.Shelf { return d }, Facts: func() learn.Facts { return d },
+		Models: func(context.Context) map[string]calib.Model {
+			return map[string]calib.Model{"local/small": {SHA256: "m1"}}
+		},
+		Prior: func(calib.Model) (*calib.Table, string) { return before, "" }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		World: func() learn.World { return learn.World{Doc: doc} },
+	}, learn.Settings{})
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error)
+	go func() { ended <- l.Run(ctx) }()
+	for len(l.Report().Targets) == 0 {
+	}
+	return l, func() { cancel(); <-ended }
+}
 
 // BenchmarkRequest is what a request that the device answers pays for learning:
 // what to expect of it, the chance that its answer is good, and its lesson.
@@ -51,7 +100,7 @@ func BenchmarkRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c := l.Calibration()
-		if e := c.Expect(doc, ask, targets); len(e) != 1 {
+		if e := c.Expect(doc, ask, capital, targets); len(e) != 1 {
 			b.Fatalf("expected %v", e)
 		}
 		l.Learn(&agent.Lesson{

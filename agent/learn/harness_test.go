@@ -104,6 +104,7 @@ type room struct {
 	prior  *calib.Table
 	budget map[string]float64
 	skip   float64
+	rules  []policy.Rule // in the place of those there are, unless nil
 	near   string
 	far    string
 	sure   float64
@@ -173,6 +174,9 @@ func (r *room) policy() *policy.Document {
 	doc, _, _ := config.DefaultPolicy()
 	with := *doc
 	with.Check.Budget, with.Check.Skip = r.budget, r.skip
+	if r.rules != nil {
+		with.Rules = r.rules
+	}
 	return &with
 }
 

@@ -34,6 +34,7 @@ type Label struct {
 	Good       float64   // 1 it was good, 0 it was not
 	Propensity float64   // chance that it would be found out
 	Weight     float64   // how far the source is to be trusted, 0 to 1
+	Sketch     []byte    // of the question, see policy/deferral; nil: none is kept
 }
 
 // Shelf keeps labels. What Put was given without an error outlasts a crash; a

@@ -174,7 +174,7 @@ func TestImported(t *testing.T) {
 }
 
 // prior is a table of 200 answers: those from .5 on are good.
-func prior(t *testing.T, model string) *calib.Table {
+func prior(t testing.TB, model string) *calib.Table {
 	t.Helper()
 	var labels []calib.Label
 	for i := range 200 {

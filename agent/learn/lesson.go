@@ -45,7 +45,7 @@ func found(s *agent.Lesson) (Label, bool) {
 func labelOf(s *agent.Lesson, source string, weight float64) Label {
 	return Label{
 		Decision: s.Decision, Source: source, At: s.Time, Target: s.Local.Target, Model: s.Local.Model, Task: Class(s.Ask),
-		Score: s.Sure, Propensity: 1, Weight: weight,
+		Score: s.Sure, Propensity: 1, Weight: weight, Sketch: sketchOf(s),
 	}
 }
 
@@ -61,10 +61,13 @@ func oneIf(yes bool) float64 {
 // streams are classes of their own.
 func Class(ask *policy.Ask) string {
 	if ask.Stream {
-		return ask.Task + " stream"
+		return ask.Task + streamed
 	}
 	return ask.Task
 }
+
+// streamed marks the classes of streams.
+const streamed = " stream"
 
 // callable tells whether every tool that an answer calls is one of the list,
 // and is called with an object.

@@ -119,6 +119,7 @@ func (l *Learner) fit(ctx context.Context, target string, m calib.Model, doubt s
 	s := l.standing(m, list, &e)
 	if s.table != nil {
 		s.good = l.expected(target, s.table)
+		s.text = l.read(ctx, list, &e)
 	}
 	if s.table == nil && changed {
 		s.state = Changed // and the other model is remembered, so that the next start knows of it
@@ -198,29 +199,34 @@ func fitted(m calib.Model, prior *calib.Table, labels []calib.Label) (*calib.Tab
 // to be found, and add up to the number of equal labels that would say as much
 // (Kish, 1965), so that one rare audit does not outweigh a prior.
 func usable(list []Label, since time.Time) []calib.Label {
-	best := map[string]*Label{}
-	for i := range list {
-		x := &list[i]
-		if x.Score == nil || x.At.Before(since) {
-			continue
-		}
-		if old := best[x.Decision]; old == nil || rank(x.Source) < rank(old.Source) {
-			best[x.Decision] = x
-		}
-	}
-	out := make([]calib.Label, 0, len(best))
+	var out []calib.Label
 	sum, squares := 0.0, 0.0
-	for i := range list { // in their order, so that the same labels make the same table
-		x := &list[i]
-		if best[x.Decision] != x {
-			continue
-		}
+	for _, x := range counting(list, func(x *Label) bool { return x.Score != nil && !x.At.Before(since) }) {
 		w := x.Weight / math.Max(rarest, math.Min(1, x.Propensity))
 		sum, squares = sum+w, squares+w*w
 		out = append(out, calib.Label{Task: x.Task, Score: *x.Score, Good: x.Good, Gain: math.NaN(), Weight: w})
 	}
 	for i := range out {
 		out[i].Weight *= sum / squares
+	}
+	return out
+}
+
+// counting are the labels that serve, of each decision that of the first source,
+// in their order, so that the same labels make the same table.
+func counting(list []Label, serves func(*Label) bool) []*Label {
+	best := map[string]*Label{}
+	for i := range list {
+		x := &list[i]
+		if old := best[x.Decision]; serves(x) && (old == nil || rank(x.Source) < rank(old.Source)) {
+			best[x.Decision] = x
+		}
+	}
+	var out []*Label
+	for i := range list {
+		if best[list[i].Decision] == &list[i] {
+			out = append(out, &list[i])
+		}
 	}
 	return out
 }

@@ -35,6 +35,18 @@ type Known struct {
 	Version *string `json:"version"` // of its table: 8 hex digits of the digest
 	Prior   *string `json:"prior"`   // where what was measured before is from
 	Labels  int     `json:"labels"`  // found here that are in the table
+	Text    *Text   `json:"text"`    // what the words of questions tell; nil without a table
+}
+
+// Text is what is known of how the words of a question tell what the cloud
+// would gain with it. Explained and Error are those of policy/deferral's Merit, nil
+// while there are too few labels for them.
+type Text struct {
+	InForce   bool     `json:"in_force"`  // they tell enough
+	Labels    int      `json:"labels"`    // that have a sketch of their question
+	Explained *float64 `json:"explained"` // share of the variance of gains, cross-validated
+	Error     *float64 `json:"error"`     // standard error of Explained
+	Version   *string  `json:"version"`   // of the model: 8 hex digits of the digest
 }
 
 // Report may be called at any time; it does not wait for the disk.
@@ -50,9 +62,21 @@ func (l *Learner) Report() Report {
 	known := l.known.Load().of
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		s := known[name]
-		r.Targets = append(r.Targets, Known{name, s.model.SHA256, s.state, filled(s.why), filled(s.version), filled(s.origin), s.labels})
+		r.Targets = append(r.Targets, Known{name, s.model.SHA256, s.state, filled(s.why), filled(s.version), filled(s.origin), s.labels, s.text.report()})
 	}
 	return r
+}
+
+func (r *reading) report() *Text {
+	if r == nil {
+		return nil
+	}
+	t := &Text{InForce: r.model != nil, Labels: r.labels, Version: filled(r.version)}
+	if r.merit != nil {
+		explained, off := r.merit.Explained, r.merit.Error
+		t.Explained, t.Error = &explained, &off
+	}
+	return t
 }
 
 func (l *Learner) audited() Audits {

@@ -31,6 +31,7 @@ type standing struct {
 	labels  int          // found here that are in it
 
 	good map[string]chance // by class, of those that were seen often
+	text *reading          // nil: there is no table
 }
 
 // chance is one of a good answer, and how many answers it rests on.
@@ -65,14 +66,15 @@ type budgeted struct {
 const unreachable = 1.01
 
 // Expect makes it an agent's calibration.
-func (t *tables) Expect(doc *policy.Document, ask *policy.Ask, targets []policy.Target) []policy.Estimate {
+func (t *tables) Expect(doc *policy.Document, ask *policy.Ask, text string, targets []policy.Target) []policy.Estimate {
 	var all []policy.Estimate
+	in := inquiry{doc: doc, ask: ask, text: text}
 	for i := range targets {
 		s := t.of[targets[i].Name]
 		if s == nil || !slices.Contains(targets[i].Services, ask.Service) {
 			continue
 		}
-		if e, ok := t.estimate(targets[i].Name, s, doc, ask); ok {
+		if e, ok := t.estimate(targets[i].Name, s, &in); ok {
 			all = append(all, e)
 		}
 	}
@@ -85,7 +87,8 @@ func (t *tables) Expect(doc *policy.Document, ask *policy.Ask, targets []policy.
 // same reason what was measured stands for the document's qualities only where
 // the policy skips hopeless targets: a device that is right half the time is
 // worth asking first, since what it is unsure of goes on.
-func (t *tables) estimate(target string, s *standing, doc *policy.Document, ask *policy.Ask) (policy.Estimate, bool) {
+func (t *tables) estimate(target string, s *standing, in *inquiry) (policy.Estimate, bool) {
+	doc, ask := in.doc, in.ask
 	alpha, bounded := listed(doc.Check.Budget, ask.Task)
 	class := s.class(ask)
 	var c chance
@@ -97,11 +100,12 @@ func (t *tables) estimate(target string, s *standing, doc *policy.Document, ask 
 		c.good, _ = listed(doc.Quality.Local, ask.Task)
 	}
 	e := policy.Estimate{Target: target, Good: c.good, Samples: c.n, From: s.state}
+	swayed := doc.Check.Skip > 0 && s.text.sway(&e, in)
 	if bounded {
 		least := t.threshold(s, budgeted{target, class, alpha})
 		e.Threshold = &least
 	}
-	return e, known || bounded
+	return e, known || bounded || swayed
 }
 
 // class is that of the ask, or of its task where the table has no such.
@@ -191,7 +195,7 @@ func (t *tables) replaced(target string, s *standing) *tables {
 type early struct{ l *Learner }
 
 // Expect makes it an agent's calibration.
-func (e early) Expect(doc *policy.Document, ask *policy.Ask, targets []policy.Target) []policy.Estimate {
+func (e early) Expect(doc *policy.Document, ask *policy.Ask, text string, targets []policy.Target) []policy.Estimate {
 	if len(doc.Check.Budget) == 0 && doc.Check.Skip == 0 {
 		return nil
 	}
@@ -199,7 +203,7 @@ func (e early) Expect(doc *policy.Document, ask *policy.Ask, targets []policy.Ta
 	defer late.Stop()
 	select {
 	case <-e.l.begun:
-		return e.l.known.Load().Expect(doc, ask, targets)
+		return e.l.known.Load().Expect(doc, ask, text, targets)
 	case <-late.C:
 	}
 	none := &tables{of: map[string]*standing{}}
@@ -208,7 +212,7 @@ func (e early) Expect(doc *policy.Document, ask *policy.Ask, targets []policy.Ta
 			none.of[targets[i].Name] = &standing{state: Unmeasured}
 		}
 	}
-	return none.Expect(doc, ask, targets)
+	return none.Expect(doc, ask, text, targets)
 }
 
 // Judge makes it an agent's calibration.
