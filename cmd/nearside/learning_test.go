@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"nearside/policy/deferral"
 )
 
 // privateWord is in every private question of these tests.
@@ -51,7 +53,8 @@ func (m *twoMinds) asked() []string {
 
 // TestLearningTellsNothing: a daemon that audits and is told what its answers
 // were worth asks the cloud nothing private, and neither its files nor what it
-// tells have a word of a question, an answer or a correction.
+// tells have a word of a question, an answer or a correction; what is private
+// leaves no sketch either.
 func TestLearningTellsNothing(t *testing.T) {
 	t.Parallel()
 	minds := newTwoMinds(t)
@@ -109,6 +112,11 @@ func TestLearningTellsNothing(t *testing.T) {
 		}
 		if found := h.find(t, word); len(found) > 0 {
 			t.Errorf("%s is in %v", word, found)
+		}
+	}
+	for word, kept := range map[string]bool{askedWord: true, privateWord: false} {
+		if found := h.find(t, string(deferral.SketchOf("What is "+word+"?"))); kept != (len(found) > 0) {
+			t.Errorf("the sketch of a question with %s is in %v", word, found)
 		}
 	}
 	if found := h.find(t, ids[0]); len(found) == 0 {

@@ -13,6 +13,11 @@ func (p page) learning(r *learn.Report) {
 	for _, t := range r.Targets {
 		p.states("nearside_calibration", "1 for the state of what is known of a local target, 0 for the others.", calibrations, t.State, "target", t.Name)
 	}
+	for _, t := range r.Targets {
+		if t.Text != nil {
+			p.gauge("nearside_calibration_text", "1 while the words of questions sway what is expected of a local target.", truth(t.Text.InForce), "target", t.Name)
+		}
+	}
 	const audits = "Answers that were picked to be audited, by what became of that."
 	p.counter("nearside_audits_total", audits, float64(r.Audits.Done), "result", "done")
 	p.counter("nearside_audits_total", audits, float64(r.Audits.Failed), "result", "failed")

@@ -24,7 +24,7 @@ func newMeter() *metrics.Meter {
 				Store:   server.StoreStatus{Cache: server.FileStatus{Rows: 7, Dropped: 5}},
 				Calibration: learn.Report{
 					Labels: map[string]int64{"feedback": 3}, Dropped: 1, Refits: 2, Alarms: 1,
-					Audits: learn.Audits{Done: 4, Failed: 5, Skipped: map[string]int64{"metered": 6}}, Targets: []learn.Known{{Name: "local/small", State: learn.Doubted}},
+					Audits: learn.Audits{Done: 4, Failed: 5, Skipped: map[string]int64{"metered": 6}}, Targets: []learn.Known{{Name: "local/small", State: learn.Doubted, Text: &learn.Text{InForce: true}}},
 				},
 				Health:  []server.Condition{{Severity: "warn"}},
 				Signals: map[string]server.Signal{"battery_pct": {Value: 25.0}, "metered": {Value: true}, "temperature_c": {}},
@@ -108,7 +108,7 @@ func TestScrape(t *testing.T) {
 		`nearside_store_dropped_total{file="cache"} 5`,
 		`nearside_labels{source="feedback"} 3`,
 		`nearside_labels_dropped_total 1`,
-		`nearside_calibration_refits_total 2`,
+		`nearside_calibration_text{target="local/small"} 1`, `nearside_calibration_refits_total 2`,
 		`nearside_calibration_alarms_total 1`,
 		`nearside_calibration{state="doubted",target="local/small"} 1`,
 		`nearside_calibration{state="measured",target="local/small"} 0`,

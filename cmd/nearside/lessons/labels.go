@@ -69,5 +69,18 @@ func Standing(t *learn.Known) string {
 	if t.Why != nil {
 		text += ": " + *t.Why
 	}
-	return text
+	return text + reading(t.Text)
+}
+
+// reading is what the words of questions tell, in words for a person.
+func reading(t *learn.Text) string {
+	switch {
+	case t == nil || t.Labels == 0:
+		return ""
+	case t.Explained == nil:
+		return fmt.Sprintf("; text: %d labels, too few to tell", t.Labels)
+	case t.InForce:
+		return fmt.Sprintf("; text: in force, %.0f %% of the gain explained (± %.0f), %d labels", 100**t.Explained, 100**t.Error, t.Labels)
+	}
+	return fmt.Sprintf("; text: not in force, %.0f %% of the gain explained (± %.0f), %d labels", 100**t.Explained, 100**t.Error, t.Labels)
 }
