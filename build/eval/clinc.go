@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"nearside/policy/gate"
 )
@@ -23,7 +26,10 @@ func clinc(dir string, s *sheet) error {
 		return err
 	}
 	start := time.Now()
-	made, report, err := gate.Train(examples(splits["train"], splits["val"], splits["oos_val"]), gate.Options{Seed: 1})
+	if len(splits["oos_val"]) == 0 {
+		s.note("clinc: split oos_val is empty; the gate learns what is outside by leaving intents out")
+	}
+	made, report, err := gate.Train(examples(splits), gate.Options{Seed: 1})
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
@@ -49,29 +55,62 @@ func clinc(dir string, s *sheet) error {
 	return s.draw("scope", t.chart().svg())
 }
 
-// readSplits reads the splits the figures need.
+// readSplits reads the splits the figures need; a file may hold more. A gate
+// can be made without val and oos_val.
 func readSplits(file string) (map[string][]intended, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read splits: %w", err)
 	}
-	var splits map[string][]intended
-	if err := json.Unmarshal(text, &splits); err != nil {
-		return nil, fmt.Errorf("read splits of %s: %w", file, err)
+	if !utf8.Valid(text) {
+		return nil, fmt.Errorf("%s: is not UTF-8", file)
 	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte(mark)), &all); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	splits := map[string][]intended{}
 	for _, name := range []string{"train", "val", "oos_val", "test", "oos_test"} {
-		if len(splits[name]) == 0 {
-			return nil, fmt.Errorf("%s: split %s is missing", file, name)
+		if splits[name], err = readSplit(all[name]); err != nil {
+			return nil, fmt.Errorf("%s: %s%w", file, name, err)
+		}
+		if len(splits[name]) == 0 && name != "val" && name != "oos_val" {
+			return nil, fmt.Errorf("%s: split %s is missing or empty", file, name)
 		}
 	}
 	return splits, nil
 }
 
-// examples are splits as the gate learns them; what is outside has its label.
-func examples(splits ...[]intended) []gate.Example {
+// readSplit reads the rows of one split, none when it is not there. Its error
+// begins with the row.
+func readSplit(text json.RawMessage) ([]intended, error) {
+	var rows []json.RawMessage
+	if len(text) == 0 {
+		return nil, nil
+	}
+	if err := json.Unmarshal(text, &rows); err != nil {
+		return nil, fmt.Errorf(": %w", err)
+	}
+	var out []intended
+	for i, r := range rows {
+		var pair []string
+		if err := json.Unmarshal(r, &pair); err != nil || len(pair) != 2 || pair[0] == "" || pair[1] == "" {
+			return nil, fmt.Errorf("[%d]: is %.80s; it must be [\"text\", \"intent\"]", i, r)
+		}
+		out = append(out, intended(pair))
+	}
+	return out, nil
+}
+
+// examples are the splits as the gate learns them. What is outside has the
+// gate's label for it, however the data calls it.
+func examples(splits map[string][]intended) []gate.Example {
 	var out []gate.Example
-	for _, e := range slices.Concat(splits...) {
+	for _, e := range slices.Concat(splits["train"], splits["val"]) {
 		out = append(out, gate.Example{Text: e[0], Label: e[1]})
+	}
+	for _, e := range splits["oos_val"] {
+		out = append(out, gate.Example{Text: e[0], Label: gate.Outside})
 	}
 	return out
 }
@@ -129,6 +168,9 @@ func (t scopes) interval(figure func(scopes) float64) (low, high float64) {
 			} else {
 				again.outside = append(again.outside, t.outside[i-n])
 			}
+		}
+		if len(again.inside) == 0 || len(again.outside) == 0 {
+			return math.NaN()
 		}
 		return figure(again)
 	})

@@ -25,7 +25,7 @@ func one(yes bool) float64 {
 
 // curve is PGR at 0, 1/n .. 1: the share of what the cloud would gain in all
 // that is gained when the asks of the highest scores go there. Equal scores
-// each count with their mean gain.
+// each count with their mean gain. Where nothing is to be gained it is NaN.
 type curve []float64
 
 func curveOf(asks []routed) curve {
@@ -45,6 +45,9 @@ func curveOf(asks []routed) curve {
 		}
 		sorted = sorted[n:]
 	}
+	if math.Abs(sum) < 0.5 { // gains are whole numbers
+		sum = math.NaN()
+	}
 	for i := range c {
 		c[i] /= sum
 	}
@@ -60,9 +63,13 @@ func (c curve) apgr() float64 {
 	return sum / float64(len(c)-1)
 }
 
-// cpt is the least share, in percent, that must be sent for a PGR of p.
+// cpt is the least share, in percent, that must be sent for a PGR of p; NaN
+// where the cloud gains nothing.
 func (c curve) cpt(p float64) float64 {
 	i := slices.IndexFunc(c, func(v float64) bool { return v >= p })
+	if i < 0 {
+		return math.NaN()
+	}
 	return 100 * float64(i) / float64(len(c)-1)
 }
 

@@ -79,13 +79,13 @@ func TestNU(t *testing.T) {
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "routellm-mmlu", "mmlu.jsonl.gz"), 200, func(i int) any {
-		return compared{Prompt: prompt(i), Weak: i%2 == 0, Strong: true}
+		return compared{Prompt: new(prompt(i)), Weak: new(i%2 == 0), Strong: new(true)}
 	})
 	for _, half := range []string{"train", "test"} {
 		write(t, filepath.Join(dir, "mmlu-logprobs", half+".jsonl.gz"), 150, func(i int) any {
 			sure := -float64(i%10) / 5
-			right := answer{Correct: i%10 < 5, Logconf: &sure}
-			return answered{ID: i, Prompt: prompt(i), Models: map[string]answer{near3b: right, near8b: right, far: {Correct: true}}}
+			right := answer{Correct: new(i%10 < 5), Logconf: &sure}
+			return answered{ID: &i, Prompt: prompt(i), Models: map[string]answer{near3b: right, near8b: right, far: {Correct: new(true)}}}
 		})
 	}
 	var out bytes.Buffer
@@ -133,20 +133,10 @@ func TestRunRefuses(t *testing.T) {
 		{dir, "other", `no part reads "other": it must be one of routellm-mmlu`},
 		{dir, "routellm-mmlu", "gzip: invalid header"},
 		{dir, "mmlu-logprobs", "no such file"},
-		{silent(t), "mmlu-logprobs", "row 3 has no answer of " + near3b},
 	} {
 		err := run(c.data, c.only, &sheet{out: new(bytes.Buffer), notes: new(bytes.Buffer), figures: map[string]float64{}})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", fmt.Sprint(c), err, c.want)
 		}
 	}
-}
-
-// silent is data in which a model did not answer.
-func silent(t *testing.T) string {
-	dir := t.TempDir()
-	for _, half := range []string{"train", "test"} {
-		write(t, filepath.Join(dir, "mmlu-logprobs", half+".jsonl.gz"), 1, func(int) any { return answered{ID: 3} })
-	}
-	return dir
 }

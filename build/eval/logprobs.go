@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"nearside/policy/calib"
 )
@@ -14,14 +17,33 @@ const unknown = -10
 
 // answered is an ask that several models answered.
 type answered struct {
-	ID     int               `json:"id"`
+	ID     *int              `json:"id"`
 	Prompt string            `json:"prompt"`
 	Models map[string]answer `json:"models"`
 }
 
 type answer struct {
-	Correct bool     `json:"correct"`
+	Correct *bool    `json:"correct"`
 	Logconf *float64 `json:"logconf"`
+}
+
+// check finds what a model that is compared did not answer.
+func (r answered) check() error {
+	if r.ID == nil {
+		return errors.New("id: is missing")
+	}
+	for _, name := range []string{near3b, near8b, far} {
+		a, there := r.Models[name]
+		switch {
+		case !there:
+			return fmt.Errorf("models: has no answer of %s, only of %s", name, strings.Join(slices.Sorted(maps.Keys(r.Models)), ", "))
+		case a.Correct == nil:
+			return fmt.Errorf("models.%s.correct: is missing; it must be true or false", name)
+		case a.Logconf != nil && !(*a.Logconf <= 0 && *a.Logconf >= -calib.MaxScore):
+			return fmt.Errorf("models.%s.logconf: is %g; it must be a log-probability, 0 or less, or null", name, *a.Logconf)
+		}
+	}
+	return nil
 }
 
 // sure is the log-probability of the answer.
@@ -29,7 +51,7 @@ func (a answer) sure() float64 {
 	if a.Logconf == nil {
 		return unknown
 	}
-	return math.Max(unknown, *a.Logconf)
+	return *a.Logconf
 }
 
 // Models of the recording that are compared.
@@ -53,27 +75,10 @@ func logprobs(dir string, s *sheet) error {
 		return err
 	}
 	h := halves{train, test}
-	if err := h.check(); err != nil {
-		return err
-	}
 	if err := h.defer3b(s); err != nil {
 		return err
 	}
 	return h.budgets(s)
-}
-
-// check finds a row in which a model that is compared did not answer.
-func (h halves) check() error {
-	for _, half := range [][]answered{h.train, h.test} {
-		for _, r := range half {
-			for _, name := range []string{near3b, near8b, far} {
-				if _, there := r.Models[name]; !there {
-					return fmt.Errorf("row %d has no answer of %s", r.ID, name)
-				}
-			}
-		}
-	}
-	return nil
 }
 
 // defer3b calibrates the smaller local model and routes the test by it.
@@ -88,9 +93,9 @@ func (h halves) defer3b(s *sheet) error {
 		a := r.Models[near3b]
 		p, _ := t.Good("", a.sure())
 		gain, _ := t.Gain("", a.sure())
-		asks = append(asks, routed{id: r.ID, score: gain, near: a.Correct, far: r.Models[far].Correct})
-		told = append(told, foretold{id: r.ID, p: p, right: a.Correct})
-		raw = append(raw, foretold{id: r.ID, p: math.Exp(a.sure()), right: a.Correct})
+		asks = append(asks, routed{id: *r.ID, score: gain, near: *a.Correct, far: *r.Models[far].Correct})
+		told = append(told, foretold{id: *r.ID, p: p, right: *a.Correct})
+		raw = append(raw, foretold{id: *r.ID, p: math.Exp(a.sure()), right: *a.Correct})
 	}
 	s.put("mmlu3b_apgr", curveOf(asks).apgr())
 	s.put("mmlu3b_ece", ece(reliability(told)))
@@ -133,7 +138,7 @@ func (h halves) fit(model string) (*calib.Table, error) {
 	var labels []calib.Label
 	for _, r := range h.train {
 		a := r.Models[model]
-		labels = append(labels, calib.Label{Score: a.sure(), Good: one(a.Correct), Gain: one(r.Models[far].Correct) - one(a.Correct)})
+		labels = append(labels, calib.Label{Score: a.sure(), Good: one(*a.Correct), Gain: one(*r.Models[far].Correct) - one(*a.Correct)})
 	}
 	return calib.Fit(calib.Model{Name: model}, labels)
 }
@@ -169,7 +174,7 @@ func (h halves) keep(model string, t *calib.Table, alpha float64) (kept, wrong f
 			continue
 		}
 		kept++
-		wrong += one(!a.Correct)
+		wrong += one(!*a.Correct)
 	}
 	return kept, wrong
 }

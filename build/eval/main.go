@@ -7,9 +7,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,15 +53,16 @@ func run(data, only string, s *sheet) error {
 	if known := folders(); only != "" && !slices.Contains(known, only) {
 		return fmt.Errorf("no part reads %q: it must be one of %s", only, strings.Join(known, ", "))
 	}
+	var faults []error // of one part: the others are measured all the same
 	for _, p := range parts() {
 		if only != "" && p.folder != only {
 			continue
 		}
 		if err := p.run(filepath.Join(data, p.folder), s); err != nil {
-			return fmt.Errorf("measure %s: %w", p.folder, err)
+			faults = append(faults, fmt.Errorf("measure %s: %w", p.folder, err))
 		}
 	}
-	return s.end()
+	return errors.Join(append(faults, s.end())...)
 }
 
 func folders() []string {
@@ -76,10 +79,16 @@ type sheet struct {
 	asJSON     bool
 	svg        string // folder for curves; empty is none
 	figures    map[string]float64
+	undefined  []string // figures that this data has not
 }
 
-// put is one figure.
+// put is one figure. What is not a number, such as a gain where the cloud gains
+// nothing, is told at the end.
 func (s *sheet) put(name string, value float64) {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		s.undefined = append(s.undefined, name)
+		return
+	}
 	s.figures[name] = value
 	if !s.asJSON {
 		fmt.Fprintf(s.out, "eval %s %.4g\n", name, value)
@@ -100,9 +109,15 @@ func (s *sheet) draw(name, picture string) error {
 	return nil
 }
 
+// end prints what is printed in one piece, and tells of figures that are not
+// defined.
 func (s *sheet) end() error {
-	if !s.asJSON {
-		return nil
+	var err error
+	if s.asJSON {
+		err = json.NewEncoder(s.out).Encode(s.figures)
 	}
-	return json.NewEncoder(s.out).Encode(s.figures)
+	if len(s.undefined) > 0 {
+		err = errors.Join(err, fmt.Errorf("not defined on this data, as the cloud's answers gain nothing or rows are too few: %s", strings.Join(s.undefined, ", ")))
+	}
+	return err
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 
@@ -12,9 +14,21 @@ const seeds = 5
 
 // compared is an ask that a weak and a strong model answered.
 type compared struct {
-	Prompt string `json:"prompt"`
-	Weak   bool   `json:"weak_correct"`
-	Strong bool   `json:"strong_correct"`
+	Prompt *string `json:"prompt"`
+	Weak   *bool   `json:"weak_correct"`
+	Strong *bool   `json:"strong_correct"`
+}
+
+func (c compared) check() error {
+	switch {
+	case c.Prompt == nil:
+		return errors.New("prompt: is missing")
+	case c.Weak == nil:
+		return errors.New("weak_correct: is missing; it must be true or false")
+	case c.Strong == nil:
+		return errors.New("strong_correct: is missing; it must be true or false")
+	}
+	return nil
 }
 
 // routellm measures deferral from the text alone.
@@ -54,16 +68,16 @@ func split(all []compared, seed uint64) ([]routed, error) {
 	known := min(deferral.MaxLabels, len(all)/2)
 	var labels []deferral.Label
 	for _, i := range order[:known] {
-		labels = append(labels, deferral.Label{Text: all[i].Prompt, Gain: one(all[i].Strong) - one(all[i].Weak)})
+		labels = append(labels, deferral.Label{Text: *all[i].Prompt, Gain: one(*all[i].Strong) - one(*all[i].Weak)})
 	}
 	m, err := deferral.Fit(labels)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("of %d rows %d are labels: %w", len(all), known, err)
 	}
 	var asks []routed
 	for _, i := range order[known:] {
 		r := all[i]
-		asks = append(asks, routed{id: i, score: m.Gain(r.Prompt), near: r.Weak, far: r.Strong})
+		asks = append(asks, routed{id: i, score: m.Gain(*r.Prompt), near: *r.Weak, far: *r.Strong})
 	}
 	return asks, nil
 }
