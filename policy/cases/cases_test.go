@@ -69,6 +69,10 @@ func TestRun(t *testing.T) {
 		c.Signals = map[string]cases.Reading{"battery_pct": "25"}
 		c.Want = cases.Want{NotChosen: map[string]string{"local/small": "low"}}
 	})
+	f("held, but not there", "held: no rule of that name with an until, not lo", func(c *cases.Case) {
+		c.Held = []string{"low", "lo"}
+		c.Want = cases.Want{Route: "local"}
+	})
 	f("nobody", "", func(c *cases.Case) {
 		c.Signals, c.Down = map[string]cases.Reading{"network": "offline", "charging": "true"}, []string{"local/small"}
 		c.Want = cases.Want{Route: "stale", Reason: "offline", Refusal: "offline"}
@@ -99,6 +103,15 @@ func TestValidate(t *testing.T) {
 	f("cases[0].ask.privacy:", func(c *cases.Case) { c.Ask.Form(true); c.Ask.Privacy = "secret" })
 	f("cases[0].ask.deadline_ms:", func(c *cases.Case) { c.Ask.Form(true); c.Ask.DeadlineMS = -1 })
 	f("cases[0].targets[0].name:", func(c *cases.Case) { c.Targets = []cases.Target{{Name: "small"}} })
+	f(`cases[0].targets[1].name: "local/a" is there twice`, func(c *cases.Case) { c.Targets = []cases.Target{{Name: "local/a"}, {Name: "local/a"}} })
+	expects := func(e policy.Estimate) func(*cases.Case) {
+		return func(c *cases.Case) { c.Ask.Form(true); c.Ask.Expected = []policy.Estimate{e} }
+	}
+	two := 2.0
+	f("cases[0].ask.expected[0].target:", expects(policy.Estimate{Target: "local/smal", Good: 0.5}))
+	f("cases[0].ask.expected[0].good: must be from 0 to 1", expects(policy.Estimate{Target: "local/small", Good: two}))
+	f("cases[0].ask.expected[0].threshold:", expects(policy.Estimate{Target: "local/small", Threshold: &two}))
+	f("cases[0].ask.expected[0].gain: must be from -1 to 1", expects(policy.Estimate{Target: "local/small", Gain: &two}))
 	twice := &cases.File{Cases: []cases.Case{{Name: "a", Want: cases.Want{Route: "local"}}, {Name: "a", Want: cases.Want{Route: "local"}}}}
 	if bad := twice.Validate(); len(bad) != 1 || bad[0].Path != "cases[1].name" {
 		t.Errorf("got %v", bad)

@@ -53,6 +53,9 @@ func (v *validator) oneCase(path string, c *Case, shared []Target) {
 	for i, name := range c.Down {
 		v.among(fmt.Sprintf("%s.down[%d]", path, i), name, names)
 	}
+	for i := range c.Ask.Expected {
+		v.estimate(fmt.Sprintf("%s.ask.expected[%d]", path, i), &c.Ask.Expected[i], names)
+	}
 	v.want(path+".want", &c.Want, names)
 }
 
@@ -65,10 +68,19 @@ func (v *validator) ask(path string, a policy.Ask) {
 	v.check(a.MaxCost == nil || *a.MaxCost >= 0, path+".max_cost_usd", "must not be negative")
 }
 
+func (v *validator) estimate(path string, e *policy.Estimate, targets []string) {
+	v.among(path+".target", e.Target, targets)
+	v.check(e.Good >= 0 && e.Good <= 1, path+".good", "must be from 0 to 1")
+	v.check(e.Threshold == nil || *e.Threshold >= 0 && *e.Threshold <= 1, path+".threshold", "must be from 0 to 1")
+	v.check(e.Gain == nil || *e.Gain >= -1 && *e.Gain <= 1, path+".gain", "must be from -1 to 1")
+}
+
 func (v *validator) targets(path string, all []Target) {
 	v.check(len(all) <= maxTargets, path, "has %d entries; at most %d are taken", len(all), maxTargets)
 	for i, t := range all {
 		at := fmt.Sprintf("%s[%d]", path, i)
+		same := func(other Target) bool { return other.Name == t.Name }
+		v.check(!slices.ContainsFunc(all[:i], same), at+".name", "%q is there twice", t.Name)
 		v.check(strings.HasPrefix(t.Name, "local/") || strings.HasPrefix(t.Name, "cloud/"), at+".name", "%q must be local/NAME or cloud/NAME", t.Name)
 		v.check(t.ErrorRate == nil || *t.ErrorRate >= 0 && *t.ErrorRate <= 1, at+".error_rate", "must be from 0 to 1")
 		v.check((t.P50MS == nil || *t.P50MS >= 0) && (t.P95MS == nil || *t.P95MS >= 0), at, "times must not be negative")

@@ -56,10 +56,22 @@ func (f *File) Run(doc *policy.Document) []Result {
 		s, _ := c.signals(f.Targets)
 		s.Held, s.HeldSince = policy.Hold(doc, &s)
 		plan := policy.Decide(doc, &ask, &s)
-		faults := c.Want.faults(&plan)
+		faults := append(c.strangers(doc), c.Want.faults(&plan)...)
 		results[i] = Result{c.Name, len(faults) == 0, faults, plan}
 	}
 	return results
+}
+
+// strangers are rules that the case holds in force and the policy does not have:
+// without them it tests something else.
+func (c *Case) strangers(doc *policy.Document) []Fault {
+	var all []Fault
+	for _, name := range c.Held {
+		if !slices.ContainsFunc(doc.Rules, func(r policy.Rule) bool { return r.Name == name && r.Until != nil }) {
+			all = append(all, Fault{"held", "no rule of that name with an until", name})
+		}
+	}
+	return all
 }
 
 func (w *Want) faults(p *policy.Plan) []Fault {
