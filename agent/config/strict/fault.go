@@ -2,6 +2,7 @@ package strict
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -28,11 +29,39 @@ type faults struct {
 	list []fault
 }
 
-// Error lists the faults in the order of the file.
-func (f *faults) Error() string {
+// Fault is one thing wrong with a text, for programs.
+type Fault struct {
+	Line    int    `json:"line"` // from 1, as Column
+	Column  int    `json:"column"`
+	Path    string `json:"path"` // of keys, such as rules[2].when; "" is the text as a whole
+	Message string `json:"message"`
+}
+
+// Faults are what is wrong with a text by an error of this package, those that
+// Error lists; of another error its message.
+func Faults(err error) []Fault {
+	var f *faults
+	if !errors.As(err, &f) {
+		return []Fault{{Message: err.Error()}}
+	}
+	f.sort()
+	all := make([]Fault, min(len(f.list), maxFaults))
+	for i := range all {
+		x := &f.list[i]
+		all[i] = Fault{x.at.line, x.at.column, x.path, x.message}
+	}
+	return all
+}
+
+func (f *faults) sort() {
 	slices.SortStableFunc(f.list, func(a, b fault) int {
 		return cmp.Or(cmp.Compare(a.at.line, b.at.line), cmp.Compare(a.at.column, b.at.column))
 	})
+}
+
+// Error lists the faults in the order of the file.
+func (f *faults) Error() string {
+	f.sort()
 	var lines []string
 	for _, x := range f.list[:min(len(f.list), maxFaults)] {
 		lines = append(lines, fmt.Sprintf("%s:%d:%d: %s%s", f.file, x.at.line, x.at.column, printable(x.path), x.message))

@@ -13,6 +13,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config"
 	"nearside/agent/config/policies"
+	"nearside/agent/config/strict"
 	"nearside/agent/server"
 	"nearside/cmd/nearside/shell"
 )
@@ -120,23 +121,26 @@ func checkCmd(g *shell.Globals) *cobra.Command {
 		Use: "check FILE", Short: "Check a policy file; nothing is changed", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: shell.YAMLFiles,
 		Long: `Check a policy file as the daemon would before it takes it; nothing is changed.
-What its rules say of targets is held against the config, if there is one.`,
-		RunE: func(c *cobra.Command, args []string) error {
-			known, err := targets(g)
-			if err != nil {
-				return shell.BadInput(err)
-			}
-			doc, digest, err := config.LoadPolicyFor(known, args[0])
-			if err != nil {
-				return shell.BadInput(err)
-			}
-			if g.JSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
-					"file": args[0], "ok": true, "version": doc.Version, "digest": digest, "rules": len(doc.Rules),
-				})
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: ok (version %d, digest %.8s, %d rules)\n", args[0], doc.Version, digest, len(doc.Rules))
-			return nil
-		},
+What its rules say of targets is held against the config, if there is one.
+With --json the faults of a bad one are on standard output, too.`,
+		RunE: func(c *cobra.Command, args []string) error { return check(c, g, args[0]) },
 	}
+}
+
+func check(c *cobra.Command, g *shell.Globals, path string) error {
+	known, err := targets(g)
+	if err != nil {
+		return shell.BadInput(err)
+	}
+	doc, digest, err := config.LoadPolicyFor(known, path)
+	switch {
+	case err != nil && g.JSON:
+		return cmp.Or(shell.PrintJSON(c, map[string]any{"file": path, "ok": false, "faults": strict.Faults(err)}), shell.BadInput(err))
+	case err != nil:
+		return shell.BadInput(err)
+	case g.JSON:
+		return shell.PrintJSON(c, map[string]any{"file": path, "ok": true, "version": doc.Version, "digest": digest, "rules": len(doc.Rules)})
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s: ok (version %d, digest %.8s, %d rules)\n", path, doc.Version, digest, len(doc.Rules))
+	return nil
 }
