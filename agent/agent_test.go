@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/openai"
 	"nearside/policy"
 )
@@ -111,7 +111,7 @@ func newWorld() *world {
 }
 
 func (w *world) agent() *agent.Agent {
-	doc, digest, _ := config.DefaultPolicy()
+	doc, digest, _ := written.DefaultPolicy()
 	if w.policy != nil {
 		w.policy(doc)
 	}
@@ -364,7 +364,7 @@ func TestRecordReplays(t *testing.T) {
 			t.Fatal(err)
 		}
 		rec := w.mem.last()
-		doc, _, _ := config.DefaultPolicy()
+		doc, _, _ := written.DefaultPolicy()
 		again, _ := json.Marshal(policy.Decide(doc, &rec.Ask, &rec.Signals))
 		was, _ := json.Marshal(rec.Plan)
 		if string(again) != string(was) {

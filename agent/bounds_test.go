@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/openai"
 	"nearside/policy"
 )
@@ -152,7 +152,7 @@ func TestVerifiedAPI(t *testing.T) {
 		{"no schema", nil, agent.ErrUnverified},
 		{"it fits", func([]byte) error { return nil }, nil},
 	} {
-		doc, digest, _ := config.DefaultPolicy()
+		doc, digest, _ := written.DefaultPolicy()
 		doc.Services["act"] = policy.Service{Ladder: []string{"local", "cloud", "refuse"}, Fresh: "never", Critical: true}
 		w := newWorld()
 		a := agent.New(agent.Parts{Cloud: w.cloud, Signals: func() policy.Signals {

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/openai"
 	"nearside/policy"
 )
@@ -26,7 +26,7 @@ func (wide) Scope(text string) (string, float64, float64, bool) {
 // TestGateTells: what a gate makes of a question is in the ask, and what is
 // expected of the target that answers with it.
 func TestGateTells(t *testing.T) {
-	doc, digest, _ := config.DefaultPolicy()
+	doc, digest, _ := written.DefaultPolicy()
 	signals := policy.Signals{Targets: []policy.Target{
 		{Name: "local/tiny", Services: []string{"chat"}, Usable: true},
 		{Name: "local/gate-car", Services: []string{"intent"}, Usable: true},

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"nearside/agent/config"
-	"nearside/agent/config/policies"
 )
 
 // fuzz feeds files to a loader. It must return, and an error must begin with
@@ -35,19 +34,6 @@ func FuzzLoad(f *testing.F) {
 		if err == nil {
 			_, err = c.Show()
 		}
-		return err
-	})
-}
-
-func FuzzLoadPolicy(f *testing.F) {
-	for _, name := range policies.Names() {
-		text, _ := policies.Text(name)
-		f.Add([]byte(text))
-	}
-	f.Add([]byte("rules: [{name: a, when: {time: {from: '22:00', to: '06:00', days: [fri]}}, dwell_ms: 5, then: {limit: {max_cost_usd: 1}, require: {schema: true}}}]"))
-	f.Add([]byte("rules: [{name: a, when: {not: {any: [{field: stream, is: true}]}}, then: {deny: [cloud]}}]"))
-	fuzz(f, func(path string) error {
-		_, _, err := config.LoadPolicy(path)
 		return err
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"nearside/agent/config/strict"
 )
 
 // Gate names the gate that tells what a short text asks for: a built-in profile
@@ -45,7 +47,7 @@ func Gates() []string {
 // Read is the file of the gate.
 func (g *Gate) Read() ([]byte, error) {
 	if g.File != "" {
-		data, err := readFile(g.File, maxGateFile)
+		data, err := strict.ReadFile(g.File, maxGateFile)
 		if err != nil {
 			return nil, fmt.Errorf("read the gate: %w", err)
 		}

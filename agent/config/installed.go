@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"nearside/agent/config/strict"
 )
 
 // Installed is what `make setup` has made ready.
@@ -32,7 +34,7 @@ func LoadInstalled() (Installed, error) {
 		return Installed{}, nil
 	}
 	path := filepath.Join(dir, "installed.json")
-	text, err := readFile(path, maxFileBytes)
+	text, err := strict.ReadFile(path, maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Installed{}, nil
 	}

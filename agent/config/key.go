@@ -61,7 +61,7 @@ func (k Key) read(ctx context.Context) ([]byte, error) {
 	case k.Env != "":
 		return readVariable(k.Env)
 	case k.File != "":
-		return readFile(k.File, maxKeyBytes)
+		return strict.ReadFile(k.File, maxKeyBytes)
 	}
 	return run(ctx, k.Command)
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"nearside/agent/config/strict"
-	"nearside/policy"
+	"nearside/agent/config/written"
 )
 
 const maxFileBytes = 1 << 20
@@ -15,7 +15,7 @@ const maxFileBytes = 1 << 20
 // local from what is installed, and checks all of it. Its error has a line for
 // every fault, in the order of the file, that begins with path:line:column.
 func Load(path string) (*Config, error) {
-	text, err := readFile(path, maxFileBytes)
+	text, err := strict.ReadFile(path, maxFileBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
 	}
@@ -27,18 +27,20 @@ func Load(path string) (*Config, error) {
 	if err := c.complete(path); err != nil {
 		return nil, err
 	}
-	if err := report(d, c.Validate()); err != nil {
+	for _, p := range c.Validate() {
+		d.Report(p.Path, p.Message)
+	}
+	if err := d.Err(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// report gives the lines to what a validator found.
-func report(d *strict.Decoder, problems []policy.Problem) error {
-	for _, p := range problems {
-		d.Report(p.Path, p.Message)
-	}
-	return d.Err()
+// LoadPolicy reads the policy that the config names, the default one when it
+// names none. What a file says of targets that the config does not have is a
+// fault. The error is like that of [Load].
+func (c *Config) LoadPolicy() (*written.Policy, error) {
+	return written.Load(c.Policy, c.TargetNames())
 }
 
 // Default is the config when there is no file: the installed engine and models,
@@ -56,7 +58,7 @@ func (c *Config) complete(path string) error {
 		return fmt.Errorf("find folder of config: %w", err)
 	}
 	for _, file := range c.files() {
-		if *file != "" && !filepath.IsAbs(*file) && !strings.HasPrefix(*file, ProfilePrefix) {
+		if *file != "" && !filepath.IsAbs(*file) && !strings.HasPrefix(*file, written.ProfilePrefix) {
 			*file = filepath.Join(filepath.Dir(path), *file)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/config"
+	"nearside/agent/config/written"
 )
 
 // write makes nearside.yaml in a folder of its own, with nothing installed.
@@ -185,7 +186,7 @@ func TestUnreadable(t *testing.T) {
 		if _, err := config.Load(path); err == nil || !strings.HasPrefix(err.Error(), "read config: ") || !strings.Contains(err.Error(), path) {
 			t.Errorf("config %s: %v", path, err)
 		}
-		if _, _, err := config.LoadPolicy(path); err == nil || !strings.HasPrefix(err.Error(), "read policy: ") {
+		if _, _, err := written.LoadPolicy(path); err == nil || !strings.HasPrefix(err.Error(), "read policy: ") {
 			t.Errorf("policy %s: %v", path, err)
 		}
 	}

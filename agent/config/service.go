@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"nearside/agent/config/strict"
 )
 
 // Offer is what a target offers: of kind openai those of its models that are
@@ -134,7 +136,7 @@ func (c *Config) readDocs() {
 		if d.File == "" {
 			continue
 		}
-		text, err := readFile(d.File, maxFileBytes)
+		text, err := strict.ReadFile(d.File, maxFileBytes)
 		if err != nil {
 			d.fault = err.Error()
 		}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"nearside/policy"
 )
 
 func (v *validator) cloud(targets []Target) {
@@ -120,4 +122,19 @@ func (v *validator) key(path string, k Key) {
 
 func variable(s string) bool {
 	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == "" && (s[0] < '0' || s[0] > '9')
+}
+
+// TargetNames are all that the config can ask: local/NAME and cloud/NAME.
+func (c *Config) TargetNames() []string {
+	names := []string{}
+	for _, m := range c.Local.Models {
+		names = append(names, policy.Local+"/"+m.Name)
+	}
+	if g := c.Local.Gate; g != nil {
+		names = append(names, policy.Local+"/"+g.Name())
+	}
+	for _, t := range c.Cloud.Targets {
+		names = append(names, policy.Cloud+"/"+t.Name)
+	}
+	return names
 }

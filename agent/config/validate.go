@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nearside/agent/config/policies"
+	"nearside/agent/config/written"
 	"nearside/policy"
 )
 
@@ -35,7 +36,7 @@ func (c *Config) Validate() []policy.Problem {
 	v.apis(c)
 	v.callers(c)
 	v.cache(c.Cache)
-	if name, ok := strings.CutPrefix(c.Policy, ProfilePrefix); ok {
+	if name, ok := strings.CutPrefix(c.Policy, written.ProfilePrefix); ok {
 		v.check(slices.Contains(policies.Names(), name), "policy", "there is no profile %.40q; there are %s", name, strings.Join(policies.Names(), ", "))
 	}
 	v.learn(c.Learn)

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/learn"
 	"nearside/agent/openai"
 	"nearside/policy"
@@ -171,7 +171,7 @@ func (r *room) shelf() learn.Shelf {
 }
 
 func (r *room) policy() *policy.Document {
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	with := *doc
 	with.Check.Budget, with.Check.Skip = r.budget, r.skip
 	if r.rules != nil {

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/learn"
 	"nearside/agent/openai"
 	"nearside/agent/server"
@@ -125,7 +125,7 @@ func (w *world) signals() policy.Signals {
 }
 
 func (w *world) agent() *agent.Agent {
-	doc, digest, _ := config.DefaultPolicy()
+	doc, digest, _ := written.DefaultPolicy()
 	parts := agent.Parts{Cache: w.cache, Recorder: w.recorder, Signals: w.signals}
 	if w.local != nil {
 		parts.Local = w.local

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/policy"
 	"nearside/policy/valid"
 )
@@ -13,7 +13,7 @@ import (
 // decide measures policy.Decide: with the built-in policy and three targets,
 // and with fifty rules and twenty targets.
 func decide(_ context.Context, l *lab) error {
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	l.sheet.add("decide_us", decideTime(doc, 3), "us")
 	doc.Rules = rules(50)
 	if bad := valid.Check(doc); len(bad) > 0 {

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"nearside/agent/config"
 	"nearside/agent/config/policies"
+	"nearside/agent/config/written"
 	command "nearside/cmd/nearside/policies"
 	"nearside/policy/simulate"
 )
@@ -19,7 +19,7 @@ func TestDrawings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, _, err := config.Scenario(name)
+		s, _, err := written.Scenario(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/openai"
 	"nearside/cmd/fakecloud/fake"
 )
@@ -126,7 +126,7 @@ func TestAllDown(t *testing.T) {
 // before it.
 func quick(t *testing.T) string {
 	t.Helper()
-	_, _, text := config.DefaultPolicy()
+	_, _, text := written.DefaultPolicy()
 	quicker := strings.NewReplacer("silence_ms: 30000", "silence_ms: 1000", "attempt_ms: 10000", "attempt_ms: 1000").Replace(text)
 	if strings.Count(quicker, "_ms: 1000 ") != 2 {
 		t.Fatal("the built-in policy states no silence_ms: 30000 or no attempt_ms: 10000")

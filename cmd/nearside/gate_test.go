@@ -11,6 +11,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -62,7 +63,7 @@ func TestIntentInPlans(t *testing.T) {
 	t.Parallel()
 	far := newCloud(t, fake.Options{})
 	h := unstarted(t, gateOnly("{profile: car}"), clouds(far), "policy: policy.yaml")
-	_, _, text := config.DefaultPolicy()
+	_, _, text := written.DefaultPolicy()
 	h.write("policy.yaml", text+`
   - name: not_for_the_cloud
     when: {all: [{field: intent, in: [window_open]}, {field: p_in_scope, ge: 0.5}]}

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/shell"
@@ -24,7 +24,7 @@ import (
 // configure writes another config for the daemon, and the policy it names.
 func (h *house) configure(version int, parts ...string) {
 	h.t.Helper()
-	_, _, text := config.DefaultPolicy()
+	_, _, text := written.DefaultPolicy()
 	h.write("policy.yaml", strings.Replace(text, "version: 0", fmt.Sprint("version: ", version), 1))
 	h.write("nearside.yaml", strings.Join(append(parts, "policy: policy.yaml"), "\n"))
 }

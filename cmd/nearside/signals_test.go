@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/shell"
@@ -55,7 +55,7 @@ func needyHouse(t *testing.T, cloud string) *house {
 // the fake says nothing that a model would be sure of.
 func trusting(t *testing.T) string {
 	t.Helper()
-	_, _, text := config.DefaultPolicy()
+	_, _, text := written.DefaultPolicy()
 	trust := strings.Replace(text, "confidence: {default: 0.25", "confidence: {default: 0", 1)
 	if trust == text {
 		t.Fatal("the built-in policy states no confidence of 0.25")
@@ -118,7 +118,7 @@ func (h *house) replays(id, rule string) {
 	if !reflect.DeepEqual(rec.Signals.Held, []string{rule}) || *rec.Signals.Device.TemperatureC != 80 || *rec.Signals.Device.Charging {
 		h.t.Errorf("recorded %+v", rec.Signals)
 	}
-	doc, _, err := config.LoadPolicy(filepath.Join(h.dir, "policy.yaml"))
+	doc, _, err := written.LoadPolicy(filepath.Join(h.dir, "policy.yaml"))
 	if err != nil {
 		h.t.Fatal(err)
 	}

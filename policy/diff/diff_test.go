@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent/config"
 	"nearside/agent/config/policies"
+	"nearside/agent/config/written"
 	"nearside/policy"
 	"nearside/policy/cases"
 	"nearside/policy/diff"
@@ -17,7 +17,7 @@ import (
 // changed is the built-in policy after an edit of its text in JSON.
 func changed(t testing.TB, edits ...string) *policy.Document {
 	t.Helper()
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	text, err := json.Marshal(doc)
 	if err != nil {
 		t.Fatal(err)
@@ -103,9 +103,9 @@ func TestGrid(t *testing.T) {
 
 // TestProfiles: every two profiles are compared, within bounds.
 func TestProfiles(t *testing.T) {
-	a, _, _ := config.DefaultPolicy()
+	a, _, _ := written.DefaultPolicy()
 	for _, name := range policies.Names()[1:] {
-		b, _, _, err := config.Profile(name)
+		b, _, _, err := written.Profile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,8 +119,8 @@ func TestProfiles(t *testing.T) {
 // TestBothWays: what goes elsewhere from one policy to another goes back from
 // that to the first.
 func TestBothWays(t *testing.T) {
-	a, _, _ := config.DefaultPolicy()
-	b, _, _, err := config.Profile("robot")
+	a, _, _ := written.DefaultPolicy()
+	b, _, _, err := written.Profile("robot")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,8 +151,8 @@ func TestHugeDocuments(t *testing.T) {
 }
 
 func BenchmarkCompare(b *testing.B) {
-	x, _, _ := config.DefaultPolicy()
-	y, _, _, err := config.Profile("robot")
+	x, _, _ := written.DefaultPolicy()
+	y, _, _, err := written.Profile("robot")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"nearside/agent"
-	"nearside/agent/config"
 	"nearside/agent/config/policies"
+	"nearside/agent/config/written"
 	"nearside/policy"
 	"nearside/policy/lint"
 )
@@ -146,7 +146,7 @@ func TestSettings(t *testing.T) {
 // TestProfiles: the policies that are built in have nothing wrong with them.
 func TestProfiles(t *testing.T) {
 	for _, name := range policies.Names() {
-		doc, _, _, err := config.Profile(name)
+		doc, _, _, err := written.Profile(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/openai"
 	"nearside/policy"
 	"nearside/policy/replay"
@@ -163,7 +163,7 @@ func compare(t testing.TB, record []byte, told *agent.Explanation, errTold error
 }
 
 func builtIn() *agent.Policy {
-	doc, digest, _ := config.DefaultPolicy()
+	doc, digest, _ := written.DefaultPolicy()
 	return &agent.Policy{Doc: doc, Digest: digest, Source: "built-in"}
 }
 

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent/config"
 	"nearside/agent/config/policies"
 	"nearside/agent/config/scenarios"
+	"nearside/agent/config/written"
 	"nearside/policy"
 	"nearside/policy/simulate"
 )
@@ -18,7 +18,7 @@ import (
 // scenario is a day that is built in, and may be changed.
 func scenario(t testing.TB, name string) *simulate.Scenario {
 	t.Helper()
-	s, _, err := config.Scenario(name)
+	s, _, err := written.Scenario(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func scenario(t testing.TB, name string) *simulate.Scenario {
 }
 
 func builtIn() *policy.Document {
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	return doc
 }
 
@@ -54,7 +54,7 @@ func TestSteadyRoutes(t *testing.T) {
 		t.Fatalf("days are %v, profiles %v", days, names)
 	}
 	for _, name := range policies.Names() {
-		doc, _, _, err := config.Profile(name)
+		doc, _, _, err := written.Profile(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/policy"
 	"nearside/policy/whatif"
 )
@@ -18,7 +18,7 @@ func ptr[T any](v T) *T { return &v }
 
 // usual is a question to a device with a small model and two clouds.
 func usual() whatif.Case {
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	return whatif.Case{
 		Doc: doc,
 		Ask: policy.Ask{
@@ -230,7 +230,7 @@ func load(t *rapid.T, m map[string]any, v any) {
 // cases draws asks and situations under the built-in policy and more rules.
 func cases(t *rapid.T) whatif.Case {
 	c := usual()
-	base, _, _, err := config.Profile(rapid.SampledFrom([]string{"default", "car", "phone", "camera", "kiosk", "robot"}).Draw(t, "profile"))
+	base, _, _, err := written.Profile(rapid.SampledFrom([]string{"default", "car", "phone", "camera", "kiosk", "robot"}).Draw(t, "profile"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/openai"
 	"nearside/agent/server/signals"
 	"nearside/cloud"
@@ -128,7 +128,7 @@ func (c *car) RoundTrip(r *http.Request) (*http.Response, error) {
 func newCar(t *testing.T) *car {
 	log := slog.New(slog.DiscardHandler)
 	c := &car{t: t, air: good, mem: &glovebox{entries: map[string][]byte{}, at: map[string]time.Time{}}}
-	doc, digest, _ := config.DefaultPolicy()
+	doc, digest, _ := written.DefaultPolicy()
 	c.daemon = &daemon{started: time.Now(), local: local.New(local.Options{Log: log})}
 	o := cloud.Options{Log: log, Via: c}
 	for _, name := range []string{"first", "second"} {

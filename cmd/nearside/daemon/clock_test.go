@@ -18,6 +18,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/daemon"
@@ -40,7 +41,7 @@ func (w *wall) live(year int, f func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	doc, digest, _ := config.DefaultPolicy()
+	doc, digest, _ := written.DefaultPolicy()
 	ctx, stop := context.WithCancel(w.t.Context())
 	listens, ended := make(chan struct{}), make(chan error, 1)
 	go func() {

@@ -8,6 +8,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/agent/server/signals"
 	"nearside/cloud"
 	"nearside/cloud/network"
@@ -20,7 +21,7 @@ import (
 // a sample was being told of at that moment.
 func TestPushBesideSample(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	doc, digest, _ := config.DefaultPolicy()
+	doc, digest, _ := written.DefaultPolicy()
 	d := &daemon{local: local.New(local.Options{Log: log}), cloud: cloud.New(cloud.Options{Log: log})}
 	d.agent = agent.New(agent.Parts{Signals: func() policy.Signals { return policy.Signals{} }}, agent.Settings{Policy: &agent.Policy{Doc: doc, Digest: digest}})
 	for range 2000 {
@@ -41,7 +42,7 @@ func TestPushBesideSample(t *testing.T) {
 // over, however often the situation is made anew meanwhile.
 func TestDwellOutlivesSituations(t *testing.T) {
 	hot, cool := 80.0, 20.0
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	doc.Rules = []policy.Rule{{
 		Name: "busy", When: policy.Condition{Field: "cpu_pct", GE: &hot}, Until: &policy.Condition{Field: "cpu_pct", LT: &hot},
 		DwellMS: 60_000, Then: policy.Effect{Prefer: []string{"cloud"}},

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent"
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/cmd/nearside/shell"
 	"nearside/policy/cases"
 )
@@ -35,7 +35,7 @@ func (f *policyFlags) test(c *cobra.Command, g *shell.Globals, path string) erro
 	if err != nil {
 		return err
 	}
-	file, err := config.LoadCases(path)
+	file, err := written.LoadCases(path)
 	if err != nil {
 		return shell.BadInput(err)
 	}

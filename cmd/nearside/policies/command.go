@@ -14,6 +14,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/config/policies"
 	"nearside/agent/config/strict"
+	"nearside/agent/config/written"
 	"nearside/agent/server"
 	"nearside/cmd/nearside/shell"
 )
@@ -92,7 +93,7 @@ func (p *policyShow) inForce(c *cobra.Command, g *shell.Globals) error {
 // text prints a policy that is built in, or its cases.
 func (p *policyShow) text(c *cobra.Command, asJSON bool) error {
 	name := cmp.Or(p.profile, policies.Default)
-	doc, _, text, err := config.Profile(name)
+	doc, _, text, err := written.Profile(name)
 	if err != nil {
 		return shell.BadInput(err)
 	}
@@ -132,7 +133,7 @@ func check(c *cobra.Command, g *shell.Globals, path string) error {
 	if err != nil {
 		return shell.BadInput(err)
 	}
-	doc, digest, err := config.LoadPolicyFor(known, path)
+	doc, digest, err := written.LoadPolicyFor(known, path)
 	switch {
 	case err != nil && g.JSON:
 		return cmp.Or(shell.PrintJSON(c, map[string]any{"file": path, "ok": false, "faults": strict.Faults(err)}), shell.BadInput(err))

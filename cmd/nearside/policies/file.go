@@ -8,6 +8,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config"
 	"nearside/agent/config/policies"
+	"nearside/agent/config/written"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -58,7 +59,7 @@ func Named(name string) (*agent.Policy, error) {
 	if p, ok := profileNamed(name); ok {
 		return profile(p)
 	}
-	doc, digest, err := config.LoadPolicy(name)
+	doc, digest, err := written.LoadPolicy(name)
 	if err != nil {
 		return nil, shell.BadInput(err)
 	}
@@ -70,7 +71,7 @@ func profileNamed(text string) (name string, ok bool) { return strings.CutPrefix
 
 // profile is a policy that is built in.
 func profile(name string) (*agent.Policy, error) {
-	p, err := Load(&config.Config{Policy: config.ProfilePrefix + name})
+	p, err := Load(&config.Config{Policy: written.ProfilePrefix + name})
 	if err != nil {
 		return nil, shell.BadInput(err)
 	}

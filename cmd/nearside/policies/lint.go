@@ -7,6 +7,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/cmd/nearside/shell"
 	"nearside/policy/lint"
 )
@@ -55,7 +56,7 @@ type found struct {
 }
 
 func lintFile(c *cobra.Command, g *shell.Globals, path string) error {
-	draft, err := config.OpenDraft(path)
+	draft, err := written.OpenDraft(path)
 	if err != nil {
 		return shell.BadInput(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/cmd/nearside/shell"
 	"nearside/policy/simulate"
 )
@@ -84,9 +84,9 @@ func (f *simulateFlags) run(c *cobra.Command, g *shell.Globals) error {
 func (f *simulateFlags) day() (*simulate.Scenario, string, error) {
 	if f.scenario == "" {
 		name := cmp.Or(f.profile, "default")
-		return config.Scenario(name)
+		return written.Scenario(name)
 	}
-	s, err := config.LoadScenario(f.scenario)
+	s, err := written.LoadScenario(f.scenario)
 	if err != nil {
 		return nil, "", err
 	}

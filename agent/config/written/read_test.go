@@ -1,4 +1,4 @@
-package config_test
+package written_test
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 )
 
 // pipe is a named pipe.
@@ -24,10 +24,10 @@ func pipe(t *testing.T) string {
 // TestPipe is read when somebody writes to it, who may come late.
 func TestPipe(t *testing.T) {
 	path := pipe(t)
-	_, _, text := config.DefaultPolicy()
+	_, _, text := written.DefaultPolicy()
 	done := make(chan error, 1)
 	go func() { done <- os.WriteFile(path, []byte(text), 0o600) }() // waits for a reader
-	if _, digest, err := config.LoadPolicy(path); err != nil || digest == "" {
+	if _, digest, err := written.LoadPolicy(path); err != nil || digest == "" {
 		t.Errorf("got %v", err)
 	}
 	if err := <-done; err != nil {
@@ -39,7 +39,7 @@ func TestPipe(t *testing.T) {
 func TestSilentPipe(t *testing.T) {
 	path := pipe(t)
 	synctest.Test(t, func(t *testing.T) {
-		_, _, err := config.LoadPolicy(path)
+		_, _, err := written.LoadPolicy(path)
 		if err == nil || !strings.Contains(err.Error(), "is a pipe, and nothing comes out of it") {
 			t.Errorf("got %v", err)
 		}

@@ -1,4 +1,4 @@
-package config
+package strict
 
 import (
 	"fmt"
@@ -9,9 +9,12 @@ import (
 	"time"
 )
 
-// readFile reads a whole file of at most limit bytes. A pipe has keyWait to say
-// what it has to say: one to which nobody writes must not hold up a reload.
-func readFile(path string, limit int64) ([]byte, error) {
+// pipeWait is how long a pipe has to say what it has to say.
+const pipeWait = 10 * time.Second
+
+// ReadFile reads a whole file of at most limit bytes; its errors name the file.
+// A pipe has ten seconds: one to which nobody writes must not hold up a reload.
+func ReadFile(path string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // to open a pipe does not wait for a writer
 	if err != nil {
 		return nil, err
@@ -39,7 +42,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 // readPipe reads to the end of what the writer of a pipe says, and waits for it
 // to begin.
 func readPipe(f *os.File, text io.Reader) ([]byte, error) {
-	end := time.Now().Add(keyWait)
+	end := time.Now().Add(pipeWait)
 	if err := f.SetReadDeadline(end); err != nil {
 		return nil, err
 	}

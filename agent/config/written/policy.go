@@ -1,4 +1,8 @@
-package config
+// Package written reads what people write beside the config: policies, cases
+// that try them, drafts of policies, and days to simulate, from files or from
+// what is built in. It is as strict as the config: every fault has file, line,
+// column, path and what would be right, and all are reported at once.
+package written
 
 import (
 	"crypto/sha256"
@@ -13,8 +17,10 @@ import (
 	"nearside/policy/valid"
 )
 
-// ProfilePrefix begins the value of policy: in a config that names a policy
-// which is built in, such as profile:car.
+const maxFileBytes = 1 << 20
+
+// ProfilePrefix begins the name of a policy that is built in, such as
+// profile:car.
 const ProfilePrefix = "profile:"
 
 // Policy is a document that was read and found valid.
@@ -24,24 +30,25 @@ type Policy struct {
 	Source string // "built-in", profile:NAME or a file
 }
 
-// LoadPolicy reads the policy that the config names, the default one when it
-// names none. What a file says of targets that the config does not have is a
-// fault. The error is like that of [Load].
-func (c *Config) LoadPolicy() (*Policy, error) {
-	name, built := strings.CutPrefix(c.Policy, ProfilePrefix)
-	if built || c.Policy == "" {
-		doc, digest, _, err := Profile(name)
-		if name == "" || name == policies.Default {
+// Load reads the policy of that name: profile:NAME is built in, anything else is
+// a file, and "" is the default one. Where targets are given, what a file says of
+// another is a fault. The error has a line for every fault, which begins with
+// path:line:column.
+func Load(name string, targets []string) (*Policy, error) {
+	profile, built := strings.CutPrefix(name, ProfilePrefix)
+	if built || name == "" {
+		doc, digest, _, err := Profile(profile)
+		if profile == "" || profile == policies.Default {
 			return &Policy{doc, digest, "built-in"}, err
 		}
-		return &Policy{doc, digest, c.Policy}, err
+		return &Policy{doc, digest, name}, err
 	}
-	text, err := readFile(c.Policy, maxFileBytes)
+	text, err := strict.ReadFile(name, maxFileBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read policy: %w", err)
 	}
-	doc, digest, err := parsePolicy(c.Policy, text, c.TargetNames())
-	return &Policy{doc, digest, c.Policy}, err
+	doc, digest, err := parsePolicy(name, text, targets)
+	return &Policy{doc, digest, name}, err
 }
 
 // LoadPolicy reads a policy file and checks it, whatever targets it names. The
@@ -51,9 +58,9 @@ func LoadPolicy(path string) (doc *policy.Document, digest string, err error) {
 }
 
 // LoadPolicyFor is [LoadPolicy] where only the targets are there, as
-// [Config.TargetNames] lists them; of nil nothing is known.
+// [config.Config.TargetNames] lists them; of nil nothing is known.
 func LoadPolicyFor(targets []string, path string) (doc *policy.Document, digest string, err error) {
-	text, err := readFile(path, maxFileBytes)
+	text, err := strict.ReadFile(path, maxFileBytes)
 	if err != nil {
 		return nil, "", fmt.Errorf("read policy: %w", err)
 	}
@@ -82,19 +89,12 @@ func DefaultPolicy() (doc *policy.Document, digest, text string) {
 	return doc, digest, text
 }
 
-// TargetNames are all that the config can ask: local/NAME and cloud/NAME.
-func (c *Config) TargetNames() []string {
-	names := []string{}
-	for _, m := range c.Local.Models {
-		names = append(names, policy.Local+"/"+m.Name)
+// report gives the lines to what a validator found.
+func report(d *strict.Decoder, problems []policy.Problem) error {
+	for _, p := range problems {
+		d.Report(p.Path, p.Message)
 	}
-	if g := c.Local.Gate; g != nil {
-		names = append(names, policy.Local+"/"+g.Name())
-	}
-	for _, t := range c.Cloud.Targets {
-		names = append(names, policy.Cloud+"/"+t.Name)
-	}
-	return names
+	return d.Err()
 }
 
 // parsePolicy reads a text. Where targets are given, no rule may name another.

@@ -1,4 +1,4 @@
-package config_test
+package written_test
 
 import (
 	"os"
@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/policy/simulate"
 )
 
 // TestReplayPage: the examples of docs/REPLAY.md can be used as they are.
 func TestReplayPage(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "REPLAY.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "REPLAY.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,9 +20,9 @@ func TestReplayPage(t *testing.T) {
 	if len(blocks) != 3 {
 		t.Fatalf("%d examples", len(blocks)-1)
 	}
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	text := func(i int) string { return blocks[i][:strings.Index(blocks[i], "```")] }
-	f, err := config.LoadCases(file(t, text(1)))
+	f, err := written.LoadCases(file(t, text(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestReplayPage(t *testing.T) {
 			t.Errorf("%s: %+v", r.Name, r.Faults)
 		}
 	}
-	s, err := config.LoadScenario(file(t, text(2)))
+	s, err := written.LoadScenario(file(t, text(2)))
 	if err != nil {
 		t.Fatal(err)
 	}

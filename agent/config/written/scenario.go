@@ -1,4 +1,4 @@
-package config
+package written
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 // LoadScenario reads a file that says how a day goes, and checks it. The error
 // is like that of [Load].
 func LoadScenario(path string) (*simulate.Scenario, error) {
-	text, err := readFile(path, maxFileBytes)
+	text, err := strict.ReadFile(path, maxFileBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read scenario: %w", err)
 	}

@@ -1,4 +1,4 @@
-package config
+package written
 
 import (
 	"crypto/sha256"
@@ -20,7 +20,7 @@ type Draft struct {
 // OpenDraft reads a policy file. The error is that of a text that is no
 // document, with a line for every fault.
 func OpenDraft(path string) (*Draft, error) {
-	text, err := readFile(path, maxFileBytes)
+	text, err := strict.ReadFile(path, maxFileBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read policy: %w", err)
 	}

@@ -1,4 +1,4 @@
-package config_test
+package written_test
 
 import (
 	"crypto/sha256"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/policy"
 	"nearside/policy/valid"
 )
@@ -23,11 +23,11 @@ func writePolicy(t testing.TB, text string) string {
 }
 
 func TestDefaultPolicy(t *testing.T) {
-	doc, digest, text := config.DefaultPolicy()
+	doc, digest, text := written.DefaultPolicy()
 	if problems := valid.Check(doc); problems != nil {
 		t.Error(problems)
 	}
-	same, sameDigest, err := config.LoadPolicy(writePolicy(t, text))
+	same, sameDigest, err := written.LoadPolicy(writePolicy(t, text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestPolicyRules(t *testing.T) {
     when: {all: [{field: battery_pct, lt: 20}, {not: {field: charging, is: true}}, {field: stream, is: false}, {field: service, in: [chat]}]}
     then: {deny: [local], prefer: [cloud/first]}
 `, 1)
-	doc, _, err := config.LoadPolicy(writePolicy(t, text))
+	doc, _, err := written.LoadPolicy(writePolicy(t, text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,13 +75,13 @@ rules: []
 `
 
 func TestPolicyFaults(t *testing.T) {
-	if _, _, err := config.LoadPolicy(writePolicy(t, goodPolicy)); err != nil {
+	if _, _, err := written.LoadPolicy(writePolicy(t, goodPolicy)); err != nil {
 		t.Fatal(err)
 	}
 	f := func(old, now string, want ...string) {
 		t.Helper()
 		path := writePolicy(t, strings.Replace(goodPolicy, old, now, 1))
-		_, _, err := config.LoadPolicy(path)
+		_, _, err := written.LoadPolicy(path)
 		if got := faultsOf(err, path); got != strings.Join(want, "\n") {
 			t.Errorf("%s\ngot:\n%s\nwant:\n%s", now, got, strings.Join(want, "\n"))
 		}

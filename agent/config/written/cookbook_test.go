@@ -1,4 +1,4 @@
-package config_test
+package written_test
 
 import (
 	"maps"
@@ -10,8 +10,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"nearside/agent/config"
 	"nearside/agent/config/policies"
+	"nearside/agent/config/written"
 )
 
 // over puts a change over a document: rules before its own, the rest in place.
@@ -34,7 +34,7 @@ func over(doc, change map[string]any) {
 
 // TestCookbook: the recipes of docs/POLICY.md do what their cases say.
 func TestCookbook(t *testing.T) {
-	page, err := os.ReadFile("../../docs/POLICY.md")
+	page, err := os.ReadFile("../../../docs/POLICY.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func cook(t *testing.T, change, cases string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _, err := config.LoadPolicy(writePolicy(t, string(changed)))
+	p, _, err := written.LoadPolicy(writePolicy(t, string(changed)))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, changed)
 	}
@@ -80,7 +80,7 @@ func cook(t *testing.T, change, cases string) {
 	if err := os.WriteFile(path, []byte(cases), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, err := config.LoadCases(path)
+	file, err := written.LoadCases(path)
 	if err != nil || len(file.Cases) == 0 {
 		t.Fatal(err)
 	}

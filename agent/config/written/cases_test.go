@@ -1,4 +1,4 @@
-package config_test
+package written_test
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent/config"
+	"nearside/agent/config/written"
 	"nearside/policy/valid"
 )
 
@@ -37,11 +37,11 @@ func file(t *testing.T, text string) string {
 }
 
 func TestLoadCases(t *testing.T) {
-	f, err := config.LoadCases(file(t, twoCases))
+	f, err := written.LoadCases(file(t, twoCases))
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	for _, r := range f.Run(doc) {
 		if !r.OK {
 			t.Errorf("%s: %+v", r.Name, r.Faults)
@@ -56,7 +56,7 @@ func TestLoadCases(t *testing.T) {
 func TestLoadCasesFaults(t *testing.T) {
 	f := func(old, new, want string) {
 		t.Helper()
-		_, err := config.LoadCases(file(t, strings.Replace(twoCases, old, new, 1)))
+		_, err := written.LoadCases(file(t, strings.Replace(twoCases, old, new, 1)))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", new, err, want)
 		}
@@ -68,31 +68,31 @@ func TestLoadCasesFaults(t *testing.T) {
 	f("task: math", "tusk: math", "file.yaml:10:11: cases[1].ask.tusk: unknown key; did you mean task?")
 	f("far, price", "far, usable: 1, price", "targets[1].usable: must be true or false")
 	f("down: [local/mine]", "down: [local/yours]", `"local/yours" must be one of local/mine, cloud/far`)
-	if _, err := config.LoadCases(filepath.Join(t.TempDir(), "none")); err == nil || !strings.HasPrefix(err.Error(), "read cases: ") {
+	if _, err := written.LoadCases(filepath.Join(t.TempDir(), "none")); err == nil || !strings.HasPrefix(err.Error(), "read cases: ") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestDraft(t *testing.T) {
-	_, _, text := config.DefaultPolicy()
-	d, err := config.OpenDraft(file(t, strings.Replace(text, "stale, refuse]", "stale]", 1)))
+	_, _, text := written.DefaultPolicy()
+	d, err := written.OpenDraft(file(t, strings.Replace(text, "stale, refuse]", "stale]", 1)))
 	if err != nil || len(valid.Check(d.Doc)) == 0 || len(d.Digest) != 64 {
 		t.Fatalf("got %v, %+v", err, d)
 	}
 	if line, column := d.Place("services.chat.ladder[9]"); line != 8 || column != 5 {
 		t.Errorf("the ladder is at %d:%d", line, column)
 	}
-	if _, err := config.OpenDraft(file(t, "wieghts: {}")); err == nil || !strings.Contains(err.Error(), "did you mean weights?") {
+	if _, err := written.OpenDraft(file(t, "wieghts: {}")); err == nil || !strings.Contains(err.Error(), "did you mean weights?") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func FuzzLoadCases(f *testing.F) {
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	f.Add([]byte(twoCases))
 	f.Add([]byte("cases: [{name: a, signals: {battery_pct: nan}, want: {route: stale}}]"))
 	fuzz(f, func(path string) error {
-		file, err := config.LoadCases(path)
+		file, err := written.LoadCases(path)
 		if err == nil {
 			file.Run(doc)
 		}

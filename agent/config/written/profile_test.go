@@ -1,4 +1,4 @@
-package config_test
+package written_test
 
 import (
 	"os"
@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent/config"
 	"nearside/agent/config/policies"
+	"nearside/agent/config/written"
 )
 
 // TestProfiles: every policy that is built in can be read, and its cases hold.
@@ -19,7 +19,7 @@ func TestProfiles(t *testing.T) {
 	}
 	for _, name := range want {
 		t.Run(name, func(t *testing.T) {
-			doc, digest, text, err := config.Profile(name)
+			doc, digest, text, err := written.Profile(name)
 			if err != nil || len(digest) != 64 || text == "" {
 				t.Fatalf("%v, digest %q", err, digest)
 			}
@@ -28,7 +28,7 @@ func TestProfiles(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil || !ok {
 				t.Fatal(err)
 			}
-			file, err := config.LoadCases(path)
+			file, err := written.LoadCases(path)
 			if err != nil || len(file.Cases) < 9 {
 				t.Fatalf("%v, %+v", err, file)
 			}
@@ -42,47 +42,39 @@ func TestProfiles(t *testing.T) {
 }
 
 func TestNoSuchProfile(t *testing.T) {
-	if _, _, _, err := config.Profile("bike"); err == nil || !strings.Contains(err.Error(), `no profile "bike"; there are default, camera`) {
+	if _, _, _, err := written.Profile("bike"); err == nil || !strings.Contains(err.Error(), `no profile "bike"; there are default, camera`) {
 		t.Errorf("got %v", err)
-	}
-	c := config.Default()
-	c.Policy = "profile:bike"
-	if bad := c.Validate(); len(bad) != 1 || bad[0].Path != "policy" || !strings.Contains(bad[0].Message, "camera, car, kiosk") {
-		t.Errorf("got %v", bad)
 	}
 }
 
-// TestPolicyOfConfig: the config names a file, a profile or nothing; a file may
-// name only targets that there are.
-func TestPolicyOfConfig(t *testing.T) {
-	c := config.Default()
-	c.Local.Models = []config.Model{{Name: "tiny"}}
-	c.Cloud.Targets = []config.Target{{Name: "first"}}
-	f := func(named, source string) {
+// TestLoad: a policy is a file, a profile or the default; a file may name only
+// targets that there are.
+func TestLoad(t *testing.T) {
+	targets := []string{"local/tiny", "cloud/first"}
+	f := func(name, source string) {
 		t.Helper()
-		c.Policy = named
-		if p, err := c.LoadPolicy(); err != nil || p.Source != source || p.Doc == nil || p.Digest == "" {
-			t.Errorf("%q: got %+v, %v", named, p, err)
+		if p, err := written.Load(name, targets); err != nil || p.Source != source || p.Doc == nil || p.Digest == "" {
+			t.Errorf("%q: got %+v, %v", name, p, err)
 		}
 	}
 	rule := func(then string) string {
 		return writePolicy(t, strings.Replace(goodPolicy, "rules: []", "rules:\n- name: a\n  then: {"+then+"}", 1))
 	}
 	f("", "built-in")
+	f("profile:default", "built-in")
 	f("profile:car", "profile:car")
 	known := rule("deny: [local/tiny, cloud], prefer: [cloud/first]")
 	f(known, known)
-	c.Policy = rule("prefer: [cloud, cloud/frist]")
-	_, err := c.LoadPolicy()
+	strange := rule("prefer: [cloud, cloud/frist]")
+	_, err := written.Load(strange, targets)
 	want := `18:26: rules[0].then.prefer[1]: "cloud/frist" is no target of the config; did you mean cloud/first?`
-	if got := faultsOf(err, c.Policy); got != want {
+	if got := faultsOf(err, strange); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	if _, _, err := config.LoadPolicy(c.Policy); err != nil {
-		t.Errorf("without a config: %v", err)
+	if _, _, err := written.LoadPolicy(strange); err != nil {
+		t.Errorf("without targets: %v", err)
 	}
-	c.Policy = filepath.Join(t.TempDir(), "none.yaml")
-	if _, err := c.LoadPolicy(); err == nil {
+	if _, err := written.Load(filepath.Join(t.TempDir(), "none.yaml"), targets); err == nil {
 		t.Error("a file that is not there was read")
 	}
 }
@@ -104,7 +96,7 @@ func TestHostilePolicies(t *testing.T) {
 		{"infinity", strings.Replace(goodPolicy, "near: 0.4", "near: .inf", 1), "8:3: weights.near: must be a number, not infinity or nan"},
 		{"negative", strings.Replace(goodPolicy, "near: 0.4", "battery: -0.1", 1), "8:3: weights.battery: -0.1 must be a number from 0 to 1000"},
 	} {
-		if _, _, err := config.LoadPolicy(writePolicy(t, tt.text)); err == nil || !strings.Contains(err.Error(), tt.says) || len(err.Error()) > 2000 {
+		if _, _, err := written.LoadPolicy(writePolicy(t, tt.text)); err == nil || !strings.Contains(err.Error(), tt.says) || len(err.Error()) > 2000 {
 			t.Errorf("%s: got %.300v, want %s", tt.name, err, tt.says)
 		}
 	}

@@ -1,4 +1,4 @@
-package config_test
+package written_test
 
 import (
 	"encoding/json"
@@ -11,8 +11,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"nearside/agent/config"
 	"nearside/agent/config/policies"
+	"nearside/agent/config/written"
 	"nearside/agent/schema"
 	"nearside/policy"
 )
@@ -37,7 +37,7 @@ func policySchema(t *testing.T) *schema.Schema {
 }
 
 func TestSchemaIsPublished(t *testing.T) {
-	page, err := os.ReadFile("../../docs/policy.schema.json")
+	page, err := os.ReadFile("../../../docs/policy.schema.json")
 	if err != nil || string(page) != policies.Schema {
 		t.Errorf("docs/policy.schema.json is not agent/config/policies/schema.json: %v; copy it", err)
 	}
@@ -48,7 +48,7 @@ func TestSchemaAndValidatorAgree(t *testing.T) {
 	s := policySchema(t)
 	f := func(name, text string, good bool) {
 		t.Helper()
-		_, _, err := config.LoadPolicy(writePolicy(t, text))
+		_, _, err := written.LoadPolicy(writePolicy(t, text))
 		if bad := fits(t, s, text); (err == nil) != good || (bad == nil) != good {
 			t.Errorf("%s: the validator says %v, the schema says %v", name, err, bad)
 		}

@@ -1,28 +1,28 @@
-package config_test
+package written_test
 
 import (
 	"strings"
 	"testing"
 
-	"nearside/agent/config"
 	"nearside/agent/config/scenarios"
+	"nearside/agent/config/written"
 	"nearside/policy/simulate"
 )
 
 func TestScenarios(t *testing.T) {
 	for _, name := range scenarios.Names() {
-		s, text, err := config.Scenario(name)
+		s, text, err := written.Scenario(name)
 		if err != nil || s.Name != name || text == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, _, err := config.Scenario("bike"); err == nil || !strings.Contains(err.Error(), `no day "bike"; there are camera, car`) {
+	if _, _, err := written.Scenario("bike"); err == nil || !strings.Contains(err.Error(), `no day "bike"; there are camera, car`) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestLoadScenarioFaults(t *testing.T) {
-	_, text, err := config.Scenario("phone")
+	_, text, err := written.Scenario("phone")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestLoadScenarioFaults(t *testing.T) {
 		if !strings.Contains(text, old) {
 			t.Fatalf("no %s", old)
 		}
-		_, err := config.LoadScenario(file(t, strings.Replace(text, old, new, 1)))
+		_, err := written.LoadScenario(file(t, strings.Replace(text, old, new, 1)))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", new, err, want)
 		}
@@ -52,13 +52,13 @@ func TestLoadScenarioFaults(t *testing.T) {
 }
 
 func FuzzLoadScenario(f *testing.F) {
-	doc, _, _ := config.DefaultPolicy()
+	doc, _, _ := written.DefaultPolicy()
 	for _, name := range scenarios.Names() {
-		_, text, _ := config.Scenario(name)
+		_, text, _ := written.Scenario(name)
 		f.Add([]byte(text))
 	}
 	fuzz(f, func(path string) error {
-		s, err := config.LoadScenario(path)
+		s, err := written.LoadScenario(path)
 		if err == nil && len(s.Asks) < 4 && len(s.Targets) < 4 {
 			s.StepS = 600
 			simulate.Run(simulate.Options{Policy: doc, Scenario: s}).SVG()

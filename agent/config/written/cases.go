@@ -1,4 +1,4 @@
-package config
+package written
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 // LoadCases reads a file of cases for a policy and checks it. The error is like
 // that of [Load].
 func LoadCases(path string) (*cases.File, error) {
-	text, err := readFile(path, maxFileBytes)
+	text, err := strict.ReadFile(path, maxFileBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read cases: %w", err)
 	}
