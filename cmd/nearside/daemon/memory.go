@@ -46,7 +46,7 @@ func boundMemory(log *slog.Logger) (heap int64) {
 // roomy is how large the heap may be before it is collected, however little of
 // it is live: a small one that is collected whenever it doubles is collected
 // twenty times a second under load, and its pages go to the kernel and back.
-const roomy = 18 << 20
+const roomy = 16 << 20
 
 // pace has the heap collected when it is roomy, or, as by default, when it is
 // twice what is live, if that is more. It looks after every collection, and
