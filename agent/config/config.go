@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"nearside/agent/config/secret"
+)
 
 // Config is what an operator can set, see [Load] and [Default]; paths are
 // absolute. Call [Config.Validate] after flags have been put over it.
@@ -28,10 +32,10 @@ type Config struct {
 
 // Listen says where requests come in.
 type Listen struct {
-	Socket string `json:"socket"`
-	HTTP   string `json:"http"` // host:port, "" is off
-	TLS    *TLS   `json:"tls,omitempty"`
-	Token  Key    `json:"token,omitzero"`
+	Socket string     `json:"socket"`
+	HTTP   string     `json:"http"` // host:port, "" is off
+	TLS    *TLS       `json:"tls,omitempty"`
+	Token  secret.Key `json:"token,omitzero"`
 	// Hosts are the values that a Host header may have on TCP, each without a
 	// port and in lower case: compare what is left of the header, in lower case
 	// too, when its port is cut off. An IPv6 address is in brackets, as it is there.
@@ -88,7 +92,7 @@ type Target struct {
 	Name     string            `json:"name"`
 	Kind     string            `json:"kind"` // openai, http
 	BaseURL  string            `json:"base_url"`
-	Key      Key               `json:"key,omitzero"`
+	Key      secret.Key        `json:"key,omitzero"`
 	Models   map[string]string `json:"models,omitempty"` // by service; of kind openai
 	Services Offer             `json:"services"`
 	Price    *Price            `json:"price,omitempty"`
@@ -109,12 +113,12 @@ type Price struct {
 
 // Caller is someone who may ask, known by user id or by token.
 type Caller struct {
-	Name     string   `json:"name"`
-	UID      *int     `json:"uid,omitempty"`
-	Token    Key      `json:"token,omitzero"`
-	Services []string `json:"services,omitempty"` // control among them; nil is all
-	Rate     *Rate    `json:"rate,omitempty"`
-	Share    *float64 `json:"share,omitempty"` // of [Listen] Asks that it may have in flight; nil is all
+	Name     string     `json:"name"`
+	UID      *int       `json:"uid,omitempty"`
+	Token    secret.Key `json:"token,omitzero"`
+	Services []string   `json:"services,omitempty"` // control among them; nil is all
+	Rate     *Rate      `json:"rate,omitempty"`
+	Share    *float64   `json:"share,omitempty"` // of [Listen] Asks that it may have in flight; nil is all
 }
 
 // Rate is how often a caller may ask.

@@ -156,7 +156,7 @@ func TestCallerFaults(t *testing.T) {
 		"1:29: listen.hosts: names only this device; add the name by which others reach it")
 	f("listen: {tls: {cert: c}}", "1:10: listen.tls: needs cert and key")
 	f("listen: {asks: 0}", "1:10: listen.asks: must be from 1 to 65536")
-	f("listen: {token: "+secret+"}", "1:10: listen.token: must not be written here; use {env: NAME}, {file: PATH} or {command: [PROGRAM, ...]}")
+	f("listen: {token: "+hidden+"}", "1:10: listen.token: must not be written here; use {env: NAME}, {file: PATH} or {command: [PROGRAM, ...]}")
 	f("callers:\n- {name: a, uid: 1}\n- {name: A, uid: 1}\n- {name: b}\n- {name: c, uid: 3, token: {env: T}}\n- {name: d, uid: -1}",
 		`3:4: callers[1].name: "A" is there twice`, "3:13: callers[1].uid: 1 is there twice",
 		"4:3: callers[2]: must have one of uid and token", "5:3: callers[3]: must have one of uid and token",

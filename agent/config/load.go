@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"nearside/agent/config/secret"
 	"nearside/agent/config/strict"
 	"nearside/agent/config/written"
 )
@@ -114,8 +115,8 @@ func program(command []string) []*string {
 }
 
 // keys are all places of secrets in the config.
-func (c *Config) keys() []*Key {
-	keys := []*Key{&c.Listen.Token}
+func (c *Config) keys() []*secret.Key {
+	keys := []*secret.Key{&c.Listen.Token}
 	for i := range c.Cloud.Targets {
 		keys = append(keys, &c.Cloud.Targets[i].Key)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/config"
+	"nearside/agent/config/secret"
 	"nearside/agent/config/written"
 )
 
@@ -91,11 +92,11 @@ func TestFull(t *testing.T) {
 			}},
 		},
 		Cloud: config.Cloud{Targets: []config.Target{{
-			Name: "first", Kind: "openai", BaseURL: "https://api.example/v1", Key: config.Key{Env: "FIRST_KEY"},
+			Name: "first", Kind: "openai", BaseURL: "https://api.example/v1", Key: secret.Key{Env: "FIRST_KEY"},
 			Models: map[string]string{"chat": "some-model", "embed": "e"}, Services: config.Offer{Names: []string{"chat", "embed"}},
 			Price: &config.Price{Input: 0.4, Output: 1.6},
 		}, {
-			Name: "second", Kind: "openai", BaseURL: "http://127.0.0.1:8080", Key: config.Key{File: filepath.Join(dir, "second.key")},
+			Name: "second", Kind: "openai", BaseURL: "http://127.0.0.1:8080", Key: secret.Key{File: filepath.Join(dir, "second.key")},
 			Models: map[string]string{"chat": "other", "embed": "e"}, Services: config.Offer{Names: []string{"chat"}}, Context: 128000,
 		}}},
 		Learn:  config.Learn{AuditPct: 1.5, AuditCalls: 20, AuditUSD: 0.05},

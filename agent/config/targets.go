@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"nearside/agent/config/secret"
 	"nearside/policy"
 )
 
@@ -108,7 +109,7 @@ func (v *validator) url(path, value string, schemes ...string) {
 	}
 }
 
-func (v *validator) key(path string, k Key) {
+func (v *validator) key(path string, k secret.Key) {
 	ways := 0
 	for _, set := range []bool{k.Env != "", k.File != "", k.Command != nil} {
 		if set {

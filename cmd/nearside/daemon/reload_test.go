@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"nearside/agent/config"
+	"nearside/agent/config/secret"
 )
 
 // TestSwappedStaysGuarded: a daemon that is reached from elsewhere until it is
@@ -13,7 +14,7 @@ func TestSwappedStaysGuarded(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // with nothing installed
 	far, near := config.Default(), config.Default()
 	far.Listen.HTTP, far.Listen.Hosts = "0.0.0.0:6327", []string{"device.example"}
-	far.Listen.TLS, far.Listen.Token = &config.TLS{Cert: "/cert.pem", Key: "/key.pem"}, config.Key{File: "/token"}
+	far.Listen.TLS, far.Listen.Token = &config.TLS{Cert: "/cert.pem", Key: "/key.pem"}, secret.Key{File: "/token"}
 	near.Listen.Asks = 7
 	for _, c := range []*config.Config{far, near} {
 		if faults := c.Validate(); faults != nil {

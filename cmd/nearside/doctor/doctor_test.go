@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"nearside/agent/config"
+	"nearside/agent/config/secret"
 	"nearside/agent/server"
 	"nearside/cmd/nearside/daemon"
 	"nearside/cmd/nearside/doctor"
@@ -79,7 +80,7 @@ func (w *ward) write(name, text string, mode os.FileMode) string {
 }
 
 // cloud is a config's target at the address.
-func (w *ward) cloud(base string, key config.Key) {
+func (w *ward) cloud(base string, key secret.Key) {
 	w.Config.Cloud.Targets = []config.Target{{Name: "first", Kind: "openai", BaseURL: base, Key: key, Models: map[string]string{"chat": "m"}}}
 }
 
@@ -137,7 +138,7 @@ func TestWell(t *testing.T) {
 			t.Errorf("got a call for %s with %q", r.URL, r.Header.Get("Authorization"))
 		}
 		models(rw, r)
-	}), config.Key{File: key})
+	}), secret.Key{File: key})
 	all := w.examine()
 	for _, f := range all {
 		if f.Verdict != doctor.OK && f.Check != "daemon" || strings.Contains(f.Message+f.Hint, "sesame") {
@@ -167,18 +168,18 @@ func TestPlaces(t *testing.T) {
 			w.write("state/cache.db", strings.Repeat("no database ", 1000), 0o600)
 		}, "store", doctor.Warn, []string{"cache.db", "moves it aside"}},
 		"key is open to others": {func(w *ward) {
-			w.cloud(w.api(models), config.Key{File: w.write("key", "k", 0o644)})
+			w.cloud(w.api(models), secret.Key{File: w.write("key", "k", 0o644)})
 		}, "secrets", doctor.Warn, []string{"0644", "chmod 600"}},
 		"token is not there": {func(w *ward) {
-			w.Config.Callers = []config.Caller{{Name: "app", Token: config.Key{Env: "DOCTOR_TOKEN_THAT_IS_NOT_SET"}}}
+			w.Config.Callers = []config.Caller{{Name: "app", Token: secret.Key{Env: "DOCTOR_TOKEN_THAT_IS_NOT_SET"}}}
 			w.Config.Listen.HTTP = "127.0.0.1:0"
 		}, "secrets", doctor.Fail, []string{"callers[0].token", "DOCTOR_TOKEN_THAT_IS_NOT_SET", "does not start"}},
 		"token is short": {func(w *ward) {
-			w.Config.Callers = []config.Caller{{Name: "app", Token: config.Key{File: w.write("token", "sesame", 0o600)}}}
+			w.Config.Callers = []config.Caller{{Name: "app", Token: secret.Key{File: w.write("token", "sesame", 0o600)}}}
 			w.Config.Listen.HTTP = "127.0.0.1:0"
 		}, "secrets", doctor.Fail, []string{"callers[0].token is too short", "does not start"}},
 		"token file is empty": {func(w *ward) {
-			w.Config.Listen.Token, w.Config.Listen.HTTP = config.Key{File: w.write("token", "", 0o600)}, "127.0.0.1:0"
+			w.Config.Listen.Token, w.Config.Listen.HTTP = secret.Key{File: w.write("token", "", 0o600)}, "127.0.0.1:0"
 		}, "secrets", doctor.Fail, []string{"listen.token", "is empty", "does not start"}},
 		"port taken": {func(w *ward) {
 			w.Config.Listen.HTTP = strings.TrimPrefix(strings.TrimSuffix(w.api(models), "/v1"), "http://")
@@ -296,7 +297,7 @@ func TestTargets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("DOCTOR_KEY", "sesame")
 			w := newWard(t)
-			w.cloud(w.api(c.answer), config.Key{Env: "DOCTOR_KEY"})
+			w.cloud(w.api(c.answer), secret.Key{Env: "DOCTOR_KEY"})
 			w.finds("target", c.verdict, c.says...)
 			for _, f := range w.examine() {
 				if strings.Contains(f.Message+f.Hint, "sesame") {
@@ -307,14 +308,14 @@ func TestTargets(t *testing.T) {
 	}
 	t.Run("no key", func(t *testing.T) {
 		w := newWard(t)
-		w.cloud(w.api(models), config.Key{Env: "DOCTOR_KEY_THAT_IS_NOT_SET"})
+		w.cloud(w.api(models), secret.Key{Env: "DOCTOR_KEY_THAT_IS_NOT_SET"})
 		w.finds("target", doctor.Fail, "DOCTOR_KEY_THAT_IS_NOT_SET is not set", "put the key there")
 		w.Daemon, w.Silence = &server.Status{Version: "1"}, nil
 		w.finds("target", doctor.Warn, "an environment of its own")
 	})
 	t.Run("other kinds", func(t *testing.T) {
 		w := newWard(t)
-		w.cloud(w.api(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }), config.Key{})
+		w.cloud(w.api(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }), secret.Key{})
 		w.Config.Cloud.Targets[0].Kind = "http"
 		for _, f := range w.examine() {
 			if f.Verdict == doctor.Fail {
@@ -326,7 +327,7 @@ func TestTargets(t *testing.T) {
 	})
 	t.Run("refused", func(t *testing.T) {
 		w := newWard(t)
-		w.cloud("http://127.0.0.1:1/v1", config.Key{})
+		w.cloud("http://127.0.0.1:1/v1", secret.Key{})
 		w.finds("target", doctor.Fail, "cannot be reached", "refused", "check base_url")
 	})
 	t.Run("portal with a certificate", func(t *testing.T) {
@@ -335,13 +336,13 @@ func TestTargets(t *testing.T) {
 		s.Config.ErrorLog = log.New(&bytes.Buffer{}, "", 0)
 		s.StartTLS()
 		t.Cleanup(s.Close)
-		w.cloud(s.URL+"/v1", config.Key{})
+		w.cloud(s.URL+"/v1", secret.Key{})
 		w.finds("target", doctor.Fail, "answers in its place", "captive portal", "SSL_CERT_FILE")
 	})
 	t.Run("offline", func(t *testing.T) {
 		w := newWard(t)
 		w.Offline = true
-		w.cloud(w.api(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }), config.Key{})
+		w.cloud(w.api(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }), secret.Key{})
 		for _, f := range w.examine() {
 			if f.Verdict == doctor.Fail {
 				t.Errorf("got %+v", f)
@@ -357,7 +358,7 @@ func TestClock(t *testing.T) {
 	w.Now = time.Date(2100, time.January, 1, 0, 0, 0, 0, time.UTC)
 	w.finds("clock", doctor.Fail, "2100-01-01", "far in the future")
 	w.Now = today.Add(time.Hour)
-	w.cloud(w.api(models), config.Key{})
+	w.cloud(w.api(models), secret.Key{})
 	w.finds("clock", doctor.Warn, "differs from the target's by 1h0m0s", "set the clock")
 }
 
@@ -391,7 +392,7 @@ func TestConfigAndOffers(t *testing.T) {
 	if offered != 1 {
 		t.Errorf("%d keys were offered, want 1", offered)
 	}
-	w.Config.Cloud.Targets = []config.Target{{Name: "far", Kind: "openai", BaseURL: "http://192.0.2.1/v1", Key: config.Key{Env: "OPENAI_API_KEY"}}}
+	w.Config.Cloud.Targets = []config.Target{{Name: "far", Kind: "openai", BaseURL: "http://192.0.2.1/v1", Key: secret.Key{Env: "OPENAI_API_KEY"}}}
 	w.Offline = true
 	t.Setenv("OPENAI_API_KEY", "sesame")
 	w.finds("config", doctor.Warn, "in the clear", "use https")

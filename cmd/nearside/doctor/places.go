@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nearside/agent/config"
+	"nearside/agent/config/secret"
 	"nearside/agent/server/callers"
 	"nearside/agent/server/listen"
 	"nearside/store"
@@ -202,7 +203,7 @@ func tokens(ctx context.Context, p *Patient) []Finding {
 	}
 	const hint = "put a token there; without it the daemon does not start"
 	var all []Finding
-	read := func(k config.Key, place string) string {
+	read := func(k secret.Key, place string) string {
 		secret, err := k.Resolve(ctx)
 		if err != nil && !unopened(k, err) {
 			all = append(all, fail(place+": "+err.Error(), hint))
@@ -220,12 +221,12 @@ func tokens(ctx context.Context, p *Patient) []Finding {
 }
 
 // unopened tells that a file is at fault, which is said of it with all files.
-func unopened(k config.Key, err error) bool {
+func unopened(k secret.Key, err error) bool {
 	return k.File != "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
 }
 
 func secretFiles(c *config.Config) []string {
-	keys := []config.Key{c.Listen.Token}
+	keys := []secret.Key{c.Listen.Token}
 	for _, t := range c.Cloud.Targets {
 		keys = append(keys, t.Key)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"nearside/agent/config"
+	"nearside/agent/config/secret"
 )
 
 // callLimit is how long a target may take to list its models.
@@ -202,7 +203,7 @@ func skew(now time.Time, a *answer) []Finding {
 }
 
 // place says where a key is, for people.
-func place(k config.Key) string {
+func place(k secret.Key) string {
 	switch {
 	case k.Env != "":
 		return "variable " + k.Env

@@ -1,4 +1,7 @@
-package config
+// Package secret says where a secret is, never what it is: the config names a
+// variable, a file or a command, and only who needs the secret reads it. Nothing
+// here repeats a secret, not in an error either.
+package secret
 
 import (
 	"context"
