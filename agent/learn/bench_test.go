@@ -50,7 +50,7 @@ func learned(b *testing.B, sketches bool, doc *policy.Document) (l *learn.Learne
 		Models: func(context.Context) map[string]calib.Model {
 			return map[string]calib.Model{"local/small": {SHA256: "m1"}}
 		},
-		Prior: func(calib.Model) (*calib.Table, string) { return before, "" }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		Prior: func(calib.Model) (*learn.Before, error) { return &learn.Before{Table: before}, nil }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 		World: func() learn.World { return learn.World{Doc: doc} },
 	}, learn.Settings{})
 	ctx, cancel := context.WithCancel(b.Context())
@@ -78,7 +78,7 @@ func BenchmarkRequest(b *testing.B) {
 		Models: func(context.Context) map[string]calib.Model {
 			return map[string]calib.Model{"local/small": {SHA256: "m1"}}
 		},
-		Prior: func(calib.Model) (*calib.Table, string) { return prior, "" }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		Prior: func(calib.Model) (*learn.Before, error) { return &learn.Before{Table: prior}, nil }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 		Cloud: speaker{}, Random: func() float64 { return 0.5 },
 	}, learn.Settings{AuditShare: 0.015})
 	ctx, cancel := context.WithCancel(b.Context())

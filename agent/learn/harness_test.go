@@ -102,6 +102,7 @@ type room struct {
 	disk   *disk
 	model  string // identity of the local model
 	prior  *calib.Table
+	broken error // why there is none that can be used
 	budget map[string]float64
 	skip   float64
 	rules  []policy.Rule // in the place of those there are, unless nil
@@ -140,7 +141,7 @@ func (r *room) open() {
 		Models: func(context.Context) map[string]calib.Model {
 			return map[string]calib.Model{"local/small": {Name: "small", SHA256: r.model}}
 		},
-		Prior:   func(calib.Model) (*calib.Table, string) { return r.prior, "" },
+		Prior:   r.measured,
 		Changed: func() { r.news++ }, Log: slog.New(slog.DiscardHandler),
 		Now:   func() time.Time { return time.Now().Add(r.ahead) },
 		Cloud: speaker{r, "cloud/first"}, World: r.world, Random: func() float64 { return r.chance },
@@ -184,6 +185,13 @@ func (r *room) world() learn.World {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return learn.World{Doc: r.doc, Signals: r.signals, Link: r.link}
+}
+
+func (r *room) measured(calib.Model) (*learn.Before, error) {
+	if r.prior == nil {
+		return nil, r.broken
+	}
+	return &learn.Before{Table: r.prior, From: "imported"}, r.broken
 }
 
 // turns has the world be another one.

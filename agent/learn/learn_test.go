@@ -2,6 +2,7 @@ package learn_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -173,22 +174,83 @@ func TestImported(t *testing.T) {
 	})
 }
 
+// TestImportedAfterDrift: a model that drifted and was measured anew is not
+// doubted any more, in this life and the next; what was measured before the
+// drift is no evidence, however often it is read.
+func TestImportedAfterDrift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &room{t: t, disk: newDisk(), model: "m1", prior: prior(t, "m1"), near: "Paris", far: "Paris"}
+		state := func(want, from string) {
+			t.Helper()
+			r.learner.Swap(r.set)
+			r.settle()
+			if got := r.learner.Report().Targets[0]; got.State != want || *got.Prior != from {
+				t.Errorf("got %+v, want %s, %s", got, want, from)
+			}
+		}
+		r.open()
+		defer func() { r.leave() }()
+		for i := range 400 {
+			if r.sure = 0.8; i > 250 {
+				r.sure = 0.3
+			}
+			r.ask(capital, nil)
+		}
+		state(learn.Doubted, "imported")
+		r.prior = table(t, "m1", 300)
+		state(learn.Measured, "imported")
+		r.leave()
+		r.open()
+		state(learn.Measured, "imported")
+		r.prior = prior(t, "m1")
+		r.learner.Swap(r.set)
+		r.settle()
+		if got := r.learner.Report().Targets[0]; got.Prior != nil {
+			t.Errorf("what was measured before the drift is back: %+v", got)
+		}
+	})
+}
+
+// TestBroken: what was measured before and cannot be used is told, and used for
+// nothing.
+func TestBroken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &room{t: t, disk: newDisk(), model: "m1", prior: prior(t, "m1"), broken: errors.New("it is cut")}
+		r.open()
+		defer r.leave()
+		if got := r.learner.Report().Targets[0]; got.State != learn.Unmeasured || got.Prior != nil || got.Fault == nil || *got.Fault != "it is cut" {
+			t.Errorf("got %+v", got)
+		}
+		r.broken = nil
+		r.learner.Swap(r.set)
+		r.settle()
+		if got := r.learner.Report().Targets[0]; got.State != learn.Measured || got.Fault != nil {
+			t.Errorf("mended: got %+v", got)
+		}
+	})
+}
+
 // prior is a table of 200 answers: those from .5 on are good.
 func prior(t testing.TB, model string) *calib.Table {
 	t.Helper()
+	return table(t, model, 200)
+}
+
+func table(t testing.TB, model string, answers int) *calib.Table {
+	t.Helper()
 	var labels []calib.Label
-	for i := range 200 {
-		l := calib.Label{Task: "chat", Score: float64(i) / 200}
-		if i >= 100 {
+	for i := range answers {
+		l := calib.Label{Task: "chat", Score: float64(i) / float64(answers)}
+		if i >= answers/2 {
 			l.Good = 1
 		}
 		labels = append(labels, l)
 	}
-	table, err := calib.Fit(calib.Model{SHA256: model}, labels)
+	made, err := calib.Fit(calib.Model{SHA256: model}, labels)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return table
+	return made
 }
 
 // TestBudget: an error budget asks for the confidence that the labels show, and

@@ -22,7 +22,7 @@ type Parts struct {
 	Facts   func() Facts
 	History func() History
 	Models  func(ctx context.Context) map[string]calib.Model // local targets whose models are identified
-	Prior   func(calib.Model) (t *calib.Table, from string)  // what was measured of a model before, nil when nothing
+	Prior   func(calib.Model) (*Before, error)               // what was measured of a model before, nil when nothing; the error tells why it cannot be used
 	Now     func() time.Time                                 // of the clock on the wall; nil is time.Now
 	Changed func()                                           // called when [Learner.Report] has news; it must not block
 	Log     *slog.Logger
@@ -31,6 +31,12 @@ type Parts struct {
 	Cloud  agent.Answerer
 	World  func() World
 	Random func() float64 // from 0 to below 1
+}
+
+// Before is what was measured of a model before.
+type Before struct {
+	Table *calib.Table
+	From  string // where it is from, such as imported
 }
 
 // Settings are what may change while a learner runs, see [Learner.Swap].

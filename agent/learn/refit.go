@@ -21,12 +21,13 @@ const (
 )
 
 // epoch is what must be remembered of a target: labels from before Since do
-// not count any more, nor does a prior, since it has drifted then.
+// not count any more, nor does what was measured by then, since it has drifted.
 type epoch struct {
 	Model  string    `json:"model"` // identity
 	Since  time.Time `json:"since,omitzero"`
 	Doubt  string    `json:"doubt,omitempty"`  // why what is known from before holds no more, while too little else is known
 	Fitted bool      `json:"fitted,omitempty"` // there was a table
+	Prior  string    `json:"prior,omitempty"`  // digest of what was measured before Since; another is new evidence
 }
 
 func epochFact(target string) string { return "learn_epoch/" + target }
@@ -116,7 +117,7 @@ func (l *Learner) fit(ctx context.Context, target string, m calib.Model, doubt s
 	if doubt != "" {
 		e.Since, e.Doubt = l.parts.Now().UTC().Truncate(time.Millisecond), doubt
 	}
-	s := l.standing(m, list, &e)
+	s := l.standing(m, list, &e, doubt != "")
 	if s.table != nil {
 		s.good = l.expected(target, s.table)
 		s.text = l.read(ctx, list, &e)
@@ -130,22 +131,26 @@ func (l *Learner) fit(ctx context.Context, target string, m calib.Model, doubt s
 	l.publish(target, s)
 }
 
-// standing is what prior, labels and the epoch make of a model. A doubt is over
-// when enough is known from after it.
-func (l *Learner) standing(m calib.Model, list []Label, e *epoch) *standing {
+// standing is what prior, labels and the epoch make of a model; fresh is an
+// epoch that has just begun. A doubt is over when enough is known from after it,
+// or the model was measured anew.
+func (l *Learner) standing(m calib.Model, list []Label, e *epoch, fresh bool) *standing {
 	s := &standing{model: m, state: Measured}
-	prior, origin := l.parts.Prior(m)
-	s.prior = prior
+	prior, origin := l.before(s)
+	if fresh {
+		e.Prior = digest(prior)
+	}
+	anew := prior != nil && digest(prior) != e.Prior
 	since := usable(list, e.Since)
-	if len(since) >= leastLabels {
+	if len(since) >= leastLabels || anew {
 		e.Doubt = ""
 	}
 	switch {
 	case e.Doubt != "":
 		s.state, s.why = Doubted, e.Doubt
 		since = usable(list, time.Time{})
-	case !e.Since.IsZero():
-		prior, origin = nil, ""
+	case !e.Since.IsZero() && !anew:
+		prior, origin, s.prior = nil, "", nil
 	}
 	s.origin = origin
 	s.table, s.labels = fitted(m, prior, since)
@@ -153,11 +158,35 @@ func (l *Learner) standing(m calib.Model, list []Label, e *epoch) *standing {
 		s.state = Unmeasured
 		return s
 	}
-	if text, err := s.table.Encode(); err == nil {
-		sum := sha256.Sum256(text)
-		s.version = hex.EncodeToString(sum[:4])
-	}
+	s.version = digest(s.table)
 	return s
+}
+
+// before notes what was measured of a standing's model before, or why that
+// cannot be used.
+func (l *Learner) before(s *standing) (*calib.Table, string) {
+	b, err := l.parts.Prior(s.model)
+	if err != nil {
+		s.fault = err.Error()
+	}
+	if b == nil || err != nil {
+		return nil, ""
+	}
+	s.prior = b.Table
+	return b.Table, b.From
+}
+
+// digest is the first 8 hex digits of a table's, "" without one.
+func digest(t *calib.Table) string {
+	if t == nil {
+		return ""
+	}
+	text, err := t.Encode()
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:4])
 }
 
 // publish puts a standing in force, nil for none, and tells of it.

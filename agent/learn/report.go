@@ -35,6 +35,7 @@ type Known struct {
 	Version *string `json:"version"` // of its table: 8 hex digits of the digest
 	Prior   *string `json:"prior"`   // where what was measured before is from
 	Labels  int     `json:"labels"`  // found here that are in the table
+	Fault   *string `json:"fault"`   // why what was measured before cannot be used
 	Text    *Text   `json:"text"`    // what the words of questions tell; nil without a table
 }
 
@@ -62,7 +63,7 @@ func (l *Learner) Report() Report {
 	known := l.known.Load().of
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		s := known[name]
-		r.Targets = append(r.Targets, Known{name, s.model.SHA256, s.state, filled(s.why), filled(s.version), filled(s.origin), s.labels, s.text.report()})
+		r.Targets = append(r.Targets, Known{name, s.model.SHA256, s.state, filled(s.why), filled(s.version), filled(s.origin), s.labels, filled(s.fault), s.text.report()})
 	}
 	return r
 }

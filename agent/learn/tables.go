@@ -25,6 +25,7 @@ type standing struct {
 	state   string
 	why     string       // it is doubted
 	prior   *calib.Table // what was measured before, nil when nothing was
+	fault   string       // why that cannot be used, "" when it can
 	origin  string       // where what was measured before is from, "" when there is nothing
 	table   *calib.Table // nil: there is none
 	version string       // of the table: 8 hex digits of its digest

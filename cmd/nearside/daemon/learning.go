@@ -59,16 +59,16 @@ func (d *daemon) identified(ctx context.Context) map[string]calib.Model {
 }
 
 // measuredBefore is what was measured of a model, imported or shipped; nil when
-// nothing was, or its file cannot be used.
-func (d *daemon) measuredBefore(m calib.Model) (*calib.Table, string) {
+// nothing was.
+func (d *daemon) measuredBefore(m calib.Model) (*learn.Before, error) {
 	t, from, err := tables.Load(d.Config.State, m.SHA256)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			d.Log.Warn("a calibration is not used", "model", m.Name, "err", err)
-		}
-		return nil, ""
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	return t, from
+	return &learn.Before{Table: t, From: from}, nil
 }
 
 // learnFacts are the facts of the store, nil while there is none.
@@ -82,6 +82,10 @@ func (d *daemon) learnFacts() learn.Facts {
 // addLearning says where what is known of local answers does not hold.
 func (c *conditions) addLearning(r learn.Report) {
 	for _, t := range r.Targets {
+		if t.Fault != nil {
+			c.add("calibration", "warn", t.Name+": the calibration that was imported is not used: "+*t.Fault,
+				"import another with nearside calibrate import FILE, or remove it; then run: nearside config reload")
+		}
 		switch t.State {
 		case learn.Doubted:
 			c.add("calibration", "warn", t.Name+": "+word(t.Why)+"; its conservative bound holds until enough answers were judged since",

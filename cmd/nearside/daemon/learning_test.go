@@ -7,6 +7,15 @@ import (
 	"nearside/agent/learn"
 )
 
+// TestUnusableCalibration: a file that was imported and cannot be used is told.
+func TestUnusableCalibration(t *testing.T) {
+	list, fault := conditions{}, "small.json: cut or no calibration"
+	list.addLearning(learn.Report{Targets: []learn.Known{{Name: "local/small", State: learn.Measured, Fault: &fault}}})
+	if len(list) != 1 || list[0].Name != "calibration" || list[0].Severity != "warn" || !strings.Contains(list[0].Message, fault) || list[0].Hint == "" {
+		t.Errorf("got %v", list)
+	}
+}
+
 // TestLearningConditions: what is not trusted as before is told, with what to
 // do about it.
 func TestLearningConditions(t *testing.T) {

@@ -66,6 +66,9 @@ func Standing(t *learn.Known) string {
 	if t.Labels > 0 {
 		text += fmt.Sprintf(", %d labels found here", t.Labels)
 	}
+	if t.Fault != nil {
+		text += ", without what was imported: " + *t.Fault
+	}
 	if t.Why != nil {
 		text += ": " + *t.Why
 	}
