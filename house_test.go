@@ -22,7 +22,7 @@ import (
 var arrows = map[string][]string{
 	"cmd/nearside":            {"agent", "agent/config", "agent/server", "agent/server/feed", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox"},
 	"cmd/nearside/shell":      {"agent/config"},
-	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server", "cmd/nearside/shell", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/simulate"},
+	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/simulate"},
 	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/server", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy/calib", "policy/gate"},
 	"cmd/nearside/asking":     {"agent", "agent/openai", "cmd/nearside/policies", "cmd/nearside/shell", "cmd/nearside/tell", "policy", "policy/whatif"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},

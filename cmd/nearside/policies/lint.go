@@ -2,6 +2,8 @@ package policies
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -9,11 +11,10 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/config/written"
 	"nearside/cmd/nearside/shell"
+	"nearside/cmd/nearside/tables"
+	"nearside/local"
 	"nearside/policy/lint"
 )
-
-// measured are the models for which a threshold was measured.
-func measured() []string { return []string{"smollm2-135m"} }
 
 func lintCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
@@ -32,20 +33,47 @@ Ends with 1 when a finding is an error, with 0 when all are warnings.`,
 // known is what a policy is held against: the config's targets, if there is a
 // config. A gate was measured when it was trained.
 func known(g *shell.Globals) (lint.Known, error) {
-	k := lint.Known{Tasks: agent.Tasks(), Calibrated: measured()}
+	k := lint.Known{Tasks: agent.Tasks()}
 	_, ok, err := config.Find(g.Config)
-	if err != nil || !ok {
+	if err != nil {
 		return k, err
+	}
+	standard, err := tables.Standard()
+	if err != nil {
+		return k, err
+	}
+	if !ok {
+		k.Calibrated = []string{standard.Name}
+		return k, nil
 	}
 	cfg, err := g.Load()
 	if err != nil {
 		return k, err
 	}
-	k.Targets = cfg.TargetNames()
+	k.Targets, k.Calibrated = cfg.TargetNames(), measured(cfg, standard.Name)
 	if gate := cfg.Local.Gate; gate != nil {
 		k.Calibrated = append(k.Calibrated, gate.Name())
 	}
 	return k, nil
+}
+
+// measured are the models of a config that have a calibration, and the standard
+// one, unless the config has another model of that name.
+func measured(cfg *config.Config, standard string) []string {
+	names := []string{}
+	if !slices.ContainsFunc(cfg.Local.Models, func(m config.Model) bool { return m.Name == standard }) {
+		names = append(names, standard)
+	}
+	for _, m := range cfg.Local.Models {
+		sum := strings.ToLower(m.SHA256)
+		if sum == "" && m.File != "" {
+			sum, _ = local.FileSum(m.File) // a file that cannot be read is of no calibration
+		}
+		if _, _, err := tables.Load(cfg.State, sum); err == nil {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // found is a finding and where it is.

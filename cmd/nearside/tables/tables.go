@@ -45,6 +45,15 @@ func Load(state, sha256 string) (t *calib.Table, from string, err error) {
 	return t, Shipped, nil
 }
 
+// Standard is the model whose table ships.
+func Standard() (calib.Model, error) {
+	t, err := calib.Decode(shipped)
+	if err != nil {
+		return calib.Model{}, err
+	}
+	return t.Model(), nil
+}
+
 func imported(state, sha256 string) (*calib.Table, error) {
 	if state == "" || !digest(sha256) {
 		return nil, fs.ErrNotExist
