@@ -23,6 +23,7 @@ import (
 	"nearside/agent/server/feed"
 	"nearside/agent/server/metrics"
 	"nearside/cloud"
+	"nearside/cmd/nearside/heap"
 	"nearside/cmd/nearside/herald"
 	"nearside/local"
 	"nearside/local/intent"
@@ -72,9 +73,9 @@ type Options struct {
 // may take a while on a large or damaged file.
 func Run(ctx context.Context, o Options) error {
 	cfg, log := o.Config, o.Log
-	heap := boundMemory(log)
-	if heap == 0 {
-		pace(ctx)
+	room := heap.Bound(log)
+	if room == 0 {
+		heap.Pace(ctx)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -119,7 +120,7 @@ func Run(ctx context.Context, o Options) error {
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
 		Reload: d.reload, Device: d, Metrics: d.meter, Learner: d.learner, Watch: d.Watch, Doors: doors(cfg), Callers: door.book, Log: log,
-		Limits: server.Limits{Bodies: bodies(heap)},
+		Limits: server.Limits{Bodies: heap.Bodies(room)},
 	})
 
 	// What serves stops first; what it stands on stops when it is done.
@@ -135,7 +136,7 @@ func Run(ctx context.Context, o Options) error {
 	floor.Go(func() error { return d.heed(base, hangup) })
 	floor.Go(func() error { return d.herald.Pulse(base, func() { d.status() }) })
 	floor.Go(func() error { return d.watch(base) })
-	floor.Go(func() error { return settle(base) })
+	floor.Go(func() error { return heap.Settle(base) })
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()

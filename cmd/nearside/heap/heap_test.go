@@ -1,4 +1,4 @@
-package daemon
+package heap
 
 import (
 	"context"
@@ -38,7 +38,7 @@ func TestPace(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	pace(ctx)
+	Pace(ctx)
 	until("little is live", func(p int) bool { return p > 150 })
 	ballast := make([]byte, 64<<20)
 	until("much is live", func(p int) bool { return p == 100 })

@@ -1,4 +1,7 @@
-package daemon
+// Package heap sets how much memory the daemon's process takes: within the bound
+// of its control group, collected neither too often nor too late, and given back
+// when the start is over. What it sets is of the whole process.
+package heap
 
 import (
 	"context"
@@ -25,19 +28,19 @@ const (
 // often as need be, also where there is no bound.
 const ample = 128 << 20
 
-// boundMemory has the garbage collector work harder before the control groups'
+// Bound has the garbage collector work harder before the control groups'
 // bound is reached, where there is one and $GOMEMLIMIT does not say another. It
 // returns what the heap may be, 0 for no bound.
-func boundMemory(log *slog.Logger) (heap int64) {
+func Bound(log *slog.Logger) (heap int64) {
 	if os.Getenv("GOMEMLIMIT") != "" {
-		return heapLimit()
+		return bound()
 	}
 	limit, ok := sense.New(sense.Options{}).MemoryLimit()
 	if !ok {
 		debug.SetMemoryLimit(ample)
 		return 0
 	}
-	heap = softLimit(limit)
+	heap = soft(limit)
 	debug.SetMemoryLimit(min(heap, ample))
 	log.Info("memory is bound by the control group", "bytes", limit, "heap", heap)
 	return heap
@@ -48,10 +51,10 @@ func boundMemory(log *slog.Logger) (heap int64) {
 // twenty times a second under load, and its pages go to the kernel and back.
 const roomy = 16 << 20
 
-// pace has the heap collected when it is roomy, or, as by default, when it is
+// Pace has the heap collected when it is roomy, or, as by default, when it is
 // twice what is live, if that is more. It looks after every collection, and
 // stops when ctx ends. Where $GOGC is set, that counts.
-func pace(ctx context.Context) {
+func Pace(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
@@ -83,8 +86,8 @@ func growth(live uint64) int {
 // settled is how long after its start a daemon has what it needs when idle.
 const settled = 2 * time.Second
 
-// settle gives back, once, the memory that only the start needed: most of it.
-func settle(ctx context.Context) error {
+// Settle gives back, once, the memory that only the start needed: most of it.
+func Settle(ctx context.Context) error {
 	select {
 	case <-time.After(settled):
 		debug.FreeOSMemory()
@@ -93,22 +96,22 @@ func settle(ctx context.Context) error {
 	return nil
 }
 
-// heapLimit is what the garbage collector keeps to, 0 for no bound.
-func heapLimit() int64 {
+// bound is what the garbage collector keeps to, 0 for no bound.
+func bound() int64 {
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		return limit
 	}
 	return 0
 }
 
-// softLimit is what of the bound is for the heap: most of it, half at least.
-func softLimit(limit int64) int64 {
+// soft is what of the bound is for the heap: most of it, half at least.
+func soft(limit int64) int64 {
 	return limit - min(max(limit/besidesHeap, leastBeside), limit/2)
 }
 
-// bodies is how many bytes of large bodies fit into the heap at a time, each
+// Bodies is how many bytes of large bodies fit into the heap at a time, each
 // of which is held several times over; 0 is the server's default.
-func bodies(heap int64) int64 {
+func Bodies(heap int64) int64 {
 	if heap == 0 || heap/8 > server.MostBodies {
 		return 0
 	}
