@@ -139,6 +139,9 @@ func (r *room) open() {
 	r.learner = learn.New(learn.Parts{
 		Shelf: r.shelf, Facts: func() learn.Facts { return r.disk }, History: func() learn.History { return r.disk },
 		Models: func(context.Context) map[string]calib.Model {
+			if r.model == "" {
+				return nil
+			}
 			return map[string]calib.Model{"local/small": {Name: "small", SHA256: r.model}}
 		},
 		Prior:   r.measured,

@@ -289,6 +289,13 @@ func TestBudget(t *testing.T) {
 			t.Errorf("another model: %+v", got)
 		}
 		r.leave()
+		r.model = ""
+		r.open()
+		goes(0.99, "cloud", "unmeasured, for at most 0.1 wrong")
+		if got := r.learner.Report().Targets; len(got) != 0 {
+			t.Errorf("a model that is not identified: %+v", got)
+		}
+		r.leave()
 		r.model = "m1"
 		r.open()
 		defer r.leave()

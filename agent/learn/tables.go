@@ -66,12 +66,16 @@ type budgeted struct {
 // when nothing shows that any answer keeps to it.
 const unreachable = 1.01
 
-// Expect makes it an agent's calibration.
+// Expect makes it an agent's calibration. Of a model that is not identified yet
+// nothing is known.
 func (t *tables) Expect(doc *policy.Document, ask *policy.Ask, text string, targets []policy.Target) []policy.Estimate {
 	var all []policy.Estimate
 	in := inquiry{doc: doc, ask: ask, text: text}
 	for i := range targets {
 		s := t.of[targets[i].Name]
+		if s == nil && ask.Service == policy.Chat && strings.HasPrefix(targets[i].Name, "local/") {
+			s = &standing{state: Unmeasured}
+		}
 		if s == nil || !slices.Contains(targets[i].Services, ask.Service) {
 			continue
 		}
@@ -207,12 +211,7 @@ func (e early) Expect(doc *policy.Document, ask *policy.Ask, text string, target
 		return e.l.known.Load().Expect(doc, ask, text, targets)
 	case <-late.C:
 	}
-	none := &tables{of: map[string]*standing{}}
-	for i := range targets {
-		if strings.HasPrefix(targets[i].Name, "local/") {
-			none.of[targets[i].Name] = &standing{state: Unmeasured}
-		}
-	}
+	none := &tables{}
 	return none.Expect(doc, ask, text, targets)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,4 +57,41 @@ func TestCalibrateMeasure(t *testing.T) {
 	if d := docs[0]; d.Model.Name != "smollm2-135m" || d.Model.Quant != "Q4_1" || len(d.Model.SHA256) != 64 || d.Classes[0].Labels != 2 || d.Classes[0].Prior != 0.5 {
 		t.Errorf("the table is %+v", d)
 	}
+}
+
+// TestCalibrationFiles has the daemon meet a calibration that is cut and then a
+// good one: it works without, says so, and uses the good one from a reload on.
+func TestCalibrationFiles(t *testing.T) {
+	t.Parallel()
+	sum := strings.Repeat("ab", 32)
+	made, err := calib.Fit(calib.Model{Name: "small", SHA256: sum}, []calib.Label{{Score: 0.2}, {Score: 0.5, Good: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := made.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := unstarted(t, "local: {engine: {url: http://127.0.0.1:9/v1}, models: [{name: small, sha256: "+sum+"}]}")
+	kept := filepath.Join("state", "calibration", sum[:16]+".json")
+	if err := os.MkdirAll(filepath.Join(h.dir, filepath.Dir(kept)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.write(kept, string(text[:len(text)/2]))
+	h.start()
+	stands := func(state string, bad bool) {
+		t.Helper()
+		until(t, "the calibration is "+state, patience, func() bool {
+			all := h.status().Calibration.Targets
+			_, told := h.finds("calibration", "local/small: the calibration that was imported is not used: ")
+			return len(all) == 1 && all[0].State == state && told == bad
+		})
+	}
+	stands("unmeasured", true)
+	h.write(kept, string(text))
+	h.reload()
+	stands("measured", false)
+	h.write(kept, strings.Replace(string(text), sum, strings.Repeat("cd", 32), 1))
+	h.reload()
+	stands("unmeasured", true)
 }

@@ -20,6 +20,15 @@ func (c *conditions) add(name, severity, message, hint string) {
 	*c = append(*c, server.Condition{Name: name, Severity: severity, Message: message, Hint: hint})
 }
 
+// addNoModel tells that there is no local model; a gate answers without one.
+func (c *conditions) addNoModel(gated bool) {
+	what := "nothing is answered on the device"
+	if gated {
+		what = "nothing but intents is answered on the device"
+	}
+	c.add("no_local_model", "warn", "there is no local model, so "+what, "run make setup, or list one under local.models")
+}
+
 // health lists what an operator should know.
 func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condition {
 	list := conditions{}
@@ -28,7 +37,7 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 		list.add("sandbox", "info", "engines are not closed in, as local.engine.sandbox says", "remove that setting")
 	}
 	if len(locals) == 0 && !now.config.Local.Disabled {
-		list.add("no_local_model", "warn", "there is no local model, so nothing is answered on the device", "run make setup, or list one under local.models")
+		list.addNoModel(d.gate.Held().Gate != nil)
 	}
 	for _, t := range locals {
 		list.addEngine(t)
