@@ -51,7 +51,7 @@ func Read(text []byte) (*Decision, error) {
 		{len(r.Expected) <= maxTargets && !slices.ContainsFunc(r.Expected, wild), "expected", "must have chances from 0 to 1, and gains from -1 to 1"},
 		{within(&r.Signals), "signals", "must have each signal within its bounds"},
 		{len(r.Signals.Targets) > 0 && len(r.Signals.Targets) <= maxTargets, "signals.targets", "must be 1 to 64"},
-		{!slices.ContainsFunc(r.Signals.Targets, odd), "signals.targets", "must be local/NAME or cloud/NAME, with figures from 0 to 1e9"},
+		{!slices.ContainsFunc(r.Signals.Targets, odd), "signals.targets", "must be local/NAME or cloud/NAME, with figures from 0 to 1e9, error rates to 1"},
 	} {
 		if !x.ok {
 			return nil, policy.Problem{Path: x.field, Message: x.want}
@@ -89,6 +89,9 @@ func odd(t policy.Target) bool {
 	}
 	if t.Price != nil {
 		figures = append(figures, t.Price.Input, t.Price.Output)
+	}
+	if t.ErrorRate != nil && *t.ErrorRate > 1 {
+		return true
 	}
 	return !strings.HasPrefix(t.Name, "local/") && !strings.HasPrefix(t.Name, "cloud/") || !sane(figures...)
 }

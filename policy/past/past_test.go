@@ -42,6 +42,7 @@ func TestRead(t *testing.T) {
 	f(`80`, `101`, "signals")
 	f(`400`, `-400`, "signals.targets")
 	f(`"name":"local/small"`, `"name":"small"`, "signals.targets")
+	f(`"name":"local/small"`, `"name":"local/small","error_rate":1.5`, "signals.targets")
 	f(`[{"name"`, `[],"other":[{"name"`, "signals.targets")
 	f(`{"name"`, strings.Repeat(`{"name":"cloud/x"},`, 64)+`{"name"`, "signals.targets")
 	f(`{"id"`, `[{"id"`, "")
