@@ -54,7 +54,11 @@ func (l *Learner) Feedback(ctx context.Context, v Verdict) (*Taken, error) {
 	if l.settings.Load().Off {
 		return taken, nil
 	}
-	n, err := l.put(ctx, judged(r, v.Good))
+	label := judged(r, v.Good)
+	if label.Model != "" {
+		label.Sketch = l.sketched(label.Decision)
+	}
+	n, err := l.put(ctx, label)
 	if err != nil {
 		return nil, err
 	}

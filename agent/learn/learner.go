@@ -79,6 +79,7 @@ type Learner struct {
 	spreads map[spreadOf]*spread
 	skipped map[string]int64  // audits given up, by reason
 	alarms  map[string]string // by target: what drifted, until Run has looked
+	recent  recent
 }
 
 // tally counts what the learner did since it was made.
@@ -105,6 +106,9 @@ func New(p Parts, s Settings) *Learner {
 func (l *Learner) Swap(s Settings) {
 	l.settings.Store(&s)
 	l.mu.Lock()
+	if s.Off {
+		l.recent = recent{}
+	}
 	for target := range l.known.Load().of {
 		l.fresh[target] = freshLabels
 	}

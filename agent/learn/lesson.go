@@ -22,6 +22,7 @@ func (l *Learner) Learn(s *agent.Lesson) {
 		return
 	}
 	if s.Given {
+		l.recall(s.Decision, sketchOf(s))
 		l.mayAudit(s)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/learn"
 	"nearside/policy"
+	"nearside/policy/deferral"
 )
 
 // staysHere are rules that make every ask private.
@@ -172,6 +173,44 @@ func TestTextOfNoise(t *testing.T) {
 		r.topics(110, 5)
 		if got := r.text(); got.InForce || got.Labels < 200 || got.Explained == nil || *got.Explained > 0.1 || got.Version != nil {
 			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// TestJudgedText: verdicts of callers count with the words of the question, as
+// long as the daemon lives and few others were asked.
+func TestJudgedText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &room{t: t, disk: newDisk(), model: "m1", near: "Paris", far: "Paris", sure: 0.9}
+		r.open()
+		defer func() { r.leave() }()
+		judged := func(id string) learn.Label {
+			t.Helper()
+			if _, err := r.learner.Feedback(t.Context(), learn.Verdict{Decision: id, Good: true}); err != nil {
+				t.Fatal(err)
+			}
+			all := r.disk.kept()
+			return all[len(all)-1]
+		}
+		first := r.ask(capital, nil).ID
+		if got := judged(first); string(got.Sketch) != string(deferral.SketchOf(capital)) {
+			t.Errorf("got %+v", got)
+		}
+		if got := judged(r.ask(capital, func(in *agent.Input) { in.Privacy = policy.Private }).ID); got.Sketch != nil {
+			t.Errorf("private: got %+v", got)
+		}
+		old := r.ask(capital, nil).ID
+		for range 256 {
+			r.ask(capital, nil)
+		}
+		if got := judged(old); got.Sketch != nil {
+			t.Errorf("long ago: got %+v", got)
+		}
+		before := r.ask(capital, nil).ID
+		r.learner.Swap(learn.Settings{Off: true})
+		r.learner.Swap(learn.Settings{})
+		if got := judged(before); got.Sketch != nil {
+			t.Errorf("it was off meanwhile: got %+v", got)
 		}
 	})
 }
