@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"nearside/policy/calib"
+	"nearside/policy/deferral"
 )
 
 // unknown stands for a log-probability that was not recorded.
@@ -102,11 +103,27 @@ func (h halves) defer3b(s *sheet) error {
 	s.put("mmlu3b_nu", nu(asks))
 	s.note("mmlu3b raw confidence: ece %.3f", ece(reliability(raw)))
 	noteIntervals(s, asks, told)
+	h.noteText(s)
 	never, always := rates(asks)
 	return errors.Join(
 		s.draw("confidence", routes("A 3B model and a large one: by the confidence of the answer", []curve{curveOf(asks)}, never, always).svg()),
 		s.draw("reliability", diagram("Whether the 3B model's answer is right", reliability(raw), reliability(told)).svg()),
 	)
+}
+
+// noteText tells whether the daemon would let text sway what it expects of the
+// smaller model.
+func (h halves) noteText(s *sheet) {
+	var labels []deferral.Label
+	for _, r := range h.train {
+		labels = append(labels, deferral.Label{Text: r.Prompt, Gain: one(*r.Models[far].Correct) - one(*r.Models[near3b].Correct)})
+	}
+	m, err := deferral.Cross(labels[:min(len(labels), deferral.MaxLabels)])
+	if err != nil {
+		s.note("mmlu3b text: %v", err)
+		return
+	}
+	s.note("mmlu3b text, %d labels: in force %t; explained %.3f +- %.3f of the gain's variance", len(labels), m.Better(), m.Explained, m.Error)
 }
 
 // noteIntervals tells how far the figures could lie from the truth.

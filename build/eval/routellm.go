@@ -59,6 +59,7 @@ func routellm(dir string, s *sheet) error {
 		s.put(f.name, mean)
 		s.put(f.name+"_sd", deviation)
 	}
+	noteMerits(s, all)
 	return s.draw("text", routes("A weak and a strong model: by the text of the question", curves, never, always).svg())
 }
 
@@ -66,11 +67,7 @@ func routellm(dir string, s *sheet) error {
 func split(all []compared, seed uint64) ([]routed, error) {
 	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(all))
 	known := min(deferral.MaxLabels, len(all)/2)
-	var labels []deferral.Label
-	for _, i := range order[:known] {
-		labels = append(labels, deferral.Label{Text: *all[i].Prompt, Gain: one(*all[i].Strong) - one(*all[i].Weak)})
-	}
-	m, err := deferral.Fit(labels)
+	m, err := deferral.Fit(labelled(all, order[:known]))
 	if err != nil {
 		return nil, fmt.Errorf("of %d rows %d are labels: %w", len(all), known, err)
 	}
@@ -80,4 +77,34 @@ func split(all []compared, seed uint64) ([]routed, error) {
 		asks = append(asks, routed{id: i, score: m.Gain(*r.Prompt), near: *r.Weak, far: *r.Strong})
 	}
 	return asks, nil
+}
+
+// noteMerits tells from how many labels on the daemon would let text sway what
+// it expects.
+func noteMerits(s *sheet, all []compared) {
+	for _, n := range []int{200, 285, 500, 1000, deferral.MaxLabels} {
+		if n > len(all)/2 {
+			return
+		}
+		forced, explained := 0, 0.0
+		for seed := range uint64(seeds) {
+			m, err := deferral.Cross(labelled(all, rand.New(rand.NewPCG(seed, 0)).Perm(len(all))[:n]))
+			if err != nil {
+				s.note("routellm_mmlu %d labels: %v", n, err)
+				return
+			}
+			if m.Better() {
+				forced++
+			}
+			explained += m.Explained / seeds
+		}
+		s.note("routellm_mmlu %d labels: in force in %d of %d seeds; explained %.3f of the gain's variance", n, forced, seeds, explained)
+	}
+}
+
+func labelled(all []compared, which []int) (labels []deferral.Label) {
+	for _, i := range which {
+		labels = append(labels, deferral.Label{Text: *all[i].Prompt, Gain: one(*all[i].Strong) - one(*all[i].Weak)})
+	}
+	return labels
 }
