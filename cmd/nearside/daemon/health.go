@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/server"
+	"nearside/cmd/nearside/late"
 	"nearside/local"
 	"nearside/store"
 )
@@ -95,14 +96,14 @@ func (c *conditions) addEngine(t local.Status) {
 }
 
 func (d *daemon) addStore(list *conditions) {
-	if why := d.store.fault.Load(); why != nil {
-		list.add("store", "fail", "nothing is remembered beyond this run: "+*why, "free space in "+d.Config.State+" or correct it, or choose another with --state DIR")
+	if why := d.store.Fault(); why != "" {
+		list.add("store", "fail", "nothing is remembered beyond this run: "+why, "free space in "+d.Config.State+" or correct it, or choose another with --state DIR")
 	}
 	if why := store.Exposed(d.Config.State); why != "" {
-		list.add("state_folder", "warn", why, exposedHint)
+		list.add("state_folder", "warn", why, late.ExposedHint)
 	}
-	if st := d.store.store.Load(); st != nil {
-		if d.store.fault.Load() == nil && vanished(d.Config.State) {
+	if st := d.store.Now(); st != nil {
+		if d.store.Fault() == "" && vanished(d.Config.State) {
 			list.add("state_folder", "fail", "the state folder "+d.Config.State+" was removed: what is remembered ends with this run", "start the daemon again")
 		}
 		stats := st.Stats()
@@ -129,5 +130,3 @@ func vanished(state string) bool {
 	_, err := os.Stat(filepath.Join(state, "queue.db"))
 	return state != "" && errors.Is(err, fs.ErrNotExist)
 }
-
-const exposedHint = "chown it to the daemon's user and chmod it to 0700, or choose another with --state DIR"

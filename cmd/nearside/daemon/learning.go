@@ -48,7 +48,7 @@ func (d *daemon) identified(ctx context.Context) map[string]calib.Model {
 	}
 	for _, m := range cfg.Models {
 		sum := strings.ToLower(m.SHA256)
-		if s := d.store.wait(ctx); sum == "" && s != nil && cfg.Engine.URL == "" {
+		if s := d.store.Wait(ctx); sum == "" && s != nil && cfg.Engine.URL == "" {
 			sum, _, _ = s.Fact(ctx, local.ChecksumFact(m.Name)) // what cannot be read is not known yet
 		}
 		if sum != "" {
@@ -73,7 +73,7 @@ func (d *daemon) measuredBefore(m calib.Model) (*learn.Before, error) {
 
 // learnFacts are the facts of the store, nil while there is none.
 func (d *daemon) learnFacts() learn.Facts {
-	if s := d.store.wait(context.Background()); s != nil {
+	if s := d.store.Wait(context.Background()); s != nil {
 		return s
 	}
 	return nil
@@ -99,7 +99,7 @@ func (c *conditions) addLearning(r learn.Report) {
 
 // learnHistory is the history for the learner, nil while there is none.
 func (d *daemon) learnHistory() learn.History {
-	if s := d.store.wait(context.Background()); s != nil {
+	if s := d.store.Wait(context.Background()); s != nil {
 		return s
 	}
 	return nil
@@ -107,7 +107,7 @@ func (d *daemon) learnHistory() learn.History {
 
 // labelShelf is the store for labels, nil while there is none.
 func (d *daemon) labelShelf() learn.Shelf {
-	if s := d.store.wait(context.Background()); s != nil {
+	if s := d.store.Wait(context.Background()); s != nil {
 		return shelf{s}
 	}
 	return nil

@@ -124,7 +124,7 @@ func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]clou
 	d.learner.Swap(learnSettings(cfg))
 	d.face.Open(doors(cfg))
 	d.meter.SetCallers(names(cfg))
-	d.store.keepAnswers(cfg.Cache.Stale)
+	d.store.KeepAnswers(cfg.Cache.Stale)
 	return touched
 }
 

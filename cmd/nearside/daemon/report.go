@@ -86,7 +86,7 @@ func filled(s string) *string {
 }
 
 func (d *daemon) storeStatus() server.StoreStatus {
-	st := d.store.store.Load()
+	st := d.store.Now()
 	if st == nil {
 		return server.StoreStatus{Queue: server.FileStatus{State: "opening"}, Cache: server.FileStatus{State: "opening"}}
 	}
@@ -95,6 +95,14 @@ func (d *daemon) storeStatus() server.StoreStatus {
 	}
 	stats := st.Stats()
 	docs := server.StoreStatus{Queue: doc(stats.Queue), Cache: doc(stats.Cache)}
-	docs.Queue.Dropped += d.store.lost()
+	docs.Queue.Dropped += d.store.Lost()
 	return docs
+}
+
+// word is what filled was made from.
+func word(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }

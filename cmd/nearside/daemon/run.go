@@ -25,9 +25,11 @@ import (
 	"nearside/cloud"
 	"nearside/cmd/nearside/heap"
 	"nearside/cmd/nearside/herald"
+	"nearside/cmd/nearside/late"
 	"nearside/local"
 	"nearside/local/intent"
 	"nearside/local/sense"
+	"nearside/store"
 )
 
 // daemon is everything that runs.
@@ -38,7 +40,7 @@ type daemon struct {
 	local    *local.Local
 	gate     intent.Target
 	cloud    *cloud.Pool
-	store    *lateStore
+	store    *late.Store
 	learner  *learn.Learner
 	face     *server.Server
 	access   *access
@@ -80,7 +82,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	d := &daemon{Options: o, started: time.Now(), store: newLateStore(), touched: make(chan struct{}, 1), herald: herald.New(os.Getenv, log)}
+	d := &daemon{Options: o, started: time.Now(), store: late.New(), touched: make(chan struct{}, 1), herald: herald.New(os.Getenv, log)}
 	d.Watch.Events = feed.New(feed.Options{})
 	d.Watch.Config = func() string { return d.inForce.Load().config.Log.Level }
 	d.inForce.Store(&inForce{config: cfg})
@@ -103,7 +105,7 @@ func Run(ctx context.Context, o Options) error {
 	defer cleanup()
 
 	near := LocalOptions(cfg)
-	near.Dir, near.Ledger, near.Memory, near.Changed, near.Log = sockets, d.store.ledger, d.freeMemory, d.touch, log
+	near.Dir, near.Ledger, near.Memory, near.Changed, near.Log = sockets, d.store.Ledger, d.freeMemory, d.touch, log
 	d.local = local.New(near)
 	d.holdGate(cfg)
 	d.cloud = cloud.New(cloud.Options{Targets: cloudTargets(cfg), Log: log, Changed: d.touch})
@@ -127,7 +129,7 @@ func Run(ctx context.Context, o Options) error {
 	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBase()
 	floor, base := errgroup.WithContext(base)
-	floor.Go(func() error { return d.store.run(base, cfg, o) })
+	floor.Go(func() error { return d.store.Run(base, storeOptions(cfg, &o)) })
 	floor.Go(func() error { return d.learner.Run(base) })
 	floor.Go(func() error { return d.local.Run(base) })
 	floor.Go(func() error { return d.cloud.Run(base) })
@@ -223,3 +225,8 @@ func cloudSalt(targets []config.Target) string {
 }
 
 var errNothingAnswers = errors.New("nothing can answer: no usable local engine and no usable cloud target; see /v1/status")
+
+// storeOptions are those of the store that the config wants.
+func storeOptions(cfg *config.Config, o *Options) store.Options {
+	return store.Options{Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: cfg.Cache.Stale, Log: o.Log, Now: o.Now}
+}

@@ -3,33 +3,16 @@ package daemon
 import (
 	"context"
 	"encoding/json"
-	"reflect"
-	"slices"
 	"time"
 
 	"nearside/agent/server"
-)
-
-// Kinds of events.
-const (
-	kindConnectivity = "connectivity"
-	kindPolicy       = "policy"
-	kindTarget       = "target"
-	kindEngine       = "engine"
-	kindHealth       = "health"
-	kindDegraded     = "degraded"
+	"nearside/cmd/nearside/changes"
 )
 
 // lookEvery is how often the status is looked at without a reason: some things
 // change by time alone, such as a breaker that is to be tried again, and one
 // who asks once is to be told of conditions that have lasted.
 const lookEvery = 2 * time.Second
-
-// seen is the status as it was looked at.
-type seen struct {
-	server.Status
-	degraded string // reason of the latest degraded answer, "" when that was long ago
-}
 
 // watch publishes what changes in the status, until ctx ends. Whoever changes
 // something calls touch; the status alone says what it was.
@@ -45,16 +28,18 @@ func (d *daemon) watch(ctx context.Context) error {
 		case <-tick.C:
 		}
 		is := d.look()
-		for _, e := range changes(&was, &is) {
-			if data, err := json.Marshal(e.data); err == nil {
-				d.Watch.Events.Publish(e.kind, data)
+		for _, e := range changes.Between(&was, &is) {
+			if data, err := json.Marshal(e.Data); err == nil {
+				d.Watch.Events.Publish(e.Kind, data)
 			}
 		}
 		was = is
 	}
 }
 
-func (d *daemon) look() seen { return seen{d.status(), d.observer.degraded(time.Now())} }
+func (d *daemon) look() changes.Look {
+	return changes.Look{Status: d.status(), Degraded: d.observer.degraded(time.Now())}
+}
 
 // touch has the status looked at soon. It never waits.
 func (d *daemon) touch() {
@@ -64,75 +49,11 @@ func (d *daemon) touch() {
 	}
 }
 
-// event is one change.
-type event struct {
-	kind string
-	data any
-}
-
-// changes is what differs between two looks at the status.
-func changes(was, is *seen) []event {
-	var all []event
-	add := func(kind string, data any) { all = append(all, event{kind, data}) }
-	if was.Connectivity.State != is.Connectivity.State {
-		add(kindConnectivity, map[string]string{"state": is.Connectivity.State, "was": was.Connectivity.State, "source": is.Connectivity.Source})
+// history is where decisions are read back. It waits for the store, so that a
+// daemon that has just started does not seem to have none.
+func (d *daemon) history() server.History {
+	if s := d.store.Wait(context.Background()); s != nil {
+		return s
 	}
-	if !reflect.DeepEqual(was.Policy, is.Policy) {
-		add(kindPolicy, is.Policy)
-	}
-	for _, t := range is.Targets {
-		if old := named(was.Targets, t.Name); old == nil || old.Usable != t.Usable || word(old.Breaker) != word(t.Breaker) {
-			add(kindTarget, targetEvent{t.Name, t.Usable, t.Why, t.Breaker})
-		}
-	}
-	if was.Engine.State != is.Engine.State || was.Engine.Starts != is.Engine.Starts {
-		add(kindEngine, is.Engine)
-	}
-	if was.degraded != is.degraded {
-		add(kindDegraded, map[string]any{"degraded": is.degraded != "", "reason": filled(is.degraded)})
-	}
-	return append(all, healthChanges(was.Health, is.Health)...)
-}
-
-type targetEvent struct {
-	Name    string  `json:"name"`
-	Usable  bool    `json:"usable"`
-	Why     *string `json:"why"`
-	Breaker *string `json:"breaker"`
-}
-
-// healthEvent is a condition that came or went.
-type healthEvent struct {
-	Raised bool `json:"raised"`
-	server.Condition
-}
-
-func healthChanges(was, is []server.Condition) []event {
-	var all []event
-	for _, c := range is {
-		if !slices.Contains(was, c) {
-			all = append(all, event{kindHealth, healthEvent{true, c}})
-		}
-	}
-	for _, c := range was {
-		if !slices.Contains(is, c) {
-			all = append(all, event{kindHealth, healthEvent{false, c}})
-		}
-	}
-	return all
-}
-
-func named(list []server.TargetStatus, name string) *server.TargetStatus {
-	i := slices.IndexFunc(list, func(t server.TargetStatus) bool { return t.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &list[i]
-}
-
-func word(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
+	return nil
 }

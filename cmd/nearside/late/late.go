@@ -1,4 +1,7 @@
-package daemon
+// Package late is the store for those who may come before it is open: opening
+// may take a while on a large or damaged file, and nobody waits for it who need
+// not. Where the folder cannot be used it is a store in memory.
+package late
 
 import (
 	"context"
@@ -8,15 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nearside/agent/config"
-	"nearside/agent/server"
 	"nearside/local"
 	"nearside/store"
 )
 
-// lateStore is the store for those who may come before it is open. Reads wait
-// for it a moment; a few things that are to be kept wait for it here.
-type lateStore struct {
+// Store is a store that may not be open yet. Reads wait for it a moment; a few
+// things that are to be kept wait for it here. Any goroutine may use it.
+type Store struct {
 	open  chan struct{} // closed when store is set
 	store atomic.Pointer[store.Store]
 	fault atomic.Pointer[string] // why it is in memory only
@@ -26,26 +27,29 @@ type lateStore struct {
 	dropped uint64
 }
 
-func newLateStore() *lateStore { return &lateStore{open: make(chan struct{})} }
+// New is a store that is not open; see [Store.Run].
+func New() *Store { return &Store{open: make(chan struct{})} }
 
 const (
 	openWait = time.Second // how long a read waits for the store at the start
 	maxEarly = 256         // what comes before it is open; more is dropped and counted
 )
 
-// run opens the store and keeps it until ctx ends. A folder that cannot be
-// written costs what is remembered, not the answers.
-func (l *lateStore) run(ctx context.Context, cfg *config.Config, d Options) error {
-	log := d.Log
-	o := store.Options{
-		Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: storeKeep(cfg.Cache.Stale), Log: log, Now: d.Now,
-	}
-	if why := store.Exposed(cfg.State); why != "" {
-		log.Warn(why, "hint", exposedHint)
+// ExposedHint is what to do about a folder that is [store.Exposed].
+const ExposedHint = "chown it to the daemon's user and chmod it to 0700, or choose another with --state DIR"
+
+// Run opens the store and keeps it until ctx ends; a CacheKeep of 0 keeps no
+// answers. A folder that cannot be written costs what is remembered, not the
+// answers; one that another daemon uses is an error.
+func (l *Store) Run(ctx context.Context, o store.Options) error {
+	log := o.Log
+	o.CacheKeep = storeKeep(o.CacheKeep)
+	if why := store.Exposed(o.Dir); why != "" {
+		log.Warn(why, "hint", ExposedHint)
 	}
 	s, err := store.Open(ctx, o)
 	if errors.Is(err, store.ErrLocked) {
-		return fmt.Errorf("another daemon uses the state folder %s; stop it, or choose another with --state DIR", cfg.State)
+		return fmt.Errorf("another daemon uses the state folder %s; stop it, or choose another with --state DIR", o.Dir)
 	}
 	if err != nil && ctx.Err() != nil {
 		return nil // the daemon ended before it was open
@@ -70,12 +74,13 @@ func storeKeep(stale time.Duration) time.Duration {
 	return stale
 }
 
-func (l *lateStore) keepAnswers(stale time.Duration) {
+// KeepAnswers changes how long answers are kept; 0 is not at all.
+func (l *Store) KeepAnswers(stale time.Duration) {
 	l.keep(func(s *store.Store) { s.KeepAnswers(storeKeep(stale)) })
 }
 
-// wait is the store once it is open, nil when that takes too long.
-func (l *lateStore) wait(ctx context.Context) *store.Store {
+// Wait is the store once it is open, nil when that takes more than a second.
+func (l *Store) Wait(ctx context.Context) *store.Store {
 	if s := l.store.Load(); s != nil {
 		return s
 	}
@@ -88,9 +93,20 @@ func (l *lateStore) wait(ctx context.Context) *store.Store {
 	return l.store.Load()
 }
 
+// Now is the store if it is open, else nil.
+func (l *Store) Now() *store.Store { return l.store.Load() }
+
+// Fault is why the store is in memory only, "" when it is not or not open.
+func (l *Store) Fault() string {
+	if why := l.fault.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
+
 // Get makes it an agent's cache.
-func (l *lateStore) Get(ctx context.Context, key string) ([]byte, time.Time, bool, error) {
-	s := l.wait(ctx)
+func (l *Store) Get(ctx context.Context, key string) ([]byte, time.Time, bool, error) {
+	s := l.Wait(ctx)
 	if s == nil {
 		return nil, time.Time{}, false, nil
 	}
@@ -98,7 +114,7 @@ func (l *lateStore) Get(ctx context.Context, key string) ([]byte, time.Time, boo
 }
 
 // opened hands over what came early, and all that comes from here on.
-func (l *lateStore) opened(s *store.Store) {
+func (l *Store) opened(s *store.Store) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, keep := range l.early {
@@ -110,7 +126,7 @@ func (l *lateStore) opened(s *store.Store) {
 }
 
 // keep has the store keep something, now or once it is open.
-func (l *lateStore) keep(f func(*store.Store)) {
+func (l *Store) keep(f func(*store.Store)) {
 	if s := l.store.Load(); s != nil {
 		f(s)
 		return
@@ -128,7 +144,7 @@ func (l *lateStore) keep(f func(*store.Store)) {
 }
 
 // Put makes it an agent's cache.
-func (l *lateStore) Put(key string, value []byte, at time.Time) {
+func (l *Store) Put(key string, value []byte, at time.Time) {
 	if s := l.store.Load(); s != nil {
 		s.Put(key, value, at)
 		return
@@ -137,7 +153,7 @@ func (l *lateStore) Put(key string, value []byte, at time.Time) {
 }
 
 // Record makes it an agent's recorder.
-func (l *lateStore) Record(id string, at time.Time, record func() []byte) {
+func (l *Store) Record(id string, at time.Time, record func() []byte) {
 	if s := l.store.Load(); s != nil {
 		s.Record(id, at, record)
 		return
@@ -145,25 +161,17 @@ func (l *lateStore) Record(id string, at time.Time, record func() []byte) {
 	l.keep(func(s *store.Store) { s.Record(id, at, record) })
 }
 
-// lost counts what could not wait for the store.
-func (l *lateStore) lost() uint64 {
+// Lost counts what could not wait for the store.
+func (l *Store) Lost() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.dropped
 }
 
-// ledger is where checksums are held; it waits for the store.
-func (l *lateStore) ledger() local.Ledger {
-	if s := l.wait(context.Background()); s != nil {
-		return s
-	}
-	return nil
-}
-
-// history is where decisions are read back. It waits for the store, so that a
-// daemon that has just started does not seem to have none.
-func (d *daemon) history() server.History {
-	if s := d.store.wait(context.Background()); s != nil {
+// Ledger is where checksums are held, nil while there is none; it waits for the
+// store.
+func (l *Store) Ledger() local.Ledger {
+	if s := l.Wait(context.Background()); s != nil {
 		return s
 	}
 	return nil
