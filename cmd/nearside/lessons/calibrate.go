@@ -70,6 +70,9 @@ type thresholdDoc struct {
 func calibrateShowCmd(g *shell.Globals) *cobra.Command {
 	return &cobra.Command{
 		Use: "show [FILE]", Short: "Show the calibration of every local model, or that of a file", Args: cobra.MaximumNArgs(1),
+		Long: `Show the calibration of every local model of the config, imported or shipped, or
+that of a file. What a running daemon learned since, from labels and from the
+text of questions, is shown by "nearside calibrate labels".`,
 		RunE: func(c *cobra.Command, args []string) error {
 			docs := []calibrationDoc{}
 			if len(args) == 1 {
