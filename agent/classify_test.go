@@ -8,6 +8,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/openai"
+	"nearside/agent/task"
 )
 
 func TestTask(t *testing.T) {
@@ -23,7 +24,7 @@ func TestTask(t *testing.T) {
 		if err != nil || e.Ask.Task != want {
 			t.Errorf("%.60q: got %s, %v, want %s", text, e.Ask.Task, err, want)
 		}
-		if !slices.Contains(agent.Tasks(), want) {
+		if !slices.Contains(task.Names(), want) {
 			t.Errorf("%s is not among the tasks there are", want)
 		}
 	}

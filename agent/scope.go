@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nearside/agent/openai"
+	"nearside/agent/task"
 	"nearside/policy"
 )
 
@@ -26,7 +27,7 @@ func (s *Settings) scope(r *openai.Request, signals *policy.Signals, ask *policy
 		return
 	}
 	text := asked(r)
-	if text == "" || len(text) > longText {
+	if text == "" || len(text) > task.Long {
 		return
 	}
 	intent, p, least, ok := s.Gate.Scope(text)

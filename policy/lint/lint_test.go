@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent"
 	"nearside/agent/config/policies"
 	"nearside/agent/config/written"
+	"nearside/agent/task"
 	"nearside/policy"
 	"nearside/policy/lint"
 )
@@ -150,7 +150,7 @@ func TestProfiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range lint.Check(doc, lint.Known{Tasks: agent.Tasks(), Calibrated: []string{"smollm2-135m"}}) {
+		for _, f := range lint.Check(doc, lint.Known{Tasks: task.Names(), Calibrated: []string{"smollm2-135m"}}) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}

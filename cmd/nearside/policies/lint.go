@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nearside/agent"
 	"nearside/agent/config"
 	"nearside/agent/config/written"
+	"nearside/agent/task"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/tables"
 	"nearside/local"
@@ -33,7 +33,7 @@ Ends with 1 when a finding is an error, with 0 when all are warnings.`,
 // known is what a policy is held against: the config's targets, if there is a
 // config. A gate was measured when it was trained.
 func known(g *shell.Globals) (lint.Known, error) {
-	k := lint.Known{Tasks: agent.Tasks()}
+	k := lint.Known{Tasks: task.Names()}
 	_, ok, err := config.Find(g.Config)
 	if err != nil {
 		return k, err
