@@ -79,7 +79,7 @@ func (l *Learner) read(ctx context.Context, list []Label, e *epoch) *reading {
 func gains(list []Label, e *epoch, doc *policy.Document) []deferral.Label {
 	sketches := map[string][]byte{}
 	for i := range list {
-		if x := &list[i]; x.Sketch != nil {
+		if x := &list[i]; deferral.Sketch(x.Sketch).Check() == nil {
 			sketches[x.Decision] = x.Sketch
 		}
 	}

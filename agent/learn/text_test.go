@@ -111,11 +111,14 @@ func TestText(t *testing.T) {
 		r.settle()
 		r.leave()
 		r.disk = &disk{labels: r.disk.kept(), facts: map[string]string{}, records: map[string][]byte{}}
+		for _, i := range []int{1, 7, 20} {
+			r.disk.labels[i].Sketch = []byte("damaged")
+		}
 		r.open()
 		again := r.text()
 		r.leave()
 		r.open()
-		if same := r.text(); !again.InForce || again.Labels < known.Labels || *same.Version != *again.Version {
+		if same := r.text(); !again.InForce || again.Labels < known.Labels-3 || *same.Version != *again.Version {
 			t.Errorf("after a kill %+v, then %+v; want at least %+v", again, same, known)
 		}
 	})

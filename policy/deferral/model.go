@@ -130,7 +130,7 @@ func (l Label) check() error {
 	case !(l.Weight >= 0 && l.Weight <= 1e6):
 		return fmt.Errorf("weight is %v: it must be 0 to 1e6", l.Weight)
 	case l.Sketch != nil:
-		return l.Sketch.check()
+		return l.Sketch.Check()
 	}
 	return nil
 }

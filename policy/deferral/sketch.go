@@ -63,8 +63,8 @@ func tally(at []uint16) []byte {
 	return out
 }
 
-// check tells why bytes are no sketch.
-func (s Sketch) check() error {
+// Check tells why bytes are no sketch.
+func (s Sketch) Check() error {
 	if len(s) < counted+2 || len(s) > MaxSketch || (len(s)-counted-2)%entry != 0 {
 		return fmt.Errorf("sketch has %d bytes: it must be %d and %d for each bucket, at most %d", len(s), counted+2, entry, MaxSketch)
 	}
