@@ -48,7 +48,7 @@ func TestIntent(t *testing.T) {
 	set(t, far, fake.Fault{Kind: fake.Status, Status: 503})
 	f(`{"text":"who wrote hamlet"}`, "local local/gate-car unverified degraded", `"confidence":0.`)
 	f(clear, "local local/gate-car local_first", `"intent":"window_open"`)
-	for _, body := range []string{`{}`, `{"text":7}`, `[]`} {
+	for _, body := range []string{`{}`, `{"text":7}`, `[]`, `{"text":""}`, `{"text":" \n"}`} {
 		if r := h.call("intent", body); r.status != http.StatusBadRequest || !strings.Contains(r.body, "text: must be a string") {
 			t.Errorf("%s: got %d %s", body, r.status, r.body)
 		}

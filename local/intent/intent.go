@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -97,8 +98,8 @@ func Text(body []byte) (string, error) {
 	var b struct {
 		Text *string `json:"text"`
 	}
-	if err := json.Unmarshal(body, &b); err != nil || b.Text == nil {
-		return "", fmt.Errorf(`text: must be a string; such as {"text":"roll down my window"}`)
+	if err := json.Unmarshal(body, &b); err != nil || b.Text == nil || strings.TrimSpace(*b.Text) == "" {
+		return "", fmt.Errorf(`text: must be a string with something in it; such as {"text":"roll down my window"}`)
 	}
 	return *b.Text, nil
 }

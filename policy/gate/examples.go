@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -42,7 +43,8 @@ func (f Fault) String() string { return fmt.Sprintf("line %d: %s", f.Line, f.Mes
 // Two examples with the same words and different labels are both faults, as
 // nobody can tell which one is meant.
 func Parse(text []byte) (*Data, error) {
-	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+	start := text[:min(len(text), 4)]
+	if bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")) || bytes.IndexByte(start, 0) >= 0 {
 		return nil, fmt.Errorf("the examples are in UTF-16; write them in UTF-8")
 	}
 	p := parser{Data: Data{Faults: []Fault{}}, first: map[string]int{}}
@@ -102,6 +104,10 @@ func example(line []byte) (e Example, err error) {
 		return e, fmt.Errorf("label: is missing")
 	case len(e.Label) > maxLabel:
 		return e, fmt.Errorf("label: has %d bytes; %d is the most", len(e.Label), maxLabel)
+	case strings.ContainsFunc(e.Label, unicode.IsControl):
+		return e, fmt.Errorf("label: is %q; it must be without control characters", e.Label)
+	case e.Label != Outside && strings.EqualFold(e.Label, Outside):
+		return e, fmt.Errorf("label: is %q; what no intent fits has the label %s", e.Label, Outside)
 	}
 	return e, nil
 }

@@ -31,6 +31,9 @@ func TestParse(t *testing.T) {
 		{"no words", `{"text":"?!","label":"left"}`, gate.Data{Lines: 1}, []string{"line 1: text: is missing, or has no letters"}, ""},
 		{"no label", `{"text":"go left"}`, gate.Data{Lines: 1}, []string{"line 1: label: is missing"}, ""},
 		{"long label", `{"text":"go","label":"` + strings.Repeat("l", 101) + `"}`, gate.Data{Lines: 1}, []string{"line 1: label: has 101 bytes; 100 is the most"}, ""},
+		{"control character", `{"text":"go","label":"left\u001b[2J"}`, gate.Data{Lines: 1}, []string{`line 1: label: is "left\x1b[2J"; it must be without control characters`}, ""},
+		{"label in capitals", `{"text":"go","label":"OOS"}`, gate.Data{Lines: 1}, []string{`line 1: label: is "OOS"; what no intent fits has the label oos`}, ""},
+		{"label in Chinese", `{"text":"打开窗户","label":"开窗 🚗"}`, gate.Data{Lines: 1}, nil, "开窗 🚗"},
 		{"Latin 1", "{\"text\":\"caf\xe9\",\"label\":\"x\"}", gate.Data{Lines: 1}, []string{"line 1: is not UTF-8"}, ""},
 		{"huge line", `{"text":"` + strings.Repeat("a", 70000) + `","label":"x"}` + "\n" + one, gate.Data{Lines: 2}, []string{"line 1: has 70023 bytes; 65536 is the most"}, "left"},
 		{"nothing", "", gate.Data{}, nil, ""},
@@ -61,7 +64,7 @@ func labels(list []gate.Example) string {
 }
 
 func TestParseRefusesUTF16(t *testing.T) {
-	for _, text := range []string{"\xff\xfe{\x00", "\xfe\xff\x00{"} {
+	for _, text := range []string{"\xff\xfe{\x00", "\xfe\xff\x00{", "{\x00\"\x00", "\x00{\x00\""} {
 		if _, err := gate.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "UTF-16") {
 			t.Errorf("%q: %v", text, err)
 		}

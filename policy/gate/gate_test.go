@@ -202,3 +202,29 @@ func BenchmarkClassify(b *testing.B) {
 		g.Classify("turn on the light in the living room please")
 	}
 }
+
+// TestMemory: a gate keeps to the memory it may take, and what it leaves out is
+// what says least.
+func TestMemory(t *testing.T) {
+	whole, _ := trained(t)
+	const most = 230_000
+	small, _, err := gate.Train(kitchen(), gate.Options{Seed: 7, Memory: most})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if whole.Bytes() <= most || small.Bytes() > most || small.Bytes() < most-100 {
+		t.Errorf("%d bytes, of %d there may be %d", small.Bytes(), whole.Bytes(), most)
+	}
+	right := 0
+	for _, e := range kitchen() {
+		if e.Label != gate.Outside && small.Classify(e.Text).Intent == e.Label {
+			right++
+		}
+	}
+	if right < 34 {
+		t.Errorf("%d of 36 are right", right)
+	}
+	if _, _, err := gate.Train(kitchen(), gate.Options{Memory: 1000}); err == nil || !strings.Contains(err.Error(), "a gate of 3 intents takes more than 1000 bytes") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -10,7 +11,8 @@ const (
 	folds      = 5
 	leaveOuts  = 4
 	maxIntents = 1000
-	prune      = 1 // a row of no greater weights than this is left out
+	prune      = 1          // a row of no greater weights than this is left out
+	maxMemory  = 12_000_000 // bytes that a gate takes, without its names
 )
 
 // Example is a text and what it asks for, or [Outside].
@@ -22,6 +24,7 @@ type Example struct {
 // Options of [Train]. The zero value will do.
 type Options struct {
 	Seed     uint64
+	Memory   int                      // bytes that the gate may take, without its names; 0 is 12,000,000
 	Progress func(done, of int) error // called after every part of the work, which ends with its error; nil: nobody looks
 }
 
@@ -47,6 +50,9 @@ func Train(examples []Example, o Options) (*Gate, *Report, error) {
 	c, err := newCorpus(examples)
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.room = room(len(c.intents), cmp.Or(o.Memory, maxMemory)); c.room < 1 {
+		return nil, nil, fmt.Errorf("a gate of %d intents takes more than %d bytes", len(c.intents), o.Memory)
 	}
 	work := &progress{of: folds + leaveOuts + 1, tell: o.Progress}
 	report := newReport(c)
@@ -86,6 +92,7 @@ type corpus struct {
 	fold    []int // of each text, even over every label
 	intents []string
 	outside int
+	room    int // for rows of weights
 }
 
 func newCorpus(examples []Example) (*corpus, error) {
@@ -184,7 +191,7 @@ func (c *corpus) fit(use func(i int) bool, seed uint64) *Gate {
 			g.meet(labels[i], vectors[i])
 		}
 	}
-	g.pack(learnAll(vectors, labels, len(c.intents), seed))
+	g.pack(learnAll(vectors, labels, len(c.intents), seed), c.room)
 	return g
 }
 
@@ -239,25 +246,46 @@ func coarsen(weights []float32) coarse {
 }
 
 // pack lays the weights of all intents out by bucket, and leaves out buckets
-// that say nothing: these share row 0.
-func (g *Gate) pack(all []coarse) {
+// that say nothing, or least where there is no room: these share row 0.
+func (g *Gate) pack(all []coarse, room int) {
 	for _, c := range all {
 		g.scale, g.bias = append(g.scale, c.scale), append(g.bias, c.bias)
 	}
 	g.rows = make([]uint16, buckets)
 	row := make([]int8, len(all))
-	g.weights = make([]int8, 0, buckets*len(all)/2)
-	g.weights = append(g.weights, row...)
-	for b := range g.rows {
-		most := int8(0)
+	g.weights = append([]int8{}, row...)
+	for _, b := range telling(all, room) {
 		for y := range all {
 			row[y] = all[y].weights[b]
-			most = max(most, row[y], -row[y])
 		}
-		if most > prune && len(g.weights) < buckets*len(all) {
-			g.rows[b] = uint16(len(g.weights) / len(all))
-			g.weights = append(g.weights, row...)
-		}
+		g.rows[b] = uint16(len(g.weights) / len(all))
+		g.weights = append(g.weights, row...)
 	}
 	g.weights = slices.Clip(g.weights)
+}
+
+// telling are the buckets that get a row, in order: those with the greatest
+// weights, as many as there is room for.
+func telling(all []coarse, room int) []int {
+	var list []int
+	most := make([]int8, buckets)
+	for b := range most {
+		for y := range all {
+			most[b] = max(most[b], all[y].weights[b], -all[y].weights[b])
+		}
+		if most[b] > prune {
+			list = append(list, b)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b int) int { return int(most[b]) - int(most[a]) })
+	list = list[:min(len(list), room)]
+	slices.Sort(list)
+	return list
+}
+
+// room is how many rows of weights a gate of so many intents may have beside
+// row 0, to take no more than so many bytes.
+func room(intents, memory int) int {
+	g := Gate{rows: make([]uint16, buckets), rare: new(rarity), met: make([]bits, intents), scale: make([]float32, intents)}
+	return min((memory-g.Bytes())/intents, buckets) - 1
 }

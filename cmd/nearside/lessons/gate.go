@@ -80,6 +80,9 @@ func (f *gateTrain) run(c *cobra.Command, g *shell.Globals) error {
 	if err != nil {
 		return err
 	}
+	if err := placeable(f.out); err != nil { // before the minutes that training may take
+		return fmt.Errorf("write the gate: %w", err)
+	}
 	start := time.Now()
 	made, report, err := gate.Train(data.Examples, gate.Options{Seed: f.seed, Progress: func(done, of int) error {
 		fmt.Fprintf(c.ErrOrStderr(), "part %d of %d done after %s\n", done, of, time.Since(start).Round(100*time.Millisecond))
@@ -106,6 +109,18 @@ func (f *gateTrain) run(c *cobra.Command, g *shell.Globals) error {
 	fmt.Fprintf(w, "%s: %d bytes, %d in memory; %d examples of %d intents, %d outside, in %.1f s\n",
 		doc.File, doc.Bytes, doc.Memory, report.Examples, report.Intents, report.Outside, doc.Seconds)
 	return printGateReport(w, report)
+}
+
+// placeable tells why no file can be put there.
+func placeable(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder", path)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".gate-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // putGate writes a gate beside the one there is and puts it in its place, so
