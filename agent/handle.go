@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"nearside/agent/kept"
 	"nearside/agent/openai"
 	"nearside/policy"
 )
@@ -58,9 +59,9 @@ type walk struct {
 	plan      policy.Plan
 	result    *Result
 
-	hash     string // see key; "" until it is needed
-	looked   bool   // the cache was asked
-	kept     *entry // what it had
+	hash     string      // see key; "" until it is needed
+	looked   bool        // the cache was asked
+	kept     *kept.Entry // what it had
 	poor     *openai.Reply
 	poorStep *policy.Step
 	withheld bool // the latest poor reply was one that policy forbids to give

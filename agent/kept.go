@@ -1,111 +1,25 @@
 package agent
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
-	"hash"
-	"io"
 	"net/http"
-	"slices"
 	"time"
 
+	"nearside/agent/kept"
 	"nearside/agent/openai"
 	"nearside/policy"
 )
 
-// entry is an answer as the cache keeps it: a line of JSON that says where it
-// is from, and behind it the body of a plain completion as it is.
-type entry struct {
-	Target string `json:"target"`
-	Model  string `json:"model"`
-
-	body []byte
-	at   time.Time
-}
-
-func (e *entry) encode() ([]byte, error) {
-	head, err := json.Marshal(e)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, len(head)+1+len(e.body))
-	return append(append(append(out, head...), '\n'), e.body...), nil
-}
-
-// decodeEntry is nil for what is no entry.
-func decodeEntry(value []byte, at time.Time) *entry {
-	head, body, ok := bytes.Cut(value, []byte("\n"))
-	e := &entry{body: body, at: at}
-	if !ok || json.Unmarshal(head, e) != nil {
-		return nil
-	}
-	return e
-}
-
-// unkeyed are request fields that do not change the answer.
-var unkeyed = []string{"model", "stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
-
-// key is the identity of an ask: everything that changes its answer. Service,
-// model name, mode and target are in it, so that an answer made near never
-// serves one who asked for the cloud.
+// key is the identity of the ask.
 func (w *walk) key() string {
-	if w.hash != "" {
-		return w.hash
+	if w.hash == "" {
+		w.hash = kept.Key(w.in.Request, &kept.Circle{Salt: w.Salt, Service: w.ask.Service, Mode: w.ask.Mode, Target: w.ask.Target})
 	}
-	h := identity{Hash: sha256.New(), text: make([]byte, 0, 128)}
-	for _, part := range [...]string{w.Salt, w.ask.Service, w.ask.Mode, w.ask.Target} {
-		h.add(part)
-	}
-	for _, name := range w.in.Request.Names() {
-		if slices.Contains(unkeyed, name) {
-			continue
-		}
-		h.add(name)
-		compact(h.Hash, w.in.Request.Field(name))
-	}
-	sum := h.Sum(h.text[:0])
-	text := base64.RawURLEncoding.AppendEncode(sum, sum[:16]) // short, since an index of them is kept
-	w.hash = string(text[len(sum):])
 	return w.hash
 }
 
-// identity is a hash of parts.
-type identity struct {
-	hash.Hash
-	text []byte // of the latest part: what is handed to a hash may not be on the stack
-}
-
-// add takes in a text so that no other list of texts reads the same.
-func (h *identity) add(text string) {
-	h.text = binary.LittleEndian.AppendUint64(h.text[:0], uint64(len(text)))
-	h.text = append(h.text, text...)
-	h.Write(h.text)
-}
-
-// compact writes a JSON value that was found valid before, without the white
-// space between its parts, which does not count.
-func compact(to io.Writer, value []byte) {
-	from, quoted := 0, false
-	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
-		case c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case !quoted && (c == ' ' || c == '\n' || c == '\t' || c == '\r'):
-			to.Write(value[from:i])
-			from = i + 1
-		}
-	}
-	to.Write(value[from:])
-}
-
 // look asks the cache, once per request.
-func (w *walk) look(ctx context.Context) *entry {
+func (w *walk) look(ctx context.Context) *kept.Entry {
 	if w.looked || w.agent.parts.Cache == nil {
 		return w.kept
 	}
@@ -115,7 +29,7 @@ func (w *walk) look(ctx context.Context) *entry {
 	if err != nil || !ok {
 		return nil
 	}
-	w.kept = decodeEntry(value, at)
+	w.kept = kept.Decode(value, at)
 	return w.kept
 }
 
@@ -149,27 +63,27 @@ func within(limit time.Duration, caller *int64, plan int64) time.Duration {
 const clockSlack = time.Minute
 
 // serve makes a kept answer the result when it is not older than limit.
-func (w *walk) serve(e *entry, step *policy.Step, how string, limit time.Duration) bool {
+func (w *walk) serve(e *kept.Entry, step *policy.Step, how string, limit time.Duration) bool {
 	if e == nil {
 		return false
 	}
-	age := w.agent.parts.Now().Sub(e.at)
+	age := w.agent.parts.Now().Sub(e.At)
 	if age > limit || age < -clockSlack {
 		return false
 	}
-	if check := w.Services[w.ask.Service].Reply; check != nil && check(e.body) != nil {
+	if check := w.Services[w.ask.Service].Reply; check != nil && check(e.Body) != nil {
 		return false // it was good under another schema
 	}
 	age = max(0, age)
 	r := w.result
 	if w.in.Request.Stream {
-		stream, err := openai.Replay(e.body, w.in.Request)
+		stream, err := openai.Replay(e.Body, w.in.Request)
 		if err != nil {
 			return false
 		}
 		r.Stream, r.answer = stream, stream.Answer
 	} else {
-		r.Body = e.body
+		r.Body = e.Body
 	}
 	r.Route, r.Target, r.Model, r.Cache = step.Kind, e.Target, e.Model, how
 	r.Kept, r.Age = true, age
@@ -206,8 +120,8 @@ func (w *walk) store() {
 	if body == nil {
 		body = w.result.answer.Completion()
 	}
-	e := entry{Target: w.result.Target, Model: w.result.Model, body: body}
-	if value, err := e.encode(); err == nil {
+	e := kept.Entry{Target: w.result.Target, Model: w.result.Model, Body: body}
+	if value, err := e.Encode(); err == nil {
 		w.agent.parts.Cache.Put(w.key(), value, w.agent.parts.Now())
 	}
 }
