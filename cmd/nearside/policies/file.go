@@ -56,7 +56,7 @@ func (f *policyFlags) load(g *shell.Globals) (*agent.Policy, error) {
 // Named is the policy of a file, or profile:NAME. One that is not right is
 // [shell.BadInput].
 func Named(name string) (*agent.Policy, error) {
-	if p, ok := profileNamed(name); ok {
+	if p, ok := strings.CutPrefix(name, written.ProfilePrefix); ok {
 		return profile(p)
 	}
 	doc, digest, err := written.LoadPolicy(name)
@@ -65,9 +65,6 @@ func Named(name string) (*agent.Policy, error) {
 	}
 	return &agent.Policy{Doc: doc, Digest: digest, Source: name}, nil
 }
-
-// profileNamed reads profile:NAME.
-func profileNamed(text string) (name string, ok bool) { return strings.CutPrefix(text, "profile:") }
 
 // profile is a policy that is built in.
 func profile(name string) (*agent.Policy, error) {
