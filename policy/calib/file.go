@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Version of the form of a table's file.
@@ -73,8 +74,8 @@ func decode(text []byte) (*Table, error) {
 	if len(text) > MaxFile {
 		return nil, fmt.Errorf("%d bytes: at most %d", len(text), MaxFile)
 	}
-	var f file
-	if err := strict(text, &f); err != nil {
+	var f file // first of any version, whose fields need not be known
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&f); err != nil {
 		return nil, fmt.Errorf("cut or no calibration: %w", err)
 	}
 	if f.Format != format {
@@ -82,6 +83,10 @@ func decode(text []byte) (*Table, error) {
 	}
 	if f.Version != Version {
 		return nil, fmt.Errorf("version is %d: this program reads %d; export the table again with a program of this version", f.Version, Version)
+	}
+	f = file{}
+	if err := strict(text, &f); err != nil {
+		return nil, fmt.Errorf("no calibration: %w", err)
 	}
 	var plain bytes.Buffer
 	if err := json.Compact(&plain, f.Table); err != nil {
@@ -126,6 +131,9 @@ func (b *body) table() (*Table, error) {
 		if name == "" || len(name) > MaxName {
 			return nil, fmt.Errorf("table.tasks has a name of %d bytes: it must be 1 to %d", len(name), MaxName)
 		}
+		if strings.ContainsFunc(name, unicode.IsControl) {
+			return nil, fmt.Errorf("table.tasks has the name %q: it must be without control characters", name)
+		}
 		if err := checkBins(own); err != nil {
 			return nil, fmt.Errorf("table.tasks.%s%w", name, err)
 		}
@@ -138,6 +146,9 @@ func (m Model) check() error {
 	for _, f := range []struct{ name, text string }{{"name", m.Name}, {"sha256", m.SHA256}, {"quant", m.Quant}} {
 		if len(f.text) > MaxName {
 			return fmt.Errorf("%s has %d bytes: at most %d", f.name, len(f.text), MaxName)
+		}
+		if strings.ContainsFunc(f.text, unicode.IsControl) {
+			return fmt.Errorf("%s is %q: it must be without control characters", f.name, f.text)
 		}
 	}
 	if m.SHA256 == "" {

@@ -98,7 +98,7 @@ func (f *gateTrain) run(c *cobra.Command, g *shell.Globals) error {
 	if err != nil {
 		return err
 	}
-	if err := putGate(f.out, file); err != nil {
+	if err := putFile(f.out, file); err != nil {
 		return fmt.Errorf("write the gate: %w", err)
 	}
 	doc := trainDoc{f.out, len(file), made.Bytes(), time.Since(start).Seconds(), data, report, len(data.Examples)}
@@ -116,17 +116,17 @@ func placeable(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder", path)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".gate-*")
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// putGate writes a gate beside the one there is and puts it in its place, so
+// putFile writes a file beside the one there is and puts it in its place, so
 // that a daemon that reads it meanwhile finds one or the other.
-func putGate(path string, file []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".gate-*")
+func putFile(path string, file []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}

@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"os"
 	"regexp"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -59,6 +62,9 @@ import FILE.`,
 			if err != nil {
 				return shell.BadInput(err)
 			}
+			if err := placeable(out); err != nil { // before the minutes that asking may take
+				return fmt.Errorf("write calibration: %w", err)
+			}
 			t, err := measure(c, g, model, all)
 			if err != nil {
 				return err
@@ -81,16 +87,22 @@ func readQuestions(path string) ([]checked, error) {
 	}
 	defer f.Close()
 	var all []checked
+	first := map[string]int{} // line of a question
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, maxQuestion)
 	for line := 1; lines.Scan(); line++ {
-		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+		text := bytes.TrimSpace(bytes.TrimPrefix(lines.Bytes(), []byte("\xef\xbb\xbf")))
+		if len(text) == 0 {
 			continue
 		}
-		q, err := readQuestion(lines.Bytes())
+		q, err := readQuestion(text)
+		if err == nil && first[q.Question] > 0 {
+			err = fmt.Errorf("question: is that of line %d; one answer must not count twice", first[q.Question])
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, line, err)
 		}
+		first[q.Question] = line
 		if all = append(all, q); len(all) > maxQuestions {
 			return nil, fmt.Errorf("%s:%d: more than %d questions", path, line, maxQuestions)
 		}
@@ -106,10 +118,13 @@ func readQuestions(path string) ([]checked, error) {
 
 func readQuestion(line []byte) (checked, error) {
 	var wire struct{ Question, Answer string }
+	if !utf8.Valid(line) {
+		return checked{}, errors.New("is not UTF-8")
+	}
 	if err := json.Unmarshal(line, &wire); err != nil {
 		return checked{}, err
 	}
-	if wire.Question == "" || wire.Answer == "" {
+	if strings.TrimSpace(wire.Question) == "" || wire.Answer == "" {
 		return checked{}, fmt.Errorf(`question and answer must both be there: {"question":"...","answer":"..."}`)
 	}
 	answer, err := regexp.Compile(wire.Answer)
@@ -212,7 +227,7 @@ func writeTable(path string, t *calib.Table) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, text, 0o644); err != nil {
+	if err := putFile(path, text); err != nil {
 		return fmt.Errorf("write calibration: %w", err)
 	}
 	return nil
