@@ -2,8 +2,6 @@ package policy
 
 import (
 	"strings"
-
-	"nearside/policy/fact"
 )
 
 // Condition is a typed test on the ask and the signals. Exactly one of All,
@@ -47,10 +45,10 @@ func (c *Condition) holds(a *Ask, s *Signals) bool {
 	case c.Field == "":
 		return true
 	}
-	return c.compare(fact.Lookup(c.Field, a, s))
+	return c.compare(lookup(c.Field, a, s))
 }
 
-func (c *Condition) compare(v fact.Value) bool {
+func (c *Condition) compare(v value) bool {
 	if !v.Known {
 		return false
 	}

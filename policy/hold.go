@@ -3,8 +3,6 @@ package policy
 import (
 	"slices"
 	"time"
-
-	"nearside/policy/fact"
 )
 
 // Hold lists the rules with an until that are in force, in the order of the
@@ -82,7 +80,7 @@ func (c *Condition) Fields(f func(string)) {
 		c.Not.Fields(f)
 	}
 	if c.Time != nil {
-		f(fact.KindTime)
+		f(KindTime)
 	}
 	if c.Field != "" {
 		f(c.Field)
@@ -92,6 +90,6 @@ func (c *Condition) Fields(f func(string)) {
 // judgeable tells whether anything that the condition tests is known.
 func (c *Condition) judgeable(s *Signals) bool {
 	known := false
-	c.Fields(func(field string) { known = known || fact.Lookup(field, &Ask{}, s).Known })
+	c.Fields(func(field string) { known = known || lookup(field, &Ask{}, s).Known })
 	return known
 }

@@ -1,4 +1,4 @@
-package fact_test
+package policy_test
 
 import (
 	"testing"
@@ -6,18 +6,18 @@ import (
 
 	"pgregory.net/rapid"
 
-	"nearside/policy/fact"
+	"nearside/policy"
 )
 
 func TestWindow(t *testing.T) {
-	night := fact.Window{From: "22:00", To: "06:00"}
-	weekend := fact.Window{Days: []string{"sat", "sun"}}
-	party := fact.Window{From: "22:00", To: "02:00", Days: []string{"fri"}}
-	utc := fact.Window{From: "09:00", To: "17:00", Zone: "utc"}
-	whole := fact.Window{From: "00:00", To: "24:00"}
+	night := policy.Window{From: "22:00", To: "06:00"}
+	weekend := policy.Window{Days: []string{"sat", "sun"}}
+	party := policy.Window{From: "22:00", To: "02:00", Days: []string{"fri"}}
+	utc := policy.Window{From: "09:00", To: "17:00", Zone: "utc"}
+	whole := policy.Window{From: "00:00", To: "24:00"}
 	for _, tt := range []struct {
 		name string
-		w    fact.Window
+		w    policy.Window
 		at   string // 2026-11-20 is a Friday
 		want bool
 	}{
@@ -60,7 +60,7 @@ func TestWindowSplitsTheDay(t *testing.T) {
 		if from == to {
 			return
 		}
-		in, out := fact.Window{From: from, To: to}, fact.Window{From: to, To: from}
+		in, out := policy.Window{From: from, To: to}, policy.Window{From: to, To: from}
 		if at := time.Unix(rapid.Int64Range(1, 1e9).Draw(t, "at"), 0); in.Holds(at) == out.Holds(at) {
 			t.Fatalf("%s to %s at %v", from, to, at)
 		}

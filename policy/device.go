@@ -1,4 +1,4 @@
-package fact
+package policy
 
 import (
 	"fmt"
@@ -27,8 +27,8 @@ var device = []string{
 // networks are the states a network can be in.
 var networks = []string{"unknown", "online", "metered", "portal", "degraded", "offline"}
 
-// NetworkSignal is the name of the network's state among the signals.
-const NetworkSignal = "network"
+// networkSignal is the name of the network's state among the signals.
+const networkSignal = "network"
 
 // Networks lists the states a network can be in.
 func Networks() []string { return slices.Clone(networks) }
@@ -89,7 +89,7 @@ func Range(name string) (low, high float64, ok bool) {
 // Set takes one signal by its name: a float64, a bool, or the network's state
 // as a string. The error says what would be right, and s is as it was then.
 func (s *Signals) Set(name string, v any) error {
-	if name == NetworkSignal {
+	if name == networkSignal {
 		return s.setNetwork(v)
 	}
 	if p := s.Device.Flag(name); p != nil {
@@ -116,11 +116,11 @@ func (s *Signals) Set(name string, v any) error {
 func (s *Signals) setNetwork(v any) error {
 	state, ok := v.(string)
 	if !ok || !slices.Contains(networks, state) {
-		return fmt.Errorf("%s must be one of %s", NetworkSignal, strings.Join(networks, ", "))
+		return fmt.Errorf("%s must be one of %s", networkSignal, strings.Join(networks, ", "))
 	}
 	s.Network = state
 	return nil
 }
 
 // SignalNames lists the signals that [Signals.Set] takes.
-func SignalNames() []string { return append(slices.Clone(device), NetworkSignal) }
+func SignalNames() []string { return append(slices.Clone(device), networkSignal) }

@@ -1,4 +1,4 @@
-package fact_test
+package policy_test
 
 import (
 	"math"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/policy/fact"
+	"nearside/policy"
 )
 
 func TestSet(t *testing.T) {
@@ -14,11 +14,11 @@ func TestSet(t *testing.T) {
 		"cpu_pct": 0.0, "mem_available_mb": 1e6, "pressure_pct": 100.0, "temperature_c": -40.0, "battery_pct": 100.0,
 		"charging": false, "disk_free_mb": 0.0, "metered": true, "network": "offline",
 	}
-	if len(good) != len(fact.SignalNames()) {
-		t.Errorf("signals are %v", fact.SignalNames())
+	if len(good) != len(policy.SignalNames()) {
+		t.Errorf("signals are %v", policy.SignalNames())
 	}
 	for name, v := range good {
-		if err := new(fact.Signals).Set(name, v); err != nil {
+		if err := new(policy.Signals).Set(name, v); err != nil {
 			t.Error(err)
 		}
 	}
@@ -41,7 +41,7 @@ func TestSet(t *testing.T) {
 		{"network", true, "network must be one of"},
 		{"battery", 8.0, `"battery" is not a signal; known are cpu_pct,`},
 	} {
-		s := fact.Signals{Network: "online"}
+		s := policy.Signals{Network: "online"}
 		before := s
 		if err := s.Set(tt.name, tt.v); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s=%v: got %v, want %s", tt.name, tt.v, err, tt.says)
@@ -58,11 +58,9 @@ func TestTokens(t *testing.T) {
 		learned *float64
 		want    int
 	}{{nil, 1000}, {new(float64), 1000}, {ptr(math.NaN()), 1000}, {ptr(2.0), 2000}, {ptr(8.0), 500}, {ptr(3.0), 1334}} {
-		target := fact.Target{BytesPerToken: tt.learned}
+		target := policy.Target{BytesPerToken: tt.learned}
 		if got := target.Tokens(1000); got != tt.want {
 			t.Errorf("%v bytes a token: got %d, want %d", tt.learned, got, tt.want)
 		}
 	}
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -1,14 +1,19 @@
-// Package fact holds what a decision is made from: the ask, the device, the
-// network and the targets with their figures, at one moment. They are plain
-// values that go into records as they are. Policy gives them its own names;
-// other packages use those.
-package fact
+package policy
 
 import (
 	"math"
 	"slices"
 	"strings"
 	"time"
+)
+
+// Values of Ask.Mode and Ask.Privacy.
+const (
+	Auto    = "auto"
+	Local   = "local"
+	Cloud   = "cloud"
+	Normal  = "normal"
+	Private = "private"
 )
 
 // Ask is what a decision needs to know of one request. It holds no text.

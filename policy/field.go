@@ -1,4 +1,4 @@
-package fact
+package policy
 
 // Kinds of what a field holds; a field that there is none of has "".
 const (
@@ -8,8 +8,8 @@ const (
 	KindTime   = "time" // the time of the signals, which windows test
 )
 
-// Value is what a field holds; Known is false when nothing is known of it.
-type Value struct {
+// value is what a field holds; Known is false when nothing is known of it.
+type value struct {
 	Kind  string // "" when it is no field
 	Known bool
 	Text  string
@@ -18,7 +18,7 @@ type Value struct {
 }
 
 // Any is the value as a string, a float64 or a bool, nil when it is not known.
-func (v Value) Any() any {
+func (v value) Any() any {
 	switch {
 	case !v.Known:
 		return nil
@@ -32,14 +32,14 @@ func (v Value) Any() any {
 	return nil
 }
 
-func textValue(s string) Value { return Value{Kind: KindText, Known: true, Text: s} }
-func numValue(n float64) Value { return Value{Kind: KindNumber, Known: true, Num: n} }
-func flagValue(b bool) Value   { return Value{Kind: KindFlag, Known: true, Flag: b} }
+func textValue(s string) value { return value{Kind: KindText, Known: true, Text: s} }
+func numValue(n float64) value { return value{Kind: KindNumber, Known: true, Num: n} }
+func flagValue(b bool) value   { return value{Kind: KindFlag, Known: true, Flag: b} }
 
 // maybe is a number that may not be known.
-func maybe(n *float64) Value {
+func maybe(n *float64) value {
 	if n == nil {
-		return Value{Kind: KindNumber}
+		return value{Kind: KindNumber}
 	}
 	return numValue(*n)
 }
@@ -52,8 +52,8 @@ func Fields() []string {
 	}, device...)
 }
 
-// Lookup finds a field of the ask or the signals.
-func Lookup(field string, a *Ask, s *Signals) Value {
+// lookup finds a field of the ask or the signals.
+func lookup(field string, a *Ask, s *Signals) value {
 	switch field {
 	case "service":
 		return textValue(a.Service)
@@ -64,12 +64,12 @@ func Lookup(field string, a *Ask, s *Signals) Value {
 	case "task":
 		return textValue(a.Task)
 	case "intent":
-		return Value{Kind: KindText, Known: a.Intent != "", Text: a.Intent}
+		return value{Kind: KindText, Known: a.Intent != "", Text: a.Intent}
 	case "caller":
-		return Value{Kind: KindText, Known: a.Caller != "", Text: a.Caller}
+		return value{Kind: KindText, Known: a.Caller != "", Text: a.Caller}
 	case "privacy":
 		return textValue(a.Privacy)
-	case NetworkSignal:
+	case networkSignal:
 		return textValue(s.Network)
 	case "deadline_ms":
 		return numValue(float64(a.DeadlineMS))
@@ -88,7 +88,7 @@ func Lookup(field string, a *Ask, s *Signals) Value {
 	case "needs.vision":
 		return flagValue(a.Needs.Vision)
 	case KindTime:
-		return Value{Kind: KindTime, Known: !s.Time.IsZero()}
+		return value{Kind: KindTime, Known: !s.Time.IsZero()}
 	case "size.tokens_out_est":
 		return numValue(float64(a.Size.TokensOut))
 	case "stream":
@@ -97,15 +97,23 @@ func Lookup(field string, a *Ask, s *Signals) Value {
 	return deviceSignal(field, s)
 }
 
-func deviceSignal(field string, s *Signals) Value {
+func deviceSignal(field string, s *Signals) value {
 	if p := s.Device.Number(field); p != nil {
 		return maybe(*p)
 	}
 	if p := s.Device.Flag(field); p != nil {
 		if *p == nil {
-			return Value{Kind: KindFlag}
+			return value{Kind: KindFlag}
 		}
 		return flagValue(**p)
 	}
-	return Value{}
+	return value{}
 }
+
+// FieldKind is what a field that conditions may test holds: text, number or
+// flag; "" for a name that is no field.
+func FieldKind(field string) string { return lookup(field, &Ask{}, &Signals{}).Kind }
+
+// Value is what a field holds: a string, a float64 or a bool, nil when nothing
+// is known of it or it is no field.
+func Value(field string, a *Ask, s *Signals) any { return lookup(field, a, s).Any() }
