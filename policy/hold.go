@@ -68,23 +68,32 @@ func (r *Rule) inForce(a *Ask, s *Signals) bool {
 	return r.When.holds(a, s)
 }
 
-// Fields calls f with every field the condition tests; a window tests "time".
-func (c *Condition) Fields(f func(string)) {
+// Leaves calls f with every comparison and every window in the condition.
+func (c *Condition) Leaves(f func(*Condition)) {
 	for i := range c.All {
-		c.All[i].Fields(f)
+		c.All[i].Leaves(f)
 	}
 	for i := range c.Any {
-		c.Any[i].Fields(f)
+		c.Any[i].Leaves(f)
 	}
 	if c.Not != nil {
-		c.Not.Fields(f)
+		c.Not.Leaves(f)
 	}
-	if c.Time != nil {
-		f(KindTime)
+	if c.Field != "" || c.Time != nil {
+		f(c)
 	}
-	if c.Field != "" {
-		f(c.Field)
-	}
+}
+
+// Fields calls f with every field the condition tests; a window tests "time".
+func (c *Condition) Fields(f func(string)) {
+	c.Leaves(func(leaf *Condition) {
+		if leaf.Time != nil {
+			f(KindTime)
+		}
+		if leaf.Field != "" {
+			f(leaf.Field)
+		}
+	})
 }
 
 // judgeable tells whether anything that the condition tests is known.

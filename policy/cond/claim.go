@@ -76,25 +76,9 @@ func Fields(c *policy.Condition) []string {
 func Tests(all ...*policy.Condition) map[string][]*policy.Condition {
 	tests := map[string][]*policy.Condition{}
 	for _, c := range all {
-		leaves(c, func(l *policy.Condition) { tests[tested(l)] = append(tests[tested(l)], l) })
+		c.Leaves(func(l *policy.Condition) { tests[tested(l)] = append(tests[tested(l)], l) })
 	}
 	return tests
-}
-
-// leaves calls f with every comparison.
-func leaves(c *policy.Condition, f func(*policy.Condition)) {
-	for i := range c.All {
-		leaves(&c.All[i], f)
-	}
-	for i := range c.Any {
-		leaves(&c.Any[i], f)
-	}
-	if c.Not != nil {
-		leaves(c.Not, f)
-	}
-	if c.Field != "" || c.Time != nil {
-		f(c)
-	}
 }
 
 // tested is what a comparison tests. The two zones of time are as good as two

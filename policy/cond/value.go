@@ -112,7 +112,7 @@ func fieldsOf(claims []Claim, known bool) []field {
 	var names []string
 	tests := map[string][]*policy.Condition{}
 	for _, c := range claims {
-		leaves(c.Condition, func(l *policy.Condition) {
+		c.Condition.Leaves(func(l *policy.Condition) {
 			name := tested(l)
 			if tests[name] == nil {
 				names = append(names, name)

@@ -57,28 +57,12 @@ func testsOf(d *policy.Document) map[string][]*policy.Condition {
 		tests[field] = append(tests[field], c)
 	}
 	for i := range d.Rules {
-		leaves(&d.Rules[i].When, add)
+		d.Rules[i].When.Leaves(add)
 		if d.Rules[i].Until != nil {
-			leaves(d.Rules[i].Until, add)
+			d.Rules[i].Until.Leaves(add)
 		}
 	}
 	return tests
-}
-
-// leaves calls f with every comparison in the condition.
-func leaves(c *policy.Condition, f func(*policy.Condition)) {
-	for i := range c.All {
-		leaves(&c.All[i], f)
-	}
-	for i := range c.Any {
-		leaves(&c.Any[i], f)
-	}
-	if c.Not != nil {
-		leaves(c.Not, f)
-	}
-	if c.Field != "" || c.Time != nil {
-		f(c)
-	}
 }
 
 // network goes to every state but unknown, which nobody can bring about.

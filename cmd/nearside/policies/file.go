@@ -78,13 +78,17 @@ func profile(name string) (*agent.Policy, error) {
 // targets are the names of what the config can ask, nil when there is no
 // config.
 func targets(g *shell.Globals) ([]string, error) {
-	_, ok, err := config.Find(g.Config)
-	if err != nil || !ok {
-		return nil, err
-	}
-	cfg, err := g.Load()
-	if err != nil {
+	cfg, err := configured(g)
+	if err != nil || cfg == nil {
 		return nil, err
 	}
 	return cfg.TargetNames(), nil
+}
+
+// configured is the config of this command line, nil when there is none.
+func configured(g *shell.Globals) (*config.Config, error) {
+	if _, ok, err := config.Find(g.Config); err != nil || !ok {
+		return nil, err
+	}
+	return g.Load()
 }

@@ -34,7 +34,7 @@ Ends with 1 when a finding is an error, with 0 when all are warnings.`,
 // config. A gate was measured when it was trained.
 func known(g *shell.Globals) (lint.Known, error) {
 	k := lint.Known{Tasks: task.Names()}
-	_, ok, err := config.Find(g.Config)
+	cfg, err := configured(g)
 	if err != nil {
 		return k, err
 	}
@@ -42,13 +42,9 @@ func known(g *shell.Globals) (lint.Known, error) {
 	if err != nil {
 		return k, err
 	}
-	if !ok {
+	if cfg == nil {
 		k.Calibrated = []string{standard.Name}
 		return k, nil
-	}
-	cfg, err := g.Load()
-	if err != nil {
-		return k, err
 	}
 	k.Targets, k.Calibrated = cfg.TargetNames(), measured(cfg, standard.Name)
 	if gate := cfg.Local.Gate; gate != nil {
