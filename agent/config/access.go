@@ -51,10 +51,10 @@ func (v *validator) http(l *Listen) {
 	}
 	safe := l.TLS != nil && !l.Token.IsZero()
 	v.check(loopback(host) || safe, "listen.http", "%q on port %d is not a loopback address; that needs listen.tls and listen.token", host, n)
-	v.check(loopback(host) || !safe || slices.ContainsFunc(l.Hosts, remote), "listen.hosts", "names only this device; add the name by which others reach it")
+	v.check(loopback(host) || !safe || slices.ContainsFunc(l.Hosts, elsewhere), "listen.hosts", "names only this device; add the name by which others reach it")
 }
 
-func remote(host string) bool { return !loopback(strings.Trim(host, "[]")) }
+func elsewhere(host string) bool { return !loopback(strings.Trim(host, "[]")) }
 
 // StrangersMay tells whether those not listed may ask.
 func (c *Config) StrangersMay() bool {

@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"nearside/agent/config/remote"
 	"nearside/agent/config/secret"
 )
 
@@ -17,13 +18,13 @@ type Config struct {
 	Callers  []Caller            `json:"callers,omitempty"`  // who may ask; none: every local user
 	// Strangers says what those not listed may do: allow or refuse; "" is allow
 	// where nobody is listed, else refuse.
-	Strangers string        `json:"strangers,omitempty"`
-	Cache     Cache         `json:"cache"`
-	Policy    string        `json:"policy,omitempty"` // file, or profile:NAME of one that is built in; "" is the default one
-	Learn     Learn         `json:"learn"`
-	Remote    *Remote       `json:"remote,omitempty"`
-	Drain     time.Duration `json:"drain"` // how long running requests may take to end at shutdown
-	Log       Log           `json:"log"`
+	Strangers string         `json:"strangers,omitempty"`
+	Cache     Cache          `json:"cache"`
+	Policy    string         `json:"policy,omitempty"` // file, or profile:NAME of one that is built in; "" is the default one
+	Learn     Learn          `json:"learn"`
+	Remote    *remote.Remote `json:"remote,omitempty"`
+	Drain     time.Duration  `json:"drain"` // how long running requests may take to end at shutdown
+	Log       Log            `json:"log"`
 
 	// InstalledFault says why what is installed could not be used, "" when it
 	// was or was not needed.
@@ -82,9 +83,11 @@ type Model struct {
 	Sampling map[string]float64 `json:"sampling,omitempty"`
 }
 
-// Cloud lists the APIs that may be asked, in the order that breaks ties.
+// Cloud lists the APIs that may be asked, in the order that breaks ties. Disabled
+// is the switch of this device: then none is, whatever a policy says.
 type Cloud struct {
-	Targets []Target `json:"targets"`
+	Disabled bool     `json:"disabled"`
+	Targets  []Target `json:"targets"`
 }
 
 // Target is one cloud API.
@@ -140,24 +143,6 @@ type Learn struct {
 	AuditPct   float64 `json:"audit_pct"`   // percent of the local answers taken as good that the cloud is asked again, when that costs nothing; 0 is none
 	AuditCalls int     `json:"audit_calls"` // a day, at most
 	AuditUSD   float64 `json:"audit_usd"`   // a day, at most
-}
-
-// Remote is where policies may come from; without Root from nowhere.
-type Remote struct {
-	Root    string `json:"root,omitempty"`
-	Tenant  string `json:"tenant,omitempty"`
-	Channel string `json:"channel,omitempty"`
-	Device  string `json:"device,omitempty"`
-	Ring    string `json:"ring,omitempty"`
-	MQTT    *MQTT  `json:"mqtt,omitempty"`
-}
-
-// MQTT names brokers and the files to know them and be known by.
-type MQTT struct {
-	Brokers []string `json:"brokers"`
-	CA      string   `json:"ca,omitempty"`
-	Cert    string   `json:"cert,omitempty"`
-	Key     string   `json:"key,omitempty"`
 }
 
 // Log says what is logged, and how.

@@ -21,6 +21,9 @@ func differences(section string, a, b reflect.Value) []string {
 			continue
 		}
 		name := section + tag
+		if section == "" && x.Kind() == reflect.Pointer && !x.IsNil() && !y.IsNil() {
+			x, y = x.Elem(), y.Elem()
+		}
 		if section == "" && x.Kind() == reflect.Struct {
 			names = append(names, differences(name+".", x, y)...)
 			continue

@@ -92,9 +92,6 @@ func TestFaults(t *testing.T) {
 	f(strings.Replace(target, "a.example", "u:p@a.example", 1), "3:31: cloud.targets[0].base_url: must hold no user and no password")
 	f(strings.Replace(target, "a.example", "a.example/?k=v", 1), "3:31: cloud.targets[0].base_url: must end with its path, without ? and #")
 	f(strings.Replace(target, "chat: m", "chat: ''", 1), "3:71: cloud.targets[0].models.chat: is empty")
-	// not built yet
-	f("remote: {root: r, mqtt: {brokers: ['tls://h:8883', 'tls://u:p@h']}}",
-		"1:10: remote.root: is not built yet; remove it", "1:52: remote.mqtt.brokers[1]: must hold no user and no password")
 }
 
 func TestFilesThatAreNotTaken(t *testing.T) {

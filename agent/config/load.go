@@ -66,6 +66,9 @@ func (c *Config) complete(path string) error {
 	for i := range c.Cloud.Targets {
 		c.Cloud.Targets[i].complete()
 	}
+	if c.Remote != nil {
+		c.Remote.Complete()
+	}
 	c.readDocs()
 	for i, host := range c.Listen.Hosts {
 		c.Listen.Hosts[i] = strings.ToLower(host)
@@ -81,10 +84,7 @@ func (c *Config) files() []*string {
 		files = append(files, &t.Cert, &t.Key)
 	}
 	if r := c.Remote; r != nil {
-		files = append(files, &r.Root)
-		if m := r.MQTT; m != nil {
-			files = append(files, &m.CA, &m.Cert, &m.Key)
-		}
+		files = append(files, r.Files()...)
 	}
 	for i := range c.Local.Models {
 		files = append(files, &c.Local.Models[i].File)
@@ -123,5 +123,5 @@ func (c *Config) keys() []*secret.Key {
 	for i := range c.Callers {
 		keys = append(keys, &c.Callers[i].Token)
 	}
-	return keys
+	return append(keys, c.Remote.Keys()...)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/config"
+	"nearside/agent/config/remote"
 	"nearside/agent/config/secret"
 	"nearside/agent/config/written"
 )
@@ -64,7 +65,10 @@ cloud:
       context: 128000
 cache: {fresh: 30m, stale: 168h, max_bytes: 2MiB}
 policy: policy.yaml
-remote: {tenant: T}
+remote:
+  {root: root.json, tenant: T, channel: c, device: d-1, labels: {site: berlin},
+   mqtt: {brokers: ["tls://h:8883", "wss://h/mqtt"], ca: ca.pem, user: u, password: {file: mqtt.password}, keep_alive: 10m},
+   pull: {url: "https://h/policies"}}
 drain: 1m30s
 log: {level: debug, format: json}
 `
@@ -102,9 +106,16 @@ func TestFull(t *testing.T) {
 		Learn:  config.Learn{AuditPct: 1.5, AuditCalls: 20, AuditUSD: 0.05},
 		Cache:  config.Cache{Fresh: 30 * time.Minute, Stale: 168 * time.Hour, MaxBytes: 2 << 20},
 		Policy: filepath.Join(dir, "policy.yaml"),
-		Remote: &config.Remote{Tenant: "T"},
-		Drain:  90 * time.Second,
-		Log:    config.Log{Level: "debug", Format: "json"},
+		Remote: &remote.Remote{
+			Root: filepath.Join(dir, "root.json"), Tenant: "T", Channel: "c", Device: "d-1", Ring: "default", Labels: map[string]string{"site": "berlin"},
+			MQTT: &remote.MQTT{
+				Brokers: []string{"tls://h:8883", "wss://h/mqtt"}, CA: filepath.Join(dir, "ca.pem"), User: "u",
+				Password: secret.Key{File: filepath.Join(dir, "mqtt.password")}, KeepAlive: 10 * time.Minute,
+			},
+			Pull: &remote.Pull{URL: "https://h/policies", Every: 15 * time.Minute},
+		},
+		Drain: 90 * time.Second,
+		Log:   config.Log{Level: "debug", Format: "json"},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", c, want)

@@ -30,6 +30,7 @@ func (c *Config) ShowJSON() ([]byte, error) {
 func (c *Config) redacted() *Config {
 	r := *c
 	r.Cloud.Targets, r.Callers = slices.Clone(c.Cloud.Targets), slices.Clone(c.Callers)
+	r.Remote = c.Remote.Clone()
 	for _, k := range r.keys() {
 		k.Command = slices.Clone(k.Command)
 		for i := 1; i < len(k.Command); i++ {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"nearside/agent/config/remote"
 	"nearside/agent/config/secret"
 	"nearside/policy"
 )
@@ -50,12 +51,12 @@ func (v *validator) target(path string, t *Target) {
 
 func price(usd float64) bool { return usd >= 0 && !math.IsInf(usd, 0) }
 
-func (v *validator) remote(r *Remote) {
-	if r == nil || r.MQTT == nil {
-		return
+func (v *validator) remote(r *remote.Remote) {
+	for _, f := range r.Faults() {
+		v.check(false, f.Path, "%s", f.Message)
 	}
-	for i, b := range r.MQTT.Brokers {
-		v.url(fmt.Sprintf("remote.mqtt.brokers[%d]", i), b, "tls", "tcp")
+	for _, k := range r.Keys() {
+		v.key("remote.mqtt.password", *k)
 	}
 }
 

@@ -23,9 +23,8 @@ const (
 	maxDrain      = 10 * time.Minute
 )
 
-// Validate lists every value that cannot work, and everything that is set but
-// not built yet where ignoring it would be unsafe; nil means the config can be
-// used. No message repeats a value in which a secret may stand.
+// Validate lists every value that cannot work; nil means the config can be used.
+// No message repeats a value in which a secret may stand.
 func (c *Config) Validate() []policy.Problem {
 	v := &validator{}
 	v.listen(&c.Listen)
@@ -44,15 +43,6 @@ func (c *Config) Validate() []policy.Problem {
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")
 	v.remote(c.Remote)
-	return append(v.problems, c.unsupported()...)
-}
-
-// unsupported lists what is set but not built yet, where the daemon would be less
-// safe than its operator believes if it were ignored.
-func (c *Config) unsupported() []policy.Problem {
-	v := &validator{}
-	const notYet = "is not built yet; remove it"
-	v.check(c.Remote == nil || c.Remote.Root == "", "remote.root", notYet)
 	return v.problems
 }
 
@@ -70,6 +60,7 @@ func (c *Config) Warnings() []Warning {
 		list = append(list, Warning{"what is installed is not used: " + c.InstalledFault, "run make setup again, or remove it"})
 	}
 	list = append(list, c.unoffered()...)
+	list = append(list, c.steering()...)
 	list = append(list, c.unasked()...)
 	for i, t := range c.Cloud.Targets {
 		u, err := url.Parse(t.BaseURL)
@@ -82,6 +73,25 @@ func (c *Config) Warnings() []Warning {
 	}
 	if off := c.forTCP(); off != nil {
 		list = append(list, Warning{strings.Join(off, ", ") + ": for TCP, and that is off", "set listen.http, or remove what is for it"})
+	}
+	return list
+}
+
+// steering warns of what is set for remote policy and does nothing, or is heard
+// by others.
+func (c *Config) steering() []Warning {
+	if c.Remote == nil {
+		return nil
+	}
+	var list []Warning
+	if !c.Remote.On() {
+		list = append(list, Warning{"remote: there is no root, so remote policy is off", "set remote.root, or remove remote"})
+	}
+	for _, at := range c.Remote.Plain() {
+		list = append(list, Warning{at + ": without TLS to another host: others can read and hold back what travels, and a password, too", "use tls://, wss:// or https://"})
+	}
+	if c.Remote.On() && c.State == "" {
+		list = append(list, Warning{"remote: there is no state folder, so a policy from outside ends with a run and an old one may come again", "set state"})
 	}
 	return list
 }

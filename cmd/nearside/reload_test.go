@@ -245,3 +245,34 @@ func (h *house) flood(sets []string, over <-chan struct{}) (n int) {
 		}
 	}
 }
+
+// TestCloudSwitch: the device's own switch is in force with a reload, and then
+// no cloud target is asked, not by its name either.
+func TestCloudSwitch(t *testing.T) {
+	t.Parallel()
+	far := newCloud(t, fake.Options{})
+	h := newHouse(t, noLocal, clouds(far))
+	if r := h.ask(inCloud("before")); r.target() != "cloud/first" {
+		t.Fatalf("got %v, want an answer of cloud/first", r)
+	}
+	h.write("nearside.yaml", noLocal+"\n"+strings.Replace(clouds(far), "cloud:\n", "cloud:\n  disabled: true\n", 1))
+	if r := h.reload(); !slices.Equal(r.Changed, []string{"cloud.disabled"}) {
+		t.Errorf("changed: got %v, want cloud.disabled", r.Changed)
+	}
+	for _, a := range []ask{inCloud("x"), {text: "y", fields: map[string]any{"model": "cloud/first"}}, {text: "z"}} {
+		if r := h.ask(a); r.status != http.StatusServiceUnavailable {
+			t.Errorf("%v: got %v, want a refusal", a, r)
+		}
+	}
+	if s := h.target("cloud/first"); s.Usable || s.Why == nil || *s.Why != "the cloud is switched off in the config" {
+		t.Errorf("status: got %+v", s)
+	}
+	if got := far.State().Calls[chatPath]; got != 1 {
+		t.Errorf("cloud/first was called %d times, want the once before", got)
+	}
+	h.write("nearside.yaml", noLocal+"\n"+clouds(far))
+	h.reload()
+	if r := h.ask(inCloud("after")); r.target() != "cloud/first" {
+		t.Errorf("switched on again: got %v, want an answer of cloud/first", r)
+	}
+}

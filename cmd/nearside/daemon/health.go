@@ -45,6 +45,9 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 		list.addSandbox(t)
 	}
 	list.addGate(d.gate.Held())
+	if c := now.config.Cloud; c.Disabled && len(c.Targets) > 0 {
+		list.add("cloud_disabled", "info", "the cloud is switched off: no cloud target is asked, whatever a policy says", "remove cloud.disabled from the config when it is wanted")
+	}
 	far := false
 	for _, t := range d.cloud.Status() {
 		far = far || !t.Near

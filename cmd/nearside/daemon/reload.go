@@ -118,7 +118,7 @@ func swapped(old, fresh *config.Config) *config.Config {
 // apply puts a config in force and returns the names of the targets that it
 // touched. Nothing in it can fail: what can is done before.
 func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]cloud.Key) []string {
-	touched := d.cloud.Reload(cloudTargets(cfg), keys)
+	touched := d.cloud.Reload(asked(cfg), keys)
 	d.holdGate(cfg)
 	d.agent.Swap(d.settings(cfg, p))
 	d.learner.Swap(learnSettings(cfg))

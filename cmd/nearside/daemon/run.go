@@ -108,7 +108,7 @@ func Run(ctx context.Context, o Options) error {
 	near.Dir, near.Ledger, near.Memory, near.Changed, near.Log = sockets, d.store.Ledger, d.freeMemory, d.touch, log
 	d.local = local.New(near)
 	d.holdGate(cfg)
-	d.cloud = cloud.New(cloud.Options{Targets: cloudTargets(cfg), Log: log, Changed: d.touch})
+	d.cloud = cloud.New(cloud.Options{Targets: asked(cfg), Log: log, Changed: d.touch})
 	link := sense.ReadLink()
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
 	d.meter = metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
@@ -188,6 +188,15 @@ func LocalOptions(cfg *config.Config) local.Options {
 		})
 	}
 	return o
+}
+
+// asked are the targets that the pool has: none when the cloud is switched off,
+// since what it does not have it cannot ask, whatever was decided.
+func asked(cfg *config.Config) []cloud.Target {
+	if cfg.Cloud.Disabled {
+		return nil
+	}
+	return cloudTargets(cfg)
 }
 
 func cloudTargets(cfg *config.Config) []cloud.Target {

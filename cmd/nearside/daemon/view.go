@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nearside/agent/server"
+	"nearside/cloud"
 	"nearside/local/intent"
 	"nearside/policy"
 )
@@ -13,7 +14,7 @@ func (d *daemon) signals() policy.Signals {
 	now := time.Now()
 	s := d.situation(now).signals
 	s.Time = now
-	near, far := d.local.Status(), d.cloud.Status()
+	near, far := d.local.Status(), d.far()
 	s.Targets = make([]policy.Target, 0, len(near)+len(far))
 	for _, t := range near {
 		s.Targets = append(s.Targets, policy.Target{
@@ -38,6 +39,20 @@ func (d *daemon) signals() policy.Signals {
 		})
 	}
 	return s
+}
+
+// far are the cloud targets; those that are switched off are there and cannot
+// be asked.
+func (d *daemon) far() []cloud.Status {
+	cfg := d.inForce.Load().config
+	if !cfg.Cloud.Disabled {
+		return d.cloud.Status()
+	}
+	var all []cloud.Status
+	for _, t := range cloudTargets(cfg) {
+		all = append(all, cloud.Status{Target: t, Why: "the cloud is switched off in the config", Breaker: "closed"})
+	}
+	return all
 }
 
 func millis(d *time.Duration) *float64 {
