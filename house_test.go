@@ -67,6 +67,7 @@ var arrows = map[string][]string{
 	"local/sense":             {},
 	"cloud":                   {"agent/openai", "cloud/network"},
 	"cloud/network":           {},
+	"cloud/pull":              {},
 	"policy":                  {},
 	"policy/gate":             {},
 	"policy/valid":            {"policy"},
