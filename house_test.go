@@ -68,6 +68,7 @@ var arrows = map[string][]string{
 	"cloud":                   {"agent/openai", "cloud/network"},
 	"cloud/network":           {},
 	"cloud/pull":              {},
+	"cloud/wire":              {},
 	"policy":                  {},
 	"policy/gate":             {},
 	"policy/valid":            {"policy"},
