@@ -83,13 +83,14 @@ var arrows = map[string][]string{
 	"policy/whatif":           {"policy"},
 	"policy/replay":           {"policy"},
 	"policy/simulate":         {"policy"},
+	"policy/trial":            {},
 	"agent/config/scenarios":  {},
 	"store":                   {},
 }
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/valid", "policy/whatif"}
+var pure = []string{"cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/trial", "policy/valid", "policy/whatif"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}
