@@ -22,7 +22,7 @@ import (
 var arrows = map[string][]string{
 	"cmd/nearside":            {"agent", "agent/config", "agent/server", "agent/server/feed", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox"},
 	"cmd/nearside/shell":      {"agent/config"},
-	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server", "agent/task", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/simulate"},
+	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server", "agent/task", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/seal", "policy/simulate"},
 	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/server", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy/calib", "policy/gate"},
 	"cmd/nearside/asking":     {"agent", "agent/openai", "cmd/nearside/policies", "cmd/nearside/shell", "cmd/nearside/tell", "policy", "policy/whatif"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
@@ -71,6 +71,7 @@ var arrows = map[string][]string{
 	"cloud/wire":              {},
 	"policy":                  {},
 	"policy/gate":             {},
+	"policy/seal":             {},
 	"policy/valid":            {"policy"},
 	"policy/bind":             {"policy"},
 	"policy/calib":            {},
@@ -90,7 +91,7 @@ var arrows = map[string][]string{
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/simulate", "policy/trial", "policy/valid", "policy/whatif"}
+var pure = []string{"cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/seal", "policy/simulate", "policy/trial", "policy/valid", "policy/whatif"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}
