@@ -67,6 +67,7 @@ var arrows = map[string][]string{
 	"local/sense":             {},
 	"cloud":                   {"agent/openai", "cloud/network"},
 	"cloud/network":           {},
+	"cloud/parcel":            {},
 	"cloud/pull":              {},
 	"cloud/wire":              {},
 	"cloud/fleet/stages":      {"cloud/wire"},
