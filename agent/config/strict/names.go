@@ -5,10 +5,18 @@ import (
 	"strings"
 )
 
-// fieldOf is the field of a struct with the name in its JSON tag.
+// fieldOf is the field of a struct with the name in its JSON tag. The fields of
+// a struct that is embedded count as its own.
 func fieldOf(record reflect.Value, name string) (reflect.Value, bool) {
 	for i := range record.NumField() {
-		if known, ok := nameOf(record.Type().Field(i)); ok && known == name {
+		f := record.Type().Field(i)
+		if f.Anonymous {
+			if found, ok := fieldOf(record.Field(i), name); ok {
+				return found, true
+			}
+			continue
+		}
+		if known, ok := nameOf(f); ok && known == name {
 			return record.Field(i), true
 		}
 	}
@@ -19,7 +27,12 @@ func fieldOf(record reflect.Value, name string) (reflect.Value, bool) {
 func namesOf(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
-		if name, ok := nameOf(t.Field(i)); ok {
+		f := t.Field(i)
+		if f.Anonymous {
+			names = append(names, namesOf(f.Type)...)
+			continue
+		}
+		if name, ok := nameOf(f); ok {
 			names = append(names, name)
 		}
 	}

@@ -5,8 +5,6 @@
 package written
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"nearside/agent/config/policies"
 	"nearside/agent/config/strict"
 	"nearside/policy"
-	"nearside/policy/valid"
 )
 
 const maxFileBytes = 1 << 20
@@ -99,20 +96,18 @@ func report(d *strict.Decoder, problems []policy.Problem) error {
 
 // parsePolicy reads a text. Where targets are given, no rule may name another.
 func parsePolicy(name string, text []byte, targets []string) (*policy.Document, string, error) {
-	doc := &policy.Document{}
-	d := strict.Decode(name, text, doc)
-	if err := d.Err(); err != nil {
+	d := Read(name, text)
+	if err := d.text.Err(); err != nil {
 		return nil, "", err
 	}
-	problems := valid.Check(doc)
+	problems := d.problems()
 	if targets != nil {
-		problems = append(problems, strangers(doc, targets)...)
+		problems = append(problems, strangers(d.Doc, targets)...)
 	}
-	if err := report(d, problems); err != nil {
+	if err := report(d.text, problems); err != nil {
 		return nil, "", err
 	}
-	sum := sha256.Sum256(text)
-	return doc, hex.EncodeToString(sum[:]), nil
+	return d.Doc, d.Digest, nil
 }
 
 // strangers lists the targets of rules that are not among the known ones.

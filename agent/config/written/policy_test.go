@@ -107,3 +107,27 @@ func TestPolicyFaults(t *testing.T) {
 		"1:1: quality.local.default: is missing; it must be a number from 0 to 1",
 		"1:1: services: needs at least chat")
 }
+
+// TestTestsInside: a policy may carry cases of its own, which have lines too.
+func TestTestsInside(t *testing.T) {
+	with := func(cases string) *written.Draft {
+		return written.Read("p", []byte(goodPolicy+"tests:\n  cases:\n"+cases))
+	}
+	d := with("    - {name: near, want: {route: local}}\n    - {name: far, signals: {network: offline}, want: {route: cloud}}\n")
+	if err := d.Check(); err != nil {
+		t.Fatal(err)
+	}
+	results := d.Tests.Run(d.Doc)
+	if len(results) != 2 || !results[0].OK || results[1].OK {
+		t.Errorf("got %+v, want the first to hold and the second not", results)
+	}
+	for _, tt := range []struct{ cases, want string }{
+		{"    - {name: near, want: {route: locl}}", `p:19:27: tests.cases[0].want.route: "locl" must be one of`},
+		{"    - {name: near, want: {}}", "p:19:20: tests.cases[0].want: is empty"},
+		{"    - {name: near, wants: {}}", "p:19:20: tests.cases[0].wants: unknown key; did you mean want?"},
+	} {
+		if err := with(tt.cases + "\n").Check(); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %s", tt.cases, err, tt.want)
+		}
+	}
+}

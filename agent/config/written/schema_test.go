@@ -15,6 +15,7 @@ import (
 	"nearside/agent/config/written"
 	"nearside/agent/schema"
 	"nearside/policy"
+	"nearside/policy/cases"
 )
 
 // fits tells what the published schema says of a policy in YAML.
@@ -62,6 +63,7 @@ func TestSchemaAndValidatorAgree(t *testing.T) {
 	}
 	when := func(fields string) string { return rule("when: {" + fields + "}, then: {deny: [cloud]}") }
 	then := func(fields string) string { return rule("then: {" + fields + "}") }
+	tests := func(oneCase string) string { return goodPolicy + "tests: {cases: [{" + oneCase + "}]}\n" }
 	for _, text := range []string{
 		goodPolicy, when(""), when("field: task, in: [math]"), when("field: network, in: [Offline]"), when("field: battery_pct, lt: 20, ge: 5"),
 		when("field: stream, is: true"), when("not: {field: p_in_scope, ge: 0.5}"), when("all: [{}, {any: [{field: caller, in: [a]}]}]"),
@@ -69,7 +71,9 @@ func TestSchemaAndValidatorAgree(t *testing.T) {
 		rule("when: {field: cpu_pct, ge: 1}, until: {field: cpu_pct, lt: 1}, dwell_ms: 5, then: {deny: [cloud]}"),
 		then("force: [local/a], prefer: [cloud/b]"), then("privacy: private"), then("limit: {budget_ms: 5, max_cost_usd: 0, tokens_out: 5, attempts: 1}"),
 		then("require: {confidence: 0.5, schema: true, verified: true}"), then("commit: {cloud: after_1000_tokens}"),
-		goodPolicy + "score: {latency: 1, errors: 0, load: 0.5}\n",
+		goodPolicy + "score: {latency: 1, errors: 0, load: 0.5}\n", tests("name: a, want: {route: local}"),
+		tests(`name: a, ask: {task: math, privacy: private, size: {bytes: 5}}, signals: {network: offline, battery_pct: 5}, time: "2026-01-01T00:00:00Z", want: {steps: [local, refuse]}`),
+		tests("name: a, targets: [{name: local/a, p50_ms: 5, price: {input: 1, output: 2}}], down: [local/a], held: [], want: {route: none, not_chosen: {local/a: asked}}"),
 	} {
 		f(text, text, true)
 	}
@@ -83,7 +87,9 @@ func TestSchemaAndValidatorAgree(t *testing.T) {
 		change("near: 0.4", "near: -1"), change("near: 0.4", "near: 1001"), change("near: 0.4", "battery: x"), change("near: 0.4", "nera: 1"),
 		change("{default: 0.6}", "{chat: 0.6}"), change("{default: 0.6}", "{default: 2}"), change("{default: 0.2}", "{default: -1}"),
 		change("check:", "check:\n  skip: 2"), change("check:", "check:\n  budget: {chat: 0.1}"), change("60000", "999"), change("30000", "3600001"),
-		goodPolicy + "score: {latency: -1}\n",
+		goodPolicy + "score: {latency: -1}\n", goodPolicy + "tests: {}\n", goodPolicy + "tests: {cases: []}\n", tests("want: {route: local}"), tests("name: a"), tests("name: a, want: {}"),
+		tests("name: a, want: {route: moon}"), tests("name: a, ask: {mode: far}, want: {route: local}"), tests("name: a, asks: {}, want: {route: local}"),
+		tests("name: a, targets: [{name: moon}], want: {route: local}"), tests("name: a, targets: [{name: local/a, error_rate: 2}], want: {route: local}"),
 		when("field: moon, is: true"), when("field: task, lt: 1"), when("field: stream, in: [yes]"), when("field: battery_pct"), when("field: network, in: [wifi]"),
 		when("all: []"), when("any: []"), when("field: task, in: [a], not: {}"), when("lt: 1"), when("time: {}"), when(`time: {from: "08:00"}`),
 		when(`time: {from: "8:00", to: "17:00"}`), when(`time: {from: "24:00", to: "17:00"}`), when("time: {days: [Mo]}"), when("time: {days: [mon], zone: CET}"),
@@ -113,10 +119,15 @@ func TestSchemaKnowsEveryField(t *testing.T) {
 		of     any
 		schema any
 	}{
-		{policy.Document{}, doc.Properties}, {policy.Weights{}, top("weights")}, {policy.Quality{}, top("quality")}, {policy.Check{}, top("check")},
+		{struct {
+			policy.Document
+			Tests *cases.File `json:"tests"`
+		}{}, doc.Properties}, {policy.Weights{}, top("weights")}, {policy.Quality{}, top("quality")}, {policy.Check{}, top("check")},
 		{policy.Score{}, top("score")}, {policy.Limits{}, top("limits")}, {policy.Service{}, in("service")}, {policy.Commit{}, in("commit")},
 		{policy.Rule{}, in("rule")}, {policy.Effect{}, in("effect")}, {policy.Limit{}, below("effect", "limit")}, {policy.Require{}, below("effect", "require")},
 		{policy.Window{}, in("window")}, {policy.Condition{}, forms(doc.Defs["condition"])},
+		{cases.File{}, top("tests")}, {cases.Case{}, in("case")}, {cases.Want{}, below("case", "want")}, {policy.Ask{}, in("ask")}, {policy.Size{}, below("ask", "size")},
+		{policy.Needs{}, below("ask", "needs")}, {policy.Caching{}, below("ask", "cache_control")}, {policy.Target{}, in("target")}, {policy.Price{}, below("target", "price")},
 	} {
 		got, want := slices.Sorted(maps.Keys(tt.schema.(map[string]any))), namesOf(reflect.TypeOf(tt.of))
 		if !slices.Equal(got, want) {
@@ -150,6 +161,10 @@ func forms(condition map[string]any) any {
 func namesOf(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
+		if t.Field(i).Anonymous {
+			names = append(names, namesOf(t.Field(i).Type)...)
+			continue
+		}
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		names = append(names, name)
 	}

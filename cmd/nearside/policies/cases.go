@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,26 +17,55 @@ import (
 func testCmd(g *shell.Globals) *cobra.Command {
 	f := &policyFlags{}
 	c := &cobra.Command{
-		Use: "test FILE", Short: "Run cases against a policy: ask and signals in, the plan that is wanted out", Args: cobra.ExactArgs(1),
-		Long: `Run the cases of a file against a policy. A case has an ask and signals, and says
-what it wants of the plan: route, target, steps, reason, why others are not asked.
-Nobody is asked, and no daemon is needed. Ends with 1 when a case fails.`,
+		Use: "test [FILE]", Short: "Run cases against a policy: ask and signals in, the plan that is wanted out", Args: cobra.MaximumNArgs(1),
+		Long: `Run the cases of a file against a policy, or without a file those that the policy
+itself carries under tests. A case has an ask and signals, and says what it wants
+of the plan: route, target, steps, reason, why others are not asked. Nobody is
+asked, and no daemon is needed. Ends with 1 when a case fails.`,
 		Example: `  nearside policy test cases.yaml
   nearside policy test cases.yaml --policy mine.yaml
+  nearside policy test --policy mine.yaml
   nearside policy test cases.yaml --profile default --json`,
 		ValidArgsFunction: shell.YAMLFiles,
-		RunE:              func(c *cobra.Command, args []string) error { return f.test(c, g, args[0]) },
+		RunE:              func(c *cobra.Command, args []string) error { return f.test(c, g, args) },
 	}
 	f.add(c)
 	return c
 }
 
-func (f *policyFlags) test(c *cobra.Command, g *shell.Globals, path string) error {
+// cases are those of the file that the arguments name, else those that the
+// policy carries.
+func (f *policyFlags) cases(g *shell.Globals, args []string) (*cases.File, error) {
+	if len(args) > 0 {
+		return written.LoadCases(args[0])
+	}
+	path := f.file
+	if path == "" && f.profile == "" {
+		cfg, err := g.Load()
+		if err != nil {
+			return nil, err
+		}
+		path = cfg.Policy
+	}
+	if path == "" || f.profile != "" || strings.HasPrefix(path, written.ProfilePrefix) {
+		return nil, errors.New("a built-in policy carries no tests: name a FILE of cases, such as: nearside policy show --profile NAME --cases")
+	}
+	d, err := written.OpenDraft(path)
+	if err != nil {
+		return nil, err
+	}
+	if d.Tests == nil {
+		return nil, fmt.Errorf("%s carries no tests: name a FILE of cases, or add tests to it", path)
+	}
+	return d.Tests, nil
+}
+
+func (f *policyFlags) test(c *cobra.Command, g *shell.Globals, args []string) error {
 	p, err := f.load(g)
 	if err != nil {
 		return err
 	}
-	file, err := written.LoadCases(path)
+	file, err := f.cases(g, args)
 	if err != nil {
 		return shell.BadInput(err)
 	}
