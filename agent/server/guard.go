@@ -68,6 +68,21 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, asks bool, h http
 	_ = ctl.SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread))
 }
 
+// here refuses what does not come over the Unix socket: who may reach that is a
+// matter of the device, whoever has which token.
+func (s *Server) here(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !callers.LineOf(r).Unix() {
+			writeError(w, &openai.Error{
+				Status: http.StatusForbidden, Type: "permission_error", Code: "socket_only",
+				Message: "This is taken on the Unix socket only, from somebody on this device.",
+			})
+			return
+		}
+		h(w, r)
+	}
+}
+
 // allow lets a page of a listed origin read the reply.
 func allow(w http.ResponseWriter, r *http.Request) {
 	if o := r.Header.Get("Origin"); o != "" {

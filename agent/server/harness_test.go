@@ -24,6 +24,7 @@ import (
 	"nearside/agent/openai"
 	"nearside/agent/server"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/steering"
 	"nearside/policy"
 )
 
@@ -114,6 +115,7 @@ type world struct {
 	limits       server.Limits
 	device       server.Device
 	learner      *learn.Learner
+	steered      steering.Steered
 	log          slog.Handler // nil is nowhere
 }
 
@@ -162,7 +164,7 @@ func (w world) server() *server.Server {
 		Models: func() []server.Model {
 			return []server.Model{{ID: "auto", Object: "model"}, {ID: "local/small", Object: "model"}}
 		},
-		History: func() server.History { return w.history }, Device: w.device, Learner: w.learner,
+		History: func() server.History { return w.history }, Device: w.device, Learner: w.learner, Steered: w.steered,
 		Doors:   server.Doors{Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins},
 		Pending: w.pending, Callers: book, Limits: w.limits, Log: slog.New(w.log),
 	})

@@ -19,6 +19,7 @@ import (
 	"nearside/agent/server/callers"
 	"nearside/agent/server/feed"
 	"nearside/agent/server/listen"
+	"nearside/agent/server/steering"
 )
 
 // Bounds of what a client may send and how slowly.
@@ -57,16 +58,17 @@ type History interface {
 // Options are what the server stands in front of.
 type Options struct {
 	Agent   *agent.Agent
-	Status  func() Status  // for GET /v1/status
-	Ready   func() error   // nil when some route can answer; else why not
-	Models  func() []Model // for GET /v1/models
-	History func() History // nil while there is none
-	Reload  Reload         // for POST /v1/config/reload; nil is 501
-	Device  Device         // for /v1/device/signals; nil is 501
-	Doors   Doors          // whom it opens to at first, see [Server.Open]
-	Metrics http.Handler   // for GET /metrics; nil is 501
-	Learner *learn.Learner // for POST /v1/feedback; nil is 501
-	Callers *callers.Book  // who may call; nil is everybody
+	Status  func() Status    // for GET /v1/status
+	Ready   func() error     // nil when some route can answer; else why not
+	Models  func() []Model   // for GET /v1/models
+	History func() History   // nil while there is none
+	Reload  Reload           // for POST /v1/config/reload; nil is 501
+	Device  Device           // for /v1/device/signals; nil is 501
+	Doors   Doors            // whom it opens to at first, see [Server.Open]
+	Metrics http.Handler     // for GET /metrics; nil is 501
+	Steered steering.Steered // for /v1/policy; nil is 501
+	Learner *learn.Learner   // for POST /v1/feedback; nil is 501
+	Callers *callers.Book    // who may call; nil is everybody
 	Limits  Limits
 	Watch   Watch         // for GET /v1/events and /v1/logs
 	Pending time.Duration // a stream that waits this long gets its headers; 0 is 10 s
@@ -168,6 +170,15 @@ func (s *Server) routes() http.Handler {
 		control("GET "+signalsPath, callers.Control, s.signals)
 		control("PUT "+signalsPath, callers.Control, s.push)
 	}
+	if s.opts.Steered == nil {
+		control(steering.Path, callers.Control, notBuilt)
+		control(steering.Path+"/", callers.Control, notBuilt)
+	} else {
+		steered := steering.Routes{Of: s.opts.Steered}
+		control("GET "+steering.Path, callers.Control, steered.Show)
+		control("POST "+steering.ApplyPath, callers.Control, steered.Apply)
+		control("POST "+steering.ResetPath, callers.Control, s.here(steered.Reset))
+	}
 	if s.opts.Learner == nil {
 		control(feedbackPath, callers.Known, notBuilt)
 	} else {
@@ -227,5 +238,5 @@ var unbuilt = []string{
 // known are the paths with the methods each takes, to answer 405 rightly.
 var known = map[string]string{
 	"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
-	signalsPath: "GET, PUT", feedbackPath: "POST", "/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/v1/events": "GET", "/v1/logs": "GET", "/v1/logs/level": "GET, PUT", "/healthz": "GET", "/readyz": "GET",
+	signalsPath: "GET, PUT", feedbackPath: "POST", steering.Path: "GET", steering.ApplyPath: "POST", steering.ResetPath: "POST", "/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/v1/events": "GET", "/v1/logs": "GET", "/v1/logs/level": "GET, PUT", "/healthz": "GET", "/readyz": "GET",
 }

@@ -15,6 +15,18 @@ const pipeWait = 10 * time.Second
 // ReadFile reads a whole file of at most limit bytes; its errors name the file.
 // A pipe has ten seconds: one to which nobody writes must not hold up a reload.
 func ReadFile(path string, limit int64) ([]byte, error) {
+	raw, err := ReadHead(path, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(raw)) > limit {
+		return nil, fmt.Errorf("%s: is larger than %d KiB", path, limit>>10)
+	}
+	return raw, nil
+}
+
+// ReadHead is like [ReadFile] and gives what a longer file begins with.
+func ReadHead(path string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // to open a pipe does not wait for a writer
 	if err != nil {
 		return nil, err
@@ -24,19 +36,11 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := io.LimitReader(f, limit+1)
-	read := io.ReadAll
+	text := io.LimitReader(f, limit)
 	if info.Mode()&fs.ModeNamedPipe != 0 {
-		read = func(r io.Reader) ([]byte, error) { return readPipe(f, r) }
+		return readPipe(f, text)
 	}
-	raw, err := read(text)
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(raw)) > limit {
-		return nil, fmt.Errorf("%s: is larger than %d KiB", path, limit>>10)
-	}
-	return raw, nil
+	return io.ReadAll(text)
 }
 
 // readPipe reads to the end of what the writer of a pipe says, and waits for it

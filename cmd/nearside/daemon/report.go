@@ -14,15 +14,11 @@ import (
 // status is the answer to GET /v1/status.
 func (d *daemon) status() server.Status {
 	way := d.cloud.Network()
-	p := d.agent.Policy()
-	state := "factory"
-	if p.Source != "built-in" {
-		state = "confirmed"
-	}
+	now := d.Standing()
 	s := server.Status{
 		Version: d.Release, Commit: d.Commit, UptimeS: int64(time.Since(d.started).Seconds()), Ready: d.ready() == nil,
 		Connectivity: server.Connectivity{State: way.State, SinceS: int64(time.Since(way.Since).Seconds()), Source: way.Source},
-		Policy:       server.PolicyStatus{Version: p.Doc.Version, Digest: p.Digest, Source: p.Source, State: state, Held: d.held()},
+		Policy:       server.PolicyStatus{Version: int(now.Version), Digest: now.Digest, Source: now.Source, State: now.State, Held: now.Held},
 		Targets:      []server.TargetStatus{}, Engine: server.EngineStatus{State: "none"}, Signals: d.Signals(),
 	}
 	locals := d.local.Status()

@@ -121,7 +121,7 @@ func Run(ctx context.Context, o Options) error {
 	}, d.settings(cfg, o.Policy))
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
-		Reload: d.reload, Device: d, Metrics: d.meter, Learner: d.learner, Watch: d.Watch, Doors: doors(cfg), Callers: door.book, Log: log,
+		Reload: d.reload, Device: d, Metrics: d.meter, Learner: d.learner, Steered: d, Watch: d.Watch, Doors: doors(cfg), Callers: door.book, Log: log,
 		Limits: server.Limits{Bodies: heap.Bodies(room)},
 	})
 

@@ -15,7 +15,6 @@ import (
 	"nearside/agent/config/policies"
 	"nearside/agent/config/strict"
 	"nearside/agent/config/written"
-	"nearside/agent/server"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -31,8 +30,8 @@ func Load(cfg *config.Config) (*agent.Policy, error) {
 
 // Command is nearside policy with all under it.
 func Command(g *shell.Globals) *cobra.Command {
-	c := &cobra.Command{Use: "policy", Short: "Show, check, try and compare policies"}
-	c.AddCommand(showCmd(g), checkCmd(g), testCmd(g), lintCmd(g), diffCmd(g), replayCmd(g), simulateCmd(g), schemaCmd())
+	c := &cobra.Command{Use: "policy", Short: "Show, apply, check, try and compare policies"}
+	c.AddCommand(showCmd(g), applyCmd(g), resetCmd(g), checkCmd(g), testCmd(g), lintCmd(g), diffCmd(g), replayCmd(g), simulateCmd(g), schemaCmd())
 	return c
 }
 
@@ -48,7 +47,8 @@ func showCmd(g *shell.Globals) *cobra.Command {
 	var p policyShow
 	c := &cobra.Command{
 		Use: "show", Short: "Show which policy the daemon has in force, or the text of one that is built in", Args: cobra.NoArgs,
-		Long: `Show which policy the daemon has in force. With --default or --profile print the
+		Long: `Show which policy the daemon has in force, where it came from, who signed it, what
+was refused or rolled back, and why. With --default or --profile print the
 text of a policy that is built in, as a file to begin with, or with --cases what
 holds of it, for nearside policy test. In the config such a policy is named by
 policy: profile:NAME.`,
@@ -64,7 +64,7 @@ policy: profile:NAME.`,
 			case named:
 				return p.text(c, g.JSON)
 			}
-			return p.inForce(c, g)
+			return inForce(c, g)
 		},
 	}
 	c.Flags().BoolVar(&p.builtin, "default", false, "print the text of the default policy")
@@ -72,22 +72,6 @@ policy: profile:NAME.`,
 	c.Flags().BoolVar(&p.cases, "cases", false, "print the cases that hold of it in place of it")
 	_ = c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(profiles(), cobra.ShellCompDirectiveNoFileComp))
 	return c
-}
-
-func (p *policyShow) inForce(c *cobra.Command, g *shell.Globals) error {
-	d, err := g.Daemon()
-	if err != nil {
-		return err
-	}
-	var s server.Status
-	if err := d.Get(c.Context(), "/v1/status", &s); err != nil {
-		return err
-	}
-	if g.JSON {
-		return json.NewEncoder(c.OutOrStdout()).Encode(s.Policy)
-	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "version %d, digest %s, from %s, %s\n", s.Policy.Version, s.Policy.Digest, s.Policy.Source, s.Policy.State)
-	return err
 }
 
 // text prints a policy that is built in, or its cases.

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"syscall"
+
+	"nearside/agent/server/steering"
 )
 
 // Client talks to the daemon at a socket.
@@ -112,7 +114,7 @@ func Failure(resp *http.Response) error {
 	}
 	err := errors.New(wire.Error.Message)
 	switch {
-	case wire.Error.Type == "policy_blocked":
+	case wire.Error.Type == "policy_blocked", wire.Error.Type == steering.Kept:
 		return Refused(err)
 	case resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests:
 		return BadInput(err)

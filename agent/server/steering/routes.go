@@ -1,0 +1,104 @@
+package steering
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"nearside/agent/openai"
+)
+
+const (
+	maxEnvelope = 68 << 10         // an envelope is at most 64 KiB; a little more is read so that it is told apart
+	maxReset    = 4 << 10          // bytes of the body of a reset
+	longest     = 30 * time.Second // that a document may be examined while somebody waits
+)
+
+// Routes answers for what stands behind it; nil takes nothing from outside.
+type Routes struct{ Of Steered }
+
+// Show is GET [Path].
+func (s Routes) Show(w http.ResponseWriter, _ *http.Request) { reply(w, s.Of.Standing()) }
+
+// Apply is POST [ApplyPath]: the body is the envelope.
+func (s Routes) Apply(w http.ResponseWriter, r *http.Request) {
+	envelope, err := io.ReadAll(io.LimitReader(r.Body, maxEnvelope))
+	if err != nil {
+		fail(w, openai.Invalid("", "The body could not be read to its end."))
+		return
+	}
+	ctx, cancel := patient(w, r)
+	defer cancel()
+	done, err := s.Of.Apply(ctx, envelope)
+	if err != nil {
+		fail(w, said(err))
+		return
+	}
+	reply(w, done)
+}
+
+// Reset is POST [ResetPath]: {"forget_floor":true|false}.
+func (s Routes) Reset(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Forget bool `json:"forget_floor"`
+	}
+	text := json.NewDecoder(io.LimitReader(r.Body, maxReset))
+	text.DisallowUnknownFields()
+	if err := text.Decode(&body); err != nil {
+		fail(w, openai.Invalid("", `The body must be {"forget_floor":true} or {"forget_floor":false}.`))
+		return
+	}
+	ctx, cancel := patient(w, r)
+	defer cancel()
+	if err := s.Of.Reset(ctx, body.Forget); err != nil {
+		fail(w, said(err))
+		return
+	}
+	reply(w, s.Of.Standing())
+}
+
+// patient lets a request take as long as an examination may, and its reply then
+// be written.
+func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * longest))
+	return context.WithTimeout(r.Context(), longest)
+}
+
+// said is an error as callers read it. A refusal's reason is the code.
+func said(err error) *openai.Error {
+	var r *Refusal
+	switch {
+	case errors.As(err, &r):
+		return &openai.Error{Status: http.StatusUnprocessableEntity, Type: Kept, Code: r.Reason, Message: r.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &openai.Error{
+			Status: http.StatusGatewayTimeout, Type: "timeout", Code: "still_examined",
+			Message: "The document is still being examined after 30 s; GET " + Path + " shows what comes of it.",
+		}
+	}
+	return &openai.Error{Status: http.StatusInternalServerError, Type: "internal_error", Code: "not_applied", Message: err.Error()}
+}
+
+// Kept is the type of an error that leaves in force what was: a document that
+// is refused.
+const Kept = "policy_refused"
+
+func reply(w http.ResponseWriter, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		fail(w, &openai.Error{Status: http.StatusInternalServerError, Type: "internal_error", Message: "The reply could not be encoded."})
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(b, '\n'))
+}
+
+func fail(w http.ResponseWriter, e *openai.Error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Should-Retry", "false")
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(e.Body())
+}
