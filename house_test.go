@@ -20,11 +20,13 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/server", "agent/server/feed", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/server", "agent/server/feed", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/fleet", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox"},
 	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server/steering", "agent/task", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/seal", "policy/simulate"},
 	"cmd/nearside/shell":      {"agent/config", "agent/server/steering"},
 	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/server", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy/calib", "policy/gate"},
 	"cmd/nearside/asking":     {"agent", "agent/openai", "cmd/nearside/policies", "cmd/nearside/shell", "cmd/nearside/tell", "policy", "policy/whatif"},
+	"cmd/nearside/fleet":      {"cmd/nearside/shell", "cmd/nearside/signer", "policy/seal"},
+	"cmd/nearside/signer":     {"agent/config/strict", "policy/seal"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "agent/server/steering", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/heap", "cmd/nearside/herald", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/calib", "policy/gate", "store"},
 	"cmd/nearside/heap":       {"agent/server", "local/sense"},

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/cmd/nearside/asking"
+	"nearside/cmd/nearside/fleet"
 	"nearside/cmd/nearside/lessons"
 	"nearside/cmd/nearside/policies"
 	"nearside/cmd/nearside/shell"
@@ -76,7 +77,7 @@ offline answers from what it knows. Every reply says who answered and why.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return shell.Usage("%w; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(serveCmd(g), asking.Ask(g), asking.Call(g), asking.Explain(g), lessons.Feedback(g), statusCmd(g), logsCmd(g), configCmd(g), policies.Command(g), lessons.Calibrate(g), lessons.Gate(g), modelCmd(g), waitCmd(g), doctorCmd(g), versionCmd(g))
+	root.AddCommand(serveCmd(g), asking.Ask(g), asking.Call(g), asking.Explain(g), lessons.Feedback(g), statusCmd(g), logsCmd(g), configCmd(g), policies.Command(g), lessons.Calibrate(g), lessons.Gate(g), fleet.Command(g), modelCmd(g), waitCmd(g), doctorCmd(g), versionCmd(g))
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	markUsage(root)
