@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/late":       {"local", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/tables":     {"policy/calib"},
-	"cmd/nearside/doctor":     {"agent/config", "agent/config/secret", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "store"},
+	"cmd/nearside/doctor":     {"agent/config", "agent/config/remote", "agent/config/secret", "agent/config/strict", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "policy/seal", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},

@@ -38,13 +38,15 @@ func TestRemoteFaults(t *testing.T) {
 		"9:7: remote.mqtt.brokers[5]: is there twice", "10:7: remote.mqtt.brokers[6]: must have a port from 1 to 65535")
 	f("remote: {mqtt: {brokers: ['tls://h'], cert: c, password: {env: P}, client_id: a/b, keep_alive: 1s, proxy: h}}",
 		"1:10: remote.mqtt: needs cert and key together", "1:48: remote.mqtt.password: needs user",
-		"1:68: remote.mqtt.client_id: must be at most 128 characters, without spaces, /, + and #",
-		"1:84: remote.mqtt.keep_alive: must be from 10s to 18h, or absent for five minutes",
-		"1:100: remote.mqtt.proxy: must be a URL that begins with http:// or https:// or socks5://")
+		`1:68: remote.mqtt.client_id: "a/b"`+rule,
+		"1:84: remote.mqtt.keep_alive: must be from 10s to 1h, or absent for five minutes",
+		"1:100: remote.mqtt.proxy: must be a URL that begins with http://")
 	f("remote: {mqtt: {brokers: ['tls://h'], user: u, password: "+hidden+"}}",
 		"1:48: remote.mqtt.password: must not be written here; use {env: NAME}, {file: PATH} or {command: [PROGRAM, ...]}")
 	f("remote: {pull: {url: 'ftp://h', every: 1s}}",
 		"1:17: remote.pull.url: must be a URL that begins with https:// or http://", "1:33: remote.pull.every: must be from 10s to 168h, or absent for 15m0s")
+	f("remote: {pull: {url: 'http://h.example/p'}}",
+		"1:17: remote.pull.url: must begin with https://; http only leads to this device or to an address of a private network")
 }
 
 // TestRemoteWarnings: what does nothing, and what others may hear.
@@ -61,7 +63,7 @@ func TestRemoteWarnings(t *testing.T) {
 	}
 	const clear = ": without TLS to another host: others can read and hold back what travels, and a password, too"
 	f("remote: {tenant: T}", "remote: there is no root, so remote policy is off")
-	f("remote: {root: r, tenant: T, channel: c, mqtt: {brokers: ['tcp://127.0.0.1', 'ws://localhost:1', 'tls://h', 'mqtt://h', 'ws://h']}, pull: {url: 'http://h/p'}}",
+	f("remote: {root: r, tenant: T, channel: c, mqtt: {brokers: ['tcp://127.0.0.1', 'ws://localhost:1', 'tls://h', 'mqtt://h', 'ws://h']}, pull: {url: 'http://10.0.0.7/p'}}",
 		"remote.mqtt.brokers[3]"+clear, "remote.mqtt.brokers[4]"+clear, "remote.pull.url"+clear)
 }
 

@@ -22,12 +22,13 @@ func doctorCmd(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find what is wrong with this set-up, and say what to do", Args: cobra.NoArgs,
 		Long: `Examine config, daemon, clock, socket, state folder, disk, store, secrets, models,
-memory, engine, network, name server and cloud targets, with or without a
+memory, engine, network, name server, cloud targets and, where the device is
+steered from outside, its root, the time and its brokers, with or without a
 running daemon. Each line is ok, warn or fail, with what to do under it.
 
 Nothing is changed. Without a daemon the engine is started with its model for a
 moment. Each cloud target is asked once for its list of models, with its key,
-which costs nothing; --offline asks nobody and looks up no name. Keys are never
+which costs nothing, and each broker is logged in to once; --offline asks nobody and looks up no name. Keys are never
 printed, and those of the environment that no target uses are only named.
 
 Exit: 0 nothing failed, 1 something did.`,

@@ -16,10 +16,9 @@ import (
 const (
 	maxBrokers   = 16
 	maxLabels    = 32
-	maxClientID  = 128
 	maxUser      = 256
 	minKeepAlive = 10 * time.Second
-	maxKeepAlive = 18 * time.Hour // MQTT counts it in seconds, in 16 bits
+	maxKeepAlive = time.Hour
 	minEvery     = 10 * time.Second
 	maxEvery     = 7 * 24 * time.Hour
 )
@@ -93,15 +92,17 @@ func (c *checker) mqtt(m *MQTT) {
 	c.check((m.Cert == "") == (m.Key == ""), "mqtt", "needs cert and key together")
 	c.check(m.Password.IsZero() || m.User != "", "mqtt.password", "needs user")
 	c.check(printable(m.User, maxUser), "mqtt.user", "must be at most %d characters, none of them a control character", maxUser)
-	c.check(printable(m.ClientID, maxClientID) && !strings.ContainsAny(m.ClientID, "/+# "), "mqtt.client_id", "must be at most %d characters, without spaces, /, + and #", maxClientID)
-	c.check(m.KeepAlive == 0 || m.KeepAlive >= minKeepAlive && m.KeepAlive <= maxKeepAlive, "mqtt.keep_alive", "must be from 10s to 18h, or absent for five minutes")
-	if m.Proxy != "" {
-		c.url("mqtt.proxy", m.Proxy, "http", "https", "socks5")
+	c.check(m.ClientID == "" || Plainly(m.ClientID), "mqtt.client_id", "%.80q "+nameRule, m.ClientID)
+	c.check(m.KeepAlive == 0 || m.KeepAlive >= minKeepAlive && m.KeepAlive <= maxKeepAlive, "mqtt.keep_alive", "must be from 10s to 1h, or absent for five minutes")
+	if m.Proxy != "" && m.Proxy != "none" {
+		c.url("mqtt.proxy", m.Proxy, "http")
 	}
 }
 
 func (c *checker) pull(p *Pull) {
 	c.url("pull.url", p.URL, "https", "http")
+	u, err := url.Parse(p.URL)
+	c.check(err != nil || u.Scheme != "http" || near(u.Hostname()), "pull.url", "must begin with https://; http only leads to this device or to an address of a private network")
 	c.check(p.Every == 0 || p.Every >= minEvery && p.Every <= maxEvery, "pull.every", "must be from 10s to 168h, or absent for %v", DefaultEvery)
 }
 

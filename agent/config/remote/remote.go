@@ -36,9 +36,9 @@ type MQTT struct {
 	Key       string        `json:"key,omitempty"`
 	User      string        `json:"user,omitempty"`
 	Password  secret.Key    `json:"password,omitzero"`
-	ClientID  string        `json:"client_id,omitempty"`  // "" is made of tenant and device
+	ClientID  string        `json:"client_id,omitempty"`  // "" is the device's name
 	KeepAlive time.Duration `json:"keep_alive,omitempty"` // 0: five minutes, more on a battery that is low or where bytes cost
-	Proxy     string        `json:"proxy,omitempty"`      // URL; "" is none
+	Proxy     string        `json:"proxy,omitempty"`      // http://HOST:PORT, none; "" is what the environment says
 }
 
 // Pull is a place on the web where the same envelopes are fetched.
@@ -110,6 +110,13 @@ func (r *Remote) Plain() []string {
 func here(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+// near tells whether the host is an address of this device or of a private
+// network.
+func near(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return here(host) || err == nil && (addr.IsPrivate() || addr.IsLinkLocalUnicast())
 }
 
 // ports are those of the schemes of brokers.

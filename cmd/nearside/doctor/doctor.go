@@ -58,7 +58,7 @@ func Examine(ctx context.Context, p *Patient, doing func(name string), found fun
 			{"socket", checkSocket}, {"http", checkHTTP}, {"certificate", checkCertificates},
 			{"state", checkState}, {"disk", checkDisk}, {"store", checkStore}, {"secrets", checkSecrets},
 			{"model", checkModels}, {"memory", checkMemory}, {"engine", checkEngine},
-			{"network", checkLink}, {"dns", checkNames}, {"target", checkTargets},
+			{"network", checkLink}, {"dns", checkNames}, {"target", checkTargets}, {"remote", checkRemote},
 		}...)
 	}
 	for _, c := range all {

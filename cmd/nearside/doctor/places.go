@@ -233,6 +233,9 @@ func secretFiles(c *config.Config) []string {
 	for _, caller := range c.Callers {
 		keys = append(keys, caller.Token)
 	}
+	for _, k := range c.Remote.Keys() {
+		keys = append(keys, *k)
+	}
 	var files []string
 	for _, k := range keys {
 		if k.File != "" {
@@ -241,6 +244,9 @@ func secretFiles(c *config.Config) []string {
 	}
 	if c.Listen.TLS != nil {
 		files = append(files, c.Listen.TLS.Key)
+	}
+	if r := c.Remote; r != nil && r.MQTT != nil && r.MQTT.Key != "" {
+		files = append(files, r.MQTT.Key)
 	}
 	return files
 }
