@@ -47,6 +47,8 @@ func TestRemoteFaults(t *testing.T) {
 		"1:17: remote.pull.url: must be a URL that begins with https:// or http://", "1:33: remote.pull.every: must be from 10s to 168h, or absent for 15m0s")
 	f("remote: {pull: {url: 'http://h.example/p'}}",
 		"1:17: remote.pull.url: must begin with https://; http only leads to this device or to an address of a private network")
+	f("remote: {pull: {url: 'https://h/p', proxy: p}}",
+		"1:37: remote.pull.proxy: must be a URL that begins with http:// or https:// or socks5://")
 }
 
 // TestRemoteWarnings: what does nothing, and what others may hear.

@@ -14,7 +14,7 @@ import (
 
 // The periods that may be asked for.
 const (
-	LeastEvery = time.Minute
+	LeastEvery = 10 * time.Second
 	MostEvery  = 7 * 24 * time.Hour
 )
 

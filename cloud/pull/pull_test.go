@@ -262,7 +262,7 @@ func TestStrangeAnswers(t *testing.T) {
 
 func TestEvery(t *testing.T) {
 	for _, every := range []time.Duration{0, time.Second, 8 * 24 * time.Hour} {
-		if _, err := pull.New(pull.Options{Every: every}); err == nil || !strings.Contains(err.Error(), "from 1m0s to 168h0m0s") {
+		if _, err := pull.New(pull.Options{Every: every}); err == nil || !strings.Contains(err.Error(), "from 10s to 168h0m0s") {
 			t.Errorf("every %s: got %v", every, err)
 		}
 	}
