@@ -90,7 +90,8 @@ var arrows = map[string][]string{
 	"policy/whatif":           {"policy"},
 	"policy/replay":           {"policy"},
 	"policy/simulate":         {"policy"},
-	"policy/trial":            {},
+	"policy/trial":            {"policy/seal"},
+	"cloud/steer":             {"policy/seal", "policy/trial"},
 	"agent/config/scenarios":  {},
 	"store":                   {},
 }

@@ -1,0 +1,159 @@
+package steer
+
+import (
+	"context"
+	"fmt"
+
+	"nearside/policy/seal"
+	"nearside/policy/trial"
+)
+
+// load reads the copy of the record that is there at once.
+func (s *Steer) load() {
+	b, err := s.o.Keeper.Load()
+	if err == nil && len(b) > 0 {
+		s.rec, err = trial.Decode(b)
+	}
+	if err != nil {
+		s.rec, s.damaged = trial.Record{}, err.Error()
+	}
+	s.loaded = s.rec.Seq
+	s.adapt()
+}
+
+// adapt makes a record that was read one of this device as it is configured.
+func (s *Steer) adapt() {
+	for _, h := range []*trial.Held{s.rec.Good, s.rec.Before, s.rec.Trial, s.rec.Next} {
+		if h != nil {
+			h.Payload = s.share(h.Payload)
+		}
+	}
+	s.follow()
+	old := s.rec.InForce()
+	s.rec = s.rec.Moved(s.o.Device.Tenant, s.o.Device.Channel)
+	if old != nil && s.rec.InForce() == nil {
+		s.tell(Event{Kind: EventMoved, Version: old.Said.Version, Digest: old.Digest, Detail: fmt.Sprintf("it was for %s; this device is in %s/%s now", old.Floor(), s.o.Device.Tenant, s.o.Device.Channel)})
+	}
+}
+
+// follow proves the chain of roots from the configured one. What it does not
+// reach is dropped: roots up to the configured one since they are in it, all of
+// them when they are of another lineage.
+func (s *Steer) follow() {
+	var chain []string
+	last := s.root.Version
+	for _, envelope := range s.rec.Roots {
+		next, err := s.root.Next([]byte(envelope))
+		if err == nil {
+			s.root = next
+			chain = append(chain, envelope)
+		}
+		if e, err := seal.Open([]byte(envelope)); err == nil && e.Type == seal.RootType {
+			last = max(last, versionOf(envelope))
+		}
+	}
+	if last > s.root.Version {
+		s.tell(Event{Kind: EventRootsLost, Version: s.root.Version, Detail: fmt.Sprintf("the chain of roots up to %d does not follow the configured one; this device trusts root %d", last, s.root.Version)})
+	}
+	s.rec = s.rec.Rooted(s.base, chain)
+}
+
+// versionOf is the version of a root, whoever signed it, 0 for none.
+func versionOf(envelope string) int64 {
+	r, err := seal.ParseRoot([]byte(envelope))
+	if err != nil {
+		return 0
+	}
+	return r.Version
+}
+
+// boot counts the boot, durably, before anything that is being tried is tried
+// again: where that fails the last good policy is in force.
+func (s *Steer) boot(ctx context.Context) {
+	next := s.rec.Booted(s.now())
+	gaveUp := next.Counts.Rolled > s.rec.Counts.Rolled
+	s.saveAnyhow(next)
+	s.unbooted = s.unsaved != "" && (s.rec.Trial != nil || s.rec.Next != nil)
+	if gaveUp {
+		s.tell(s.badEvent())
+	}
+	if s.unbooted || s.rec.Trial == nil && s.rec.Good != nil {
+		s.fallBack(ctx)
+	}
+	for name, h := range s.rec.Kinds {
+		if s.o.Kinds[name] != nil {
+			_ = s.apply(ctx, h, nil) // told there
+		}
+	}
+	s.drive(ctx)
+	s.age()
+}
+
+// settle compares the other copy of the record with the one of the boot. The
+// newer one counts; floors are the higher of both.
+func (s *Steer) settle(ctx context.Context, c copied) {
+	if ctx.Err() != nil {
+		return
+	}
+	other, why := readCopy(c)
+	s.settled = true
+	switch {
+	case why == "" && other.Seq > s.loaded:
+		s.adopt(ctx, other)
+	case why != "" && s.damaged != "":
+		s.tell(Event{Kind: EventLost, Detail: s.damaged + "; the other copy: " + why})
+		s.saveAnyhow(s.rec)
+	case why != "" && s.loaded > 0, other.Seq < s.loaded-1:
+		s.tell(Event{Kind: EventFloor, Detail: "the second copy was restored: " + orOld(why)})
+		fallthrough
+	case why == "":
+		s.saveAnyhow(s.rec.Risen(other.Floors))
+	}
+}
+
+// readCopy is the other copy, or why there is none.
+func readCopy(c copied) (trial.Record, string) {
+	if c.err != nil {
+		return trial.Record{}, c.err.Error()
+	}
+	if len(c.record) == 0 {
+		return trial.Record{}, "it was missing"
+	}
+	r, err := trial.Decode(c.record)
+	if err != nil {
+		return trial.Record{}, err.Error()
+	}
+	return r, ""
+}
+
+func orOld(why string) string {
+	if why == "" {
+		return "it was old"
+	}
+	return why
+}
+
+// adopt takes the other copy, as if it had been there at boot.
+func (s *Steer) adopt(ctx context.Context, other trial.Record) {
+	mine := s.rec
+	if s.loaded == 0 || s.loaded < other.Seq-1 {
+		s.tell(Event{Kind: EventFloor, Detail: "the first copy was restored: " + orOld(s.damaged)})
+	}
+	root, err := seal.ParseRoot(s.o.Root)
+	if err != nil {
+		return // it was read at the start
+	}
+	s.root, s.rec, s.damaged = root, other.Risen(mine.Floors), ""
+	s.probe = probe{}
+	s.adapt()
+	s.rec.Session = max(s.rec.Session, mine.Session-1)
+	if s.rec.InForce() == nil && mine.InForce() != nil {
+		s.fallBack(ctx)
+	}
+	for name := range mine.Kinds {
+		if kind := s.o.Kinds[name]; kind != nil && s.rec.Kinds[name] == nil {
+			_ = kind.Apply(ctx, nil) // the device's own is always there
+		}
+	}
+	s.boot(ctx)
+}

@@ -1,0 +1,65 @@
+package trial
+
+import (
+	"slices"
+	"time"
+
+	"nearside/policy/seal"
+)
+
+// Seen is a command that was begun. Done is false until it ended.
+type Seen struct {
+	ID     string    `json:"id"`
+	Until  time.Time `json:"until"` // after which the command is expired
+	Done   bool      `json:"done,omitempty"`
+	OK     bool      `json:"ok,omitempty"`
+	Answer string    `json:"answer,omitempty"` // JSON; "" when too large to be kept
+}
+
+// Answered finds a command that was begun before.
+func (r Record) Answered(id string) (Seen, bool) {
+	i := r.seen(id)
+	if i < 0 {
+		return Seen{}, false
+	}
+	return r.Seen[i], true
+}
+
+func (r Record) seen(id string) int {
+	return slices.IndexFunc(r.Seen, func(s Seen) bool { return s.ID == id })
+}
+
+// Begun remembers a command before it is obeyed, so that it is not obeyed
+// twice. Commands that have expired at the floor of the clock are forgotten,
+// since they would not be obeyed; with too many others it is refused.
+func (r Record) Begun(id string, until time.Time) (Record, error) {
+	floor := r.Clock.Floor
+	r.Seen = slices.DeleteFunc(slices.Clone(r.Seen), func(s Seen) bool { return !s.Until.After(floor) })
+	if len(r.Seen) >= MaxSeen {
+		return r, &seal.Refusal{Reason: TooManyCommands, Detail: "128 commands may still arrive again; sign commands that expire sooner"}
+	}
+	r.Seen = append(r.Seen, Seen{ID: id, Until: until.UTC()})
+	return r, nil
+}
+
+// Ended keeps the answer to a command. Of answers that do not fit, the oldest
+// are dropped; that they were given is not forgotten.
+func (r Record) Ended(id string, ok bool, answer string) Record {
+	i := r.seen(id)
+	if i < 0 {
+		return r
+	}
+	if len(answer) > MaxAnswer {
+		answer = ""
+	}
+	r.Seen = slices.Clone(r.Seen)
+	s := &r.Seen[i]
+	s.Done, s.OK, s.Answer = true, ok, answer
+	all := 0
+	for j := len(r.Seen) - 1; j >= 0; j-- {
+		if all += len(r.Seen[j].Answer); all > maxAnswers {
+			r.Seen[j].Answer = ""
+		}
+	}
+	return r
+}
