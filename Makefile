@@ -55,7 +55,8 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool $(TOOLS) staticcheck ./...
 
-system: # what the tests need of the machine: ip(8) for network namespaces, promtool to judge the metrics
+system: # what the tests need of the machine: ip(8) for network namespaces, promtool to judge the metrics, other hands that sign
+	@command -v ssh-agent >/dev/null && command -v openssl >/dev/null || { echo "installing openssh-client and openssl"; apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-client openssl; }
 	@command -v ip >/dev/null || { echo "installing iproute2"; apt-get update -qq && apt-get install -y -qq iproute2; }
 	@command -v promtool >/dev/null || { echo "installing prometheus for promtool"; apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; }
 

@@ -30,11 +30,13 @@ func (c *Command) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = parseCommand(b)
+	_, err = ParseCommand(b)
 	return b, err
 }
 
-func parseCommand(b []byte) (*Command, error) {
+// ParseCommand reads a command, whoever signed it. Devices call
+// [Root.VerifyCommand].
+func ParseCommand(b []byte) (*Command, error) {
 	f, err := parseObject("command", b)
 	if err != nil {
 		return nil, err
@@ -82,18 +84,26 @@ func (r *Root) VerifyCommand(envelope []byte, d Device, now Reading) (*Command, 
 	if err != nil {
 		return nil, err
 	}
-	if err := r.current(now); err != nil {
+	if err := c.Judge(r, d, now); err != nil {
 		return nil, err
+	}
+	return c, nil
+}
+
+// Judge tells whether a device may obey.
+func (c *Command) Judge(r *Root, d Device, now Reading) error {
+	if err := r.current(now); err != nil {
+		return err
 	}
 	switch {
 	case c.Tenant != d.Tenant || r.Tenant != "" && r.Tenant != c.Tenant:
-		return nil, refuse(OtherTenant, "for tenant %q; this device is of %q", c.Tenant, d.Tenant)
+		return refuse(OtherTenant, "for tenant %q; this device is of %q", c.Tenant, d.Tenant)
 	case !c.Audience.Has(d):
-		return nil, refuse(OtherAudience, "for %q; this is device %q in ring %q", []string(c.Audience), d.ID, d.Ring)
+		return refuse(OtherAudience, "for %q; this is device %q in ring %q", []string(c.Audience), d.ID, d.Ring)
 	case !c.NotAfter.After(now.Time):
-		return nil, refuse(Expired, "ended at %s; it is at least %s", written(c.NotAfter), written(now.Time))
+		return refuse(Expired, "ended at %s; it is at least %s", written(c.NotAfter), written(now.Time))
 	}
-	return c, nil
+	return nil
 }
 
 // ReadCommand opens the envelope of a command and verifies the signatures, for
@@ -103,6 +113,6 @@ func (r *Root) ReadCommand(envelope []byte) (*Command, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := parseCommand(e.Payload)
+	c, err := ParseCommand(e.Payload)
 	return c, ids, err
 }

@@ -43,15 +43,16 @@ type Envelope struct {
 // Open reads the shape of an envelope: size, fields, a known type, at least one
 // signature. What it refuses is a [*Refusal].
 func Open(b []byte) (*Envelope, error) {
-	e, err := openAny(b)
+	e, err := Peek(b)
 	if err == nil && len(e.Signatures) == 0 {
 		return nil, refuse(Unsigned, "the envelope has no signature")
 	}
 	return e, err
 }
 
-// openAny is Open for an envelope that may lack signatures.
-func openAny(b []byte) (*Envelope, error) {
+// Peek is [Open] for an envelope that may lack signatures, such as that of a
+// first root.
+func Peek(b []byte) (*Envelope, error) {
 	if len(b) > MaxBytes {
 		return nil, refuse(TooLarge, "the envelope has %d bytes; at most %d are taken", len(b), MaxBytes)
 	}
@@ -137,7 +138,7 @@ func Sign(typ string, payload []byte, signers ...Signer) ([]byte, error) {
 // Add gives an envelope more signatures. One by a key that signed before takes
 // the place of that.
 func Add(envelope []byte, signers ...Signer) ([]byte, error) {
-	e, err := openAny(envelope)
+	e, err := Peek(envelope)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +183,7 @@ func (e *Envelope) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("write the envelope: %w", err)
 	}
 	b = append(b, '\n')
-	if _, err := openAny(b); err != nil {
+	if _, err := Peek(b); err != nil {
 		return nil, fmt.Errorf("the envelope would be refused: %w", err)
 	}
 	return b, nil

@@ -45,7 +45,7 @@ func (r *Root) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the root: %w", err)
 	}
-	if _, err := parseRoot(b); err != nil {
+	if _, err := ReadRoot(b); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -64,7 +64,7 @@ func written(t time.Time) string {
 // no signature; a later one must have enough of its own keys, so that one that
 // is still being signed is not used by mistake.
 func ParseRoot(b []byte) (*Root, error) {
-	e, err := openAny(b)
+	e, err := Peek(b)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func ParseRoot(b []byte) (*Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if good := r.good(e); r.Version > 1 && len(good) < r.Threshold {
+	if good := r.Good(e); r.Version > 1 && !r.enough(good) {
 		return nil, refuse(RootTooFewNew, "root %d has %d good signatures of the %d that it wants of its own keys", r.Version, len(good), r.Threshold)
 	}
 	return r, nil
@@ -90,14 +90,14 @@ func (r *Root) Next(b []byte) (*Root, error) {
 	if e.Type != RootType {
 		return nil, refuse(WrongType, "this is %s, not a root", e.Type)
 	}
-	if old := r.good(e); len(old) < r.Threshold {
+	if old := r.Good(e); !r.enough(old) {
 		return nil, refuse(RootTooFewOld, "%d good signatures by keys of root %d, which wants %d", len(old), r.Version, r.Threshold)
 	}
 	next, err := e.root()
 	if err != nil {
 		return nil, err
 	}
-	if own := next.good(e); len(own) < next.Threshold {
+	if own := next.Good(e); !next.enough(own) {
 		return nil, refuse(RootTooFewNew, "%d good signatures by keys of root %d itself, which wants %d", len(own), next.Version, next.Threshold)
 	}
 	if err := r.follows(next); err != nil {
@@ -125,10 +125,12 @@ func (e *Envelope) root() (*Root, error) {
 	if e.Type != RootType {
 		return nil, refuse(WrongType, "this is %s, not a root", e.Type)
 	}
-	return parseRoot(e.Payload)
+	return ReadRoot(e.Payload)
 }
 
-func parseRoot(b []byte) (*Root, error) {
+// ReadRoot reads the payload of a root's envelope, whoever signed it. Devices
+// call [ParseRoot] and [Root.Next].
+func ReadRoot(b []byte) (*Root, error) {
 	f, err := parseObject("root", b)
 	if err != nil {
 		return nil, err
@@ -170,9 +172,9 @@ func (f *fields) key(v any) Key {
 	return k
 }
 
-// good lists the keys of the root whose signature over the envelope is right,
-// each once.
-func (r *Root) good(e *Envelope) []string {
+// Good lists the ids of the root's keys whose signature over the envelope is
+// right, each once, whether they are enough or not.
+func (r *Root) Good(e *Envelope) []string {
 	message, ids := Message(e.Type, e.Payload), []string{}
 	for _, s := range e.Signatures {
 		k, known := r.find(s.KeyID)
@@ -182,6 +184,10 @@ func (r *Root) good(e *Envelope) []string {
 	}
 	return ids
 }
+
+// enough tells whether so many keys may speak for the root; of the zero Root
+// there are never enough.
+func (r *Root) enough(ids []string) bool { return r.Threshold > 0 && len(ids) >= r.Threshold }
 
 func (r *Root) find(id string) (Key, bool) {
 	i := slices.IndexFunc(r.Keys, func(k Key) bool { return k.ID() == id })
@@ -195,8 +201,8 @@ func (r *Root) find(id string) (Key, bool) {
 // its threshold; else a [*Refusal]. The same key counts once; keys that the root
 // does not list are passed over, as they may be of another root.
 func (r *Root) Signers(e *Envelope) ([]string, error) {
-	good := r.good(e)
-	if r.Threshold > 0 && len(good) >= r.Threshold {
+	good := r.Good(e)
+	if r.enough(good) {
 		return good, nil
 	}
 	if len(e.Signatures) == 0 {

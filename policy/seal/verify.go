@@ -39,7 +39,7 @@ func (r *Root) Verify(envelope []byte, d Device, f Floors, c Reading) (*Verified
 	if err != nil {
 		return nil, err
 	}
-	return v, v.judge(r, d, f, c)
+	return v, v.Judge(r, d, f, c)
 }
 
 // Read opens an envelope and verifies the signatures, for people who want to
@@ -69,7 +69,8 @@ func (r *Root) open(envelope []byte, typ string) (*Envelope, []string, error) {
 	return e, ids, err
 }
 
-func (v *Verified) judge(r *Root, d Device, floors Floors, c Reading) error {
+// Judge tells whether a device may take the document, and sets Known.
+func (v *Verified) Judge(r *Root, d Device, floors Floors, c Reading) error {
 	floor := floors[FloorKey(v.Tenant, v.Channel, v.Kind)]
 	if err := v.addressed(r, d); err != nil {
 		return err

@@ -13,16 +13,17 @@ import (
 
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/signer"
+	"nearside/policy/seal"
 )
 
 // Command is nearside fleet with all under it.
 func Command(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{Use: "fleet", Short: "Sign documents for many devices, roll them out, and see what came of it"}
-	c.AddCommand(keygenCmd(g))
+	c.AddCommand(keygenCmd(g), rootCmd(g), signCmd(g), verifyCmd(g))
 	return c
 }
 
-// signers gives the flag for keys that sign its meaning, and opens them.
+// signers are the keys that a command line names to sign with.
 type signers struct {
 	names  []string
 	public []string
@@ -34,8 +35,13 @@ func (s *signers) add(c *cobra.Command, flag, usage string) {
 	_ = c.MarkFlagFilename("key-pub", "pub")
 }
 
-func (s *signers) set(c *cobra.Command) signer.Set {
-	return signer.Set{Public: s.public, Warn: warner(c)}
+// open gives the signers that were named.
+func (s *signers) open(c *cobra.Command) ([]seal.Signer, error) {
+	list, err := signer.Set{Public: s.public, Warn: warner(c)}.Open(c.Context(), s.names)
+	if err != nil {
+		return nil, shell.BadInput(err)
+	}
+	return list, nil
 }
 
 // warner writes warnings to standard error.
