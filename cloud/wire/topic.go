@@ -176,6 +176,13 @@ func TellFilters(tenant string) []string {
 	return []string{base + "state", base + "rep", base + "evt", base + "ack"}
 }
 
+// PublishedFilters are what an operator subscribes to in order to see what is
+// published to the rings and devices of a tenant, and its roots.
+func PublishedFilters(tenant string) []string {
+	base := root + tenant
+	return []string{base + "/pol/#", base + "/d/+/pol/#", base + "/root/+"}
+}
+
 // RolloutFilters are what an operator subscribes to in order to take up a
 // rollout that another began: the records and the orders of a tenant.
 func RolloutFilters(tenant string) []string {

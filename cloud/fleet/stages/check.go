@@ -51,6 +51,16 @@ func ParseOrder(b []byte) (*Order, error) {
 	return o, nil
 }
 
+// Encode is the order as it is retained.
+func (o *Order) Encode() ([]byte, error) {
+	b, err := json.Marshal(o)
+	if err != nil {
+		return nil, fmt.Errorf("write the order: %w", err)
+	}
+	_, err = ParseOrder(b)
+	return b, err
+}
+
 func decode(b []byte, v any) error {
 	if len(b) > wire.MaxMessage {
 		return fmt.Errorf("%d bytes, at most %d can be read", len(b), wire.MaxMessage)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nearside/policy/seal"
 )
 
 // Counts are the devices of a stage by how they fare.
@@ -146,7 +148,7 @@ func (r *Rollout) lone(f *Fleet, s *Stage) string {
 		if d.Held.Ours || s.has(r.Salt, d) {
 			return ""
 		}
-		if part := Part(r.Salt, d.ID); d.Online && part < low {
+		if part := seal.Share(r.Salt, d.ID); d.Online && part < low {
 			first, low = d.ID, part
 		}
 	}
@@ -189,3 +191,6 @@ func (c *Counts) settled(first bool) bool {
 	}
 	return c.Good > c.Gone && 100*c.Waiting <= c.Good+c.Bad()
 }
+
+// Now counts the devices of the stage that is going on.
+func (r *Rollout) Now(f Fleet) Counts { return r.count(&f, &r.Stages[r.Stage]) }

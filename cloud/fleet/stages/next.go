@@ -28,6 +28,15 @@ func (r Rollout) Next(f Fleet) (Rollout, []Action) {
 	return r, actions
 }
 
+// TakeOver is the record under another process, at that time by its clock. What
+// devices were given of their time is given anew, for what was seen of them is
+// not in the record.
+func (r Rollout) TakeOver(by string, now time.Time) Rollout {
+	r.By, r.Since, r.Settled = by, now, time.Time{}
+	r.Rev++
+	return r
+}
+
 // obey does as an order says that was not obeyed yet.
 func (r *Rollout) obey(f *Fleet) {
 	o := f.Order

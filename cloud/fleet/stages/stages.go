@@ -10,10 +10,10 @@
 package stages
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"slices"
 	"time"
+
+	"nearside/policy/seal"
 )
 
 // States of a rollout. Aborting takes back what was published; Aborted and Done
@@ -161,20 +161,14 @@ type Action struct {
 	Device string
 }
 
-// parts is how many parts a whole is cut into.
+// parts is how many parts a whole is cut into: a share of p per cent is the
+// devices whose [seal.Share] is below 100 p.
 const parts = 10_000
-
-// Part is the part of the whole, 0..9999, that a device falls into: by the first
-// 8 bytes of SHA-256(salt, 0, id). A share of p per cent is the parts below 100 p.
-func Part(salt, id string) int {
-	sum := sha256.Sum256([]byte(salt + "\x00" + id))
-	return int(binary.BigEndian.Uint64(sum[:8]) % parts)
-}
 
 // whole tells that the stage is all of its rings.
 func (s *Stage) whole() bool { return s.Share >= 100 }
 
 // has tells whether a device of these rings is in the share.
 func (s *Stage) has(salt string, d *Device) bool {
-	return slices.Contains(s.Rings, d.Ring) && (s.whole() || float64(Part(salt, d.ID)) < s.Share*parts/100)
+	return slices.Contains(s.Rings, d.Ring) && (s.whole() || float64(seal.Share(salt, d.ID)) < s.Share*parts/100)
 }

@@ -187,22 +187,6 @@ func TestPlan(t *testing.T) {
 	f([]string{"a"}, []float64{1, 200}, "must rise")
 }
 
-// TestPart: the same salt spreads devices evenly, another one otherwise.
-func TestPart(t *testing.T) {
-	in, both := 0, 0
-	for i := range 10_000 {
-		id := fmt.Sprint("dev-", i)
-		if stages.Part("a", id) < 1000 {
-			if in++; stages.Part("b", id) < 1000 {
-				both++
-			}
-		}
-	}
-	if in < 900 || in > 1100 || both < 60 || both > 140 {
-		t.Errorf("10 %% of 10,000 are %d, of these %d with another salt", in, both)
-	}
-}
-
 // TestNewerRecord: of two records one holds, whichever came first.
 func TestNewerRecord(t *testing.T) {
 	a, b := started(), started()

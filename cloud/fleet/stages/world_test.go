@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"nearside/cloud/fleet/stages"
+	"nearside/policy/seal"
 )
 
 const digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -135,7 +136,7 @@ func (w *world) check(t *rapid.T, before, next *stages.Rollout, actions []stages
 		if a.Device == "" && share < 100 {
 			t.Fatalf("all of ring %s at %g %%", a.Ring, share)
 		}
-		if a.Device != "" && float64(stages.Part("s", a.Device)) >= share*100 {
+		if a.Device != "" && float64(seal.Share("s", a.Device)) >= share*100 {
 			lone++
 		}
 	}
@@ -270,9 +271,9 @@ func TestBadEnds(t *testing.T) {
 		}
 		first := w.record.Stages[0]
 		for _, d := range w.devices {
-			in := contains(first.Rings, d.Ring) && (float64(stages.Part("s", d.ID)) < first.Share*100)
+			in := contains(first.Rings, d.Ring) && (float64(seal.Share("s", d.ID)) < first.Share*100)
 			if w.offered[d.ID] && !in && len(w.offered) > 1 {
-				t.Fatalf("%s saw it, part %d of ring %s", d.ID, stages.Part("s", d.ID), d.Ring)
+				t.Fatalf("%s saw it, part %d of ring %s", d.ID, seal.Share("s", d.ID), d.Ring)
 			}
 		}
 	})
