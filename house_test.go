@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "agent/server/steering", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/heap", "cmd/nearside/herald", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/calib", "policy/gate", "store"},
 	"cmd/nearside/heap":       {"agent/server", "local/sense"},
 	"cmd/nearside/changes":    {"agent/server"},
+	"cmd/nearside/judge":      {"agent/config/remote", "agent/config/written", "policy", "policy/bind", "policy/lint", "policy/seal"},
 	"cmd/nearside/late":       {"local", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/kinds":      {"agent/config", "agent/config/strict", "cloud/parcel", "policy", "policy/calib", "policy/gate", "policy/seal"},

@@ -51,6 +51,28 @@ func TestRemoteFaults(t *testing.T) {
 		"1:37: remote.pull.proxy: must be a URL that begins with http:// or https:// or socks5://")
 }
 
+// TestRemoteLimits: what is left out is as usual, and what is there within
+// bounds.
+func TestRemoteLimits(t *testing.T) {
+	c := load(t, "remote: {limits: {poor: 0, cost_usd: 0.5}}")
+	want := remote.DefaultLimits()
+	want.Poor, want.CostUSD = 0, 0.5
+	if got := c.Remote.Limits; got == nil || *got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	path := write(t, "remote: {limits: {refusals: 101, quality: -1, cost_factor: 0.5, latency_ms: .inf, por: 1}}")
+	_, err := config.Load(path)
+	if got, want := faultsOf(err, path), "1:65: remote.limits.latency_ms: must be a number, not infinity or nan\n1:83: remote.limits.por: unknown key; did you mean poor?"; got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	path = write(t, "remote: {limits: {refusals: 101, quality: -1, cost_factor: 0.5, latency_ms: 1e9}}")
+	_, err = config.Load(path)
+	if got, want := faultsOf(err, path), "1:19: remote.limits.refusals: 101 must be from 0 to 100\n1:34: remote.limits.quality: -1 must be from 0 to 100\n"+
+		"1:47: remote.limits.cost_factor: 0.5 must be from 1 to 1e+06\n1:65: remote.limits.latency_ms: 1e+09 must be from 0 to 3.6e+06"; got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 // TestRemoteWarnings: what does nothing, and what others may hear.
 func TestRemoteWarnings(t *testing.T) {
 	f := func(text string, want ...string) {

@@ -41,6 +41,9 @@ func (r *Remote) Faults() []Fault {
 	if r.Pull != nil {
 		c.pull(r.Pull)
 	}
+	if r.Limits != nil {
+		c.limits(r.Limits)
+	}
 	return c.faults
 }
 

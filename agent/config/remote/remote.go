@@ -26,6 +26,8 @@ type Remote struct {
 	Labels  map[string]string `json:"labels,omitempty"`
 	MQTT    *MQTT             `json:"mqtt,omitempty"` // nil: no broker
 	Pull    *Pull             `json:"pull,omitempty"` // nil: nothing is fetched
+
+	Limits *Limits `json:"limits,omitempty"` // nil: [DefaultLimits]
 }
 
 // MQTT names brokers, and how to know them and be known by them.

@@ -1,0 +1,134 @@
+package judge
+
+import (
+	"fmt"
+
+	"nearside/agent/config/remote"
+	"nearside/policy"
+	"nearside/policy/bind"
+)
+
+// world is what a policy is tried in.
+type world struct {
+	basis   *Basis
+	limits  remote.Limits
+	present *policy.Document // in force, with the switches as they are
+	next    *policy.Document // on trial, bound
+	// withheld is the policy in force with what the new one denies the cloud and
+	// caps: to keep more on the device and to spend less is always allowed, and
+	// what follows from that alone is not held against a policy.
+	withheld *policy.Document
+}
+
+func newWorld(b *Basis, written, next *policy.Document) *world {
+	w := &world{basis: b, limits: remote.DefaultLimits(), next: next, present: bind.Bind(b.Present, b.Present, b.Switches)}
+	if b.Limits != nil {
+		w.limits = *b.Limits
+	}
+	private := &policy.Document{}
+	for _, r := range written.Rules {
+		then := policy.Effect{Deny: r.Then.Deny, Privacy: r.Then.Privacy}
+		if l := r.Then.Limit; l != nil && l.MaxCost != nil {
+			then.Limit = &policy.Limit{MaxCost: l.MaxCost}
+		}
+		r.Then = then
+		private.Rules = append(private.Rules, r)
+	}
+	w.withheld = bind.Bind(private, w.present, bind.Switches{})
+	return w
+}
+
+// decide plans an ask by a document that has been in force for long.
+func decide(d *policy.Document, a *policy.Ask, s *policy.Signals) policy.Plan {
+	now := *s
+	now.Held, now.HeldSince = policy.Settled(d, s), nil
+	return policy.Decide(d, a, &now)
+}
+
+// timed is the ask as it would come under a document: a deadline that was the
+// policy's own is that of the new one.
+func (w *world) timed(a *policy.Ask, d *policy.Document) *policy.Ask {
+	if a.DeadlineMS != w.present.Deadline(a.Service) {
+		return a
+	}
+	other := *a
+	other.DeadlineMS = d.Deadline(a.Service)
+	return &other
+}
+
+// both adds what is expected of an ask before and after.
+func (w *world) both(m *means, o *oracle) {
+	was := decide(w.present, o.ask, o.sig)
+	kept := decide(w.withheld, o.ask, o.sig)
+	ask := w.timed(o.ask, w.next)
+	is := decide(w.next, ask, o.sig)
+	m.asks++
+	m.was.add(o.of(&was))
+	m.kept.add(o.of(&kept))
+	m.is.add((&oracle{o.doc, ask, o.sig, o.sure}).of(&is))
+}
+
+// means are sums over asks: as the policy in force has it, as it would with what
+// the new one denies, and as the new one has it.
+type means struct {
+	asks          int
+	was, kept, is forecast
+}
+
+func (f *forecast) add(g forecast) {
+	f.answered += g.answered
+	f.refused += g.refused
+	f.local += g.local
+	f.poor += g.poor
+	f.unmarked += g.unmarked
+	f.quality += g.quality
+	f.ms += g.ms
+	f.usd += g.usd
+}
+
+// finding is how one figure moves, and whether that is harm.
+type finding struct {
+	text string
+	harm bool
+}
+
+// findings compares by the table of limits. Whether ordinary asks are refused is
+// counted by itself, see [world.answered].
+func (m *means) findings(l *remote.Limits, recent bool) []finding {
+	n := float64(max(1, m.asks))
+	points := func(name string, before, after, limit float64) finding {
+		before, after = 100*before/n, 100*after/n
+		return finding{fmt.Sprintf("%s %.0f %% of asks, before %.0f %% (limit %+.0f points)", name, after, before, limit), (after-before)*sign(limit) > sign(limit)*limit}
+	}
+	moved := 100 * (m.is.local - m.was.local) / n
+	local := points("local share", m.was.local, m.is.local, l.LocalShare)
+	local.harm = max(moved, -moved) > l.LocalShare
+	refused := points("refused", m.was.refused, m.is.refused, l.Refusals)
+	refused.harm = refused.harm && recent
+	return []finding{
+		refused,
+		points("unanswered", m.kept.lost(n), m.is.lost(n), l.Refusals),
+		points("poor local answers", m.kept.poor, m.is.poor, l.Poor),
+		points("poor local answers taken as good", m.kept.unmarked, m.is.unmarked, l.Poor),
+		points("good answers", m.kept.quality, m.is.quality, -l.Quality),
+		ratio("%s %.6f USD an ask, before %.6f (limit %.3g times and %.3g more)", "cost", m.kept.usd/n, m.is.usd/n, l.CostFactor, l.CostUSD),
+		ratio("%s %.0f ms an ask, before %.0f (limit %.3g times and %.0f more)", "time", m.kept.ms/n, m.is.ms/n, l.LatencyFactor, l.LatencyMS),
+		local,
+	}
+}
+
+// lost are the asks that are neither answered nor refused: all who were asked
+// are expected to fail.
+func (f *forecast) lost(n float64) float64 { return max(0, n-f.answered-f.refused) }
+
+func sign(x float64) float64 {
+	if x < 0 {
+		return -1
+	}
+	return 1
+}
+
+// ratio is too much when it is more by a factor and by an amount.
+func ratio(format, name string, before, after, factor, amount float64) finding {
+	return finding{fmt.Sprintf(format, name, after, before, factor, amount), after > factor*before && after-before > amount}
+}
