@@ -95,6 +95,7 @@ var arrows = map[string][]string{
 	"policy/simulate":         {"policy"},
 	"policy/trial":            {"policy/seal"},
 	"cloud/steer":             {"policy/seal", "policy/trial"},
+	"cmd/nearside/twofold":    {},
 	"agent/config/scenarios":  {},
 	"store":                   {},
 }
