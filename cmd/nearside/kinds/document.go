@@ -116,29 +116,49 @@ func (s Set) With(kind string, d Document) Set {
 // targets that were added, too.
 var order = [...]string{seal.KindGate, seal.KindCalibration, seal.KindTargets, seal.KindPrices}
 
-// Over is the config with the documents laid over it. The config is valid and
-// stays as it is; own is the policy that was given by hand. Notes tell what does
-// not apply on this device. The error tells why the result cannot be used.
-func (s Set) Over(cfg *config.Config, own *policy.Document) (*config.Config, []string, error) {
-	next, notes := *cfg, []string{}
-	next.Cloud.Targets = slices.Clone(cfg.Cloud.Targets)
+// Note is what of a document does not hold on this device, and why.
+type Note struct {
+	Kind  string
+	Text  string
+	Whole bool // nothing of it does
+}
+
+// Over is the config with the documents laid over it, and what of them does not
+// hold here. The config is valid and stays as it is, and what comes of it is
+// valid too: a document that would make it another is left out. Own is the
+// policy that was given by hand.
+func (s Set) Over(cfg *config.Config, own *policy.Document) (*config.Config, []Note) {
+	var notes []Note
 	for _, kind := range order {
 		d := s[kind]
 		if d == nil {
 			continue
 		}
-		said, err := d.over(&next, own)
-		for _, n := range said {
-			notes = append(notes, kind+": "+n)
+		next, said, err := lay(d, cfg, own)
+		for _, text := range said {
+			notes = append(notes, Note{Kind: kind, Text: text})
 		}
 		if err != nil {
-			return nil, notes, fmt.Errorf("%s: %w", kind, err)
+			notes = append(notes, Note{kind, err.Error(), true})
+			continue
 		}
+		cfg = next
+	}
+	return cfg, notes
+}
+
+// lay lays one document over a copy of a config.
+func lay(d Document, cfg *config.Config, own *policy.Document) (*config.Config, []string, error) {
+	next := *cfg
+	next.Cloud.Targets = slices.Clone(cfg.Cloud.Targets)
+	said, err := d.over(&next, own)
+	if err != nil {
+		return nil, said, err
 	}
 	for _, p := range next.Validate() {
-		return nil, notes, fmt.Errorf("over this device's config %s: %s", p.Path, p.Message)
+		return nil, said, fmt.Errorf("with it this device's config has a fault: %s: %s", p.Path, p.Message)
 	}
-	return &next, notes, nil
+	return &next, said, nil
 }
 
 // Table is the signed calibration of the model whose file has that SHA-256, nil

@@ -49,9 +49,23 @@ func device() *config.Config {
 func over(t *testing.T, d kinds.Document, own *policy.Document, kind string) (*config.Config, []string, error) {
 	t.Helper()
 	before := device()
-	next, notes, err := kinds.Set(nil).With(kind, d).Over(before, own)
+	next, notes, err := laid(kinds.Set(nil).With(kind, d), before, own)
 	if !reflect.DeepEqual(before, device()) {
 		t.Fatal("the config itself was changed")
+	}
+	return next, notes, err
+}
+
+// laid is what comes of a set, the notes as text, and the fault of a document
+// that was left out.
+func laid(s kinds.Set, cfg *config.Config, own *policy.Document) (next *config.Config, notes []string, err error) {
+	next, said := s.Over(cfg, own)
+	for _, n := range said {
+		if n.Whole {
+			err = errors.Join(err, errors.New(n.Kind+": "+n.Text))
+			continue
+		}
+		notes = append(notes, n.Kind+": "+n.Text)
 	}
 	return next, notes, err
 }
@@ -154,11 +168,14 @@ func TestTogether(t *testing.T) {
 	set := kinds.Set(nil).
 		With(seal.KindPrices, read(t, seal.KindPrices, "prices: {third: {input: 5, output: 1}}")).
 		With(seal.KindTargets, read(t, seal.KindTargets, "targets: [{name: third, base_url: 'https://api.example/v2', key_of: first, models: {chat: n}, price: {input: 1, output: 2}}]"))
-	c, _, err := set.Over(device(), nil)
+	c, _, err := laid(set, device(), nil)
 	if err != nil || *c.Cloud.Targets[3].Price != (config.Price{Input: 5, Output: 2}) {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	c, _, err = set.With(seal.KindTargets, nil).Over(device(), nil)
+	if c, _, err = laid(set.With(seal.KindTargets, read(t, seal.KindTargets, "targets: [{name: api, models: {chat: m}}, {name: first, weight: 5}]")), device(), nil); err == nil || len(c.Cloud.Targets) != 3 || c.Cloud.Targets[0].Weight != 0 {
+		t.Errorf("one that does not fit: got %+v, %v; want it left out whole", c, err)
+	}
+	c, _, err = laid(set.With(seal.KindTargets, nil), device(), nil)
 	if err != nil || len(c.Cloud.Targets) != 3 {
 		t.Errorf("taken away: got %+v, %v", c, err)
 	}
@@ -270,7 +287,7 @@ func TestGate(t *testing.T) {
 	}
 	own, least := device(), 0.8
 	own.Local.Gate = &config.Gate{Profile: "car", Threshold: &least}
-	_, _, err = kinds.Set(nil).With(seal.KindGate, d).Over(own, nil)
+	_, _, err = laid(kinds.Set(nil).With(seal.KindGate, d), own, nil)
 	if err == nil || !strings.Contains(err.Error(), "does not know the intent") {
 		t.Errorf("got %v", err)
 	}
@@ -278,12 +295,12 @@ func TestGate(t *testing.T) {
 	if err := same.Load(shelf(nil, fs.ErrNotExist)); err != nil {
 		t.Fatal(err)
 	}
-	c, _, err = kinds.Set(nil).With(seal.KindGate, same).Over(own, nil)
+	c, _, err = laid(kinds.Set(nil).With(seal.KindGate, same), own, nil)
 	if err != nil || c.Local.Gate.Name() != "gate-car" || c.Local.Gate.Least() != 0.8 {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	own.Local.Disabled = true
-	c, notes, err := kinds.Set(nil).With(seal.KindGate, same).Over(own, nil)
+	c, notes, err := laid(kinds.Set(nil).With(seal.KindGate, same), own, nil)
 	if err != nil || c.Local.Gate != own.Local.Gate || len(notes) != 1 {
 		t.Errorf("got %+v, %q, %v", c, notes, err)
 	}
@@ -342,7 +359,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		was := device()
-		c, _, err := kinds.Set(nil).With(name, d).Over(was, nil)
+		c, _, err := laid(kinds.Set(nil).With(name, d), was, nil)
 		if err != nil {
 			return
 		}
