@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/judge":      {"agent/config/remote", "agent/config/written", "policy", "policy/bind", "policy/lint", "policy/seal"},
 	"cmd/nearside/late":       {"local", "store"},
 	"cmd/nearside/herald":     {},
-	"cmd/nearside/kinds":      {"agent/config", "agent/config/strict", "cloud/parcel", "policy", "policy/calib", "policy/gate", "policy/seal"},
+	"cmd/nearside/kinds":      {"agent/config", "agent/config/strict", "cloud/parcel", "policy", "policy/calib", "policy/gate", "policy/seal", "policy/trial"},
 	"cmd/nearside/tables":     {"policy/calib"},
 	"cmd/nearside/doctor":     {"agent/config", "agent/config/remote", "agent/config/secret", "agent/config/strict", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "policy/seal", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},

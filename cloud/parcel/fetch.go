@@ -30,8 +30,8 @@ type busy struct {
 	after time.Duration
 }
 
-// errAltered is of a file whose bytes are not those that were signed.
-var errAltered = errors.New("its SHA-256 is not the signed one")
+// ErrAltered is the error of a file whose bytes are not those that were signed.
+var ErrAltered = errors.New("its SHA-256 is not the signed one")
 
 // Of a server that takes too long.
 var (
@@ -58,7 +58,7 @@ func (y *Yard) Read(f File) ([]byte, error) {
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != f.SHA256 {
 		_ = y.root.Remove(f.SHA256) // else it is found again at the next reading
 		y.Wake()
-		return nil, fmt.Errorf("read file %s: %w", f.Name, errAltered)
+		return nil, fmt.Errorf("read file %s: %w", f.Name, ErrAltered)
 	}
 	return data, nil
 }
@@ -78,7 +78,7 @@ func (y *Yard) fetch(ctx context.Context, f File) error {
 		if err == nil {
 			err = y.finish(f)
 		}
-		if errors.Is(err, errAltered) || errors.Is(err, errRange) {
+		if errors.Is(err, ErrAltered) || errors.Is(err, errRange) {
 			_ = y.root.Remove(f.SHA256 + partSuffix)
 			if had > 0 {
 				continue
@@ -156,7 +156,7 @@ func fill(out io.Writer, in io.Reader, n int64) error {
 		return fmt.Errorf("it ended %d bytes early: %w", n-got, io.ErrUnexpectedEOF)
 	}
 	if more, _ := in.Read(make([]byte, 1)); more > 0 {
-		return fmt.Errorf("it is larger than was signed: %w", errAltered)
+		return fmt.Errorf("it is larger than was signed: %w", ErrAltered)
 	}
 	return nil
 }
@@ -243,7 +243,7 @@ func (y *Yard) finish(f File) error {
 		return err
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
-		return errAltered
+		return ErrAltered
 	}
 	if err := y.root.Rename(f.SHA256+partSuffix, f.SHA256); err != nil {
 		return err

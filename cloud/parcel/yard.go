@@ -102,6 +102,9 @@ func (y *Yard) Want(who string, wishes ...Wish) {
 	y.Wake()
 }
 
+// Has tells whether a file has come.
+func (y *Yard) Has(f File) bool { return y.size(f.SHA256) == f.Bytes }
+
 // Wake has Run look at the network and the wishes again. It never waits.
 func (y *Yard) Wake() {
 	select {

@@ -213,7 +213,7 @@ func (s *Steer) turnAway(q *offer, why seal.Refusal) {
 // remember has the same bytes refused unseen, unless the reason may pass.
 func (s *Steer) remember(q *offer, why seal.Refusal) {
 	switch why.Reason {
-	case trial.NotKept, trial.HarmfulReplay, trial.Busy, trial.TooManyCommands:
+	case trial.NotKept, trial.HarmfulReplay, trial.Busy, trial.TooManyCommands, trial.WaitsForFiles:
 		return
 	}
 	if q.envelope == nil {

@@ -129,12 +129,13 @@ const (
 	Crashes          = "crashes"     // the process ended again and again while it was tried
 	Ordered          = "ordered"     // a command rolled it back
 	NothingToRoll    = "nothing_to_roll_back"
+	WaitsForFiles    = "waits_for_files" // it is fetched what it names; then it is looked at again
 )
 
 // Reasons lists every reason that this package knows.
 func Reasons() []string {
 	return []string{Invalid, FailsOwnTests, HarmfulReplay, RolledBackBefore, NotKept, Busy, TooManyRoots, TooManyCommands,
-		UnknownCommand, NotApplied, Harm, Crashes, Ordered, NothingToRoll}
+		UnknownCommand, NotApplied, Harm, Crashes, Ordered, NothingToRoll, WaitsForFiles}
 }
 
 // Hold makes a document to keep of its signed bytes.

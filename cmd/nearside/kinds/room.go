@@ -1,0 +1,341 @@
+package kinds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"nearside/agent/config"
+	"nearside/cloud/parcel"
+	"nearside/policy"
+	"nearside/policy/calib"
+	"nearside/policy/seal"
+	"nearside/policy/trial"
+)
+
+const maxWaiting = 4 // envelopes
+
+// Options are what a room is made of; all but Free are needed.
+type Options struct {
+	Dir     string                                                  // of the files that documents name; "": such documents are not taken
+	Via     func() (http.RoundTripper, error)                       // by which they are fetched, made when it is needed
+	Online  func() bool                                             // false: there is known to be no network
+	Metered func() bool                                             // bytes cost money
+	Free    func() (int64, error)                                   // bytes free on the disk; nil is not known
+	Given   func() (cfg *config.Config, own *policy.Document)       // by hand, without what came from outside
+	Renew   func()                                                  // puts in force what [Room.Over] makes of it now
+	Offer   func(ctx context.Context, envelope []byte, from string) // brings an envelope again whose files have come
+	Log     *slog.Logger
+}
+
+// Room is where documents of these kinds are judged and put in force, and the
+// files they name are fetched. Its methods may be called from any goroutine.
+type Room struct {
+	o      Options
+	opened chan struct{} // closed when there is a yard
+
+	mu      sync.Mutex // guards what follows
+	yard    *parcel.Yard
+	set     Set
+	notes   []Note
+	late    map[string]*seal.Payload // in force by the record, whose files are not here
+	waiting []waiting
+}
+
+// waiting is an envelope whose files are not here yet.
+type waiting struct {
+	envelope []byte
+	from     string
+}
+
+// NewRoom makes a room with nothing in it. It touches no disk.
+func NewRoom(o Options) *Room {
+	return &Room{o: o, opened: make(chan struct{}), late: map[string]*seal.Payload{}}
+}
+
+// Hook takes documents of one kind.
+type Hook struct {
+	room *Room
+	kind string
+}
+
+// Hook is for documents of that kind, one of [Names].
+func (r *Room) Hook(kind string) *Hook { return &Hook{r, kind} }
+
+// Validate tells why a document may not be put in force on this device, as a
+// [*seal.Refusal]. Files that it names and that are not here are fetched; it is
+// refused with [trial.WaitsForFiles] until they are.
+func (h *Hook) Validate(_ context.Context, p *seal.Payload) error {
+	d, err := h.room.open(p, h.kind+" next")
+	if err != nil {
+		return err
+	}
+	cfg, own := h.room.o.Given()
+	_, notes := h.room.now().With(h.kind, d).Over(cfg, own)
+	for _, n := range notes {
+		if n.Kind == h.kind && n.Whole {
+			return &seal.Refusal{Reason: trial.Invalid, Detail: n.Text}
+		}
+	}
+	return nil
+}
+
+// Apply puts a document in force, nil for none. One whose files were lost while
+// the daemon did not run is in force as soon as they are here again.
+func (h *Hook) Apply(_ context.Context, p *seal.Payload) error {
+	r := h.room
+	if p == nil {
+		r.put(h.kind, nil, nil)
+		return nil
+	}
+	d, err := r.open(p, h.kind)
+	if seal.Reason(err) == trial.WaitsForFiles {
+		r.put(h.kind, nil, p)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.put(h.kind, d, nil)
+	return nil
+}
+
+// put has a document in force, or none, and what is late.
+func (r *Room) put(kind string, d Document, late *seal.Payload) {
+	r.mu.Lock()
+	r.set = r.set.With(kind, d)
+	if r.late[kind] = late; late == nil {
+		delete(r.late, kind)
+	}
+	yard := r.yard
+	r.mu.Unlock()
+	if yard != nil && late == nil {
+		var wishes []parcel.Wish
+		if d != nil {
+			wishes = d.Wishes()
+		}
+		yard.Want(kind, wishes...)
+		yard.Want(kind + " next")
+	}
+	r.o.Renew()
+}
+
+// Drop has nothing in force any more: another steers, or nobody does.
+func (r *Room) Drop() {
+	r.mu.Lock()
+	had := len(r.set)+len(r.late) > 0
+	r.set, r.late, r.waiting = nil, map[string]*seal.Payload{}, nil
+	yard := r.yard
+	r.mu.Unlock()
+	if yard != nil {
+		for _, kind := range Names() {
+			yard.Want(kind)
+			yard.Want(kind + " next")
+		}
+	}
+	if had {
+		r.o.Renew()
+	}
+}
+
+func (r *Room) now() Set {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.set
+}
+
+// open reads a document and its files. Those that are not here are fetched, in
+// the name of who wants them.
+func (r *Room) open(p *seal.Payload, who string) (Document, error) {
+	d, err := Read(p)
+	if err != nil {
+		return nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
+	}
+	wishes := d.Wishes()
+	if len(wishes) == 0 {
+		return loaded(d, nil)
+	}
+	yard, err := r.files()
+	if err != nil {
+		return nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
+	}
+	yard.Want(who, wishes...)
+	for _, w := range wishes {
+		if !yard.Has(w.File) {
+			return nil, waits(w.Name)
+		}
+	}
+	if d, err = loaded(d, yard.Read); err != nil && seal.Reason(err) != trial.WaitsForFiles {
+		yard.Want(who)
+	}
+	return d, err
+}
+
+func loaded(d Document, read Reader) (Document, error) {
+	err := d.Load(read)
+	switch {
+	case err == nil:
+		return d, nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, parcel.ErrAltered):
+		return nil, waits("what it names")
+	}
+	return nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
+}
+
+func waits(what string) error {
+	return &seal.Refusal{Reason: trial.WaitsForFiles, Detail: what + " is being fetched; the document is looked at again when it is here"}
+}
+
+// files is the yard, opened when it is first needed.
+func (r *Room) files() (*parcel.Yard, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.yard != nil {
+		return r.yard, nil
+	}
+	if r.o.Dir == "" {
+		return nil, errors.New("files cannot be kept: this device has no state folder")
+	}
+	via, err := r.o.Via()
+	if err != nil {
+		return nil, fmt.Errorf("files cannot be fetched: %w", err)
+	}
+	r.yard, err = parcel.Open(parcel.Options{
+		Dir: r.o.Dir, Via: via, Got: r.got, Online: r.o.Online, Metered: r.o.Metered, Free: r.o.Free, Log: r.o.Log,
+	})
+	if err == nil {
+		close(r.opened)
+	}
+	return r.yard, err
+}
+
+// Run fetches files until ctx ends.
+func (r *Room) Run(ctx context.Context) error {
+	if _, err := os.Stat(r.o.Dir); err == nil {
+		if _, err := r.files(); err != nil { // it is tried again when they are needed
+			r.o.Log.Warn("files from outside", "err", err)
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-r.opened:
+	}
+	yard, err := r.files()
+	if err != nil {
+		return err
+	}
+	return yard.Run(ctx)
+}
+
+// Wake has files looked for again, such as when the network came back.
+func (r *Room) Wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.yard != nil {
+		r.yard.Wake()
+	}
+}
+
+// Offered is told of every envelope that was offered and what came of it. One
+// that waits for files is kept in memory and offered again when they are here.
+func (r *Room) Offered(envelope []byte, from string, err error) {
+	if seal.Reason(err) != trial.WaitsForFiles {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.ContainsFunc(r.waiting, func(w waiting) bool { return string(w.envelope) == string(envelope) }) {
+		return
+	}
+	r.waiting = append(r.waiting, waiting{slices.Clone(envelope), from})
+	r.waiting = r.waiting[max(0, len(r.waiting)-maxWaiting):]
+}
+
+// got looks again at what waited for files.
+func (r *Room) got(parcel.File) {
+	r.mu.Lock()
+	late, again := maps.Clone(r.late), r.waiting
+	r.waiting = nil
+	r.mu.Unlock()
+	for kind, p := range late {
+		d, err := r.open(p, kind)
+		if err == nil {
+			r.came(kind, p, d)
+			continue
+		}
+		if seal.Reason(err) != trial.WaitsForFiles {
+			r.o.Log.Error("a document that was in force cannot be used", "kind", kind, "err", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, w := range again {
+		r.o.Offer(ctx, w.envelope, w.from)
+	}
+}
+
+// came has a document in force whose files were late, unless another took its
+// place meanwhile.
+func (r *Room) came(kind string, p *seal.Payload, d Document) {
+	r.mu.Lock()
+	still := r.late[kind] == p
+	if still {
+		r.set = r.set.With(kind, d)
+		delete(r.late, kind)
+	}
+	r.mu.Unlock()
+	if still {
+		r.o.Renew()
+	}
+}
+
+// Over is the config with what is in force laid over it, see [Set.Over].
+func (r *Room) Over(cfg *config.Config, own *policy.Document) *config.Config {
+	next, notes := r.now().Over(cfg, own)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range notes {
+		if n.Whole && !slices.Contains(r.notes, n) {
+			r.o.Log.Warn("a document from outside does not fit this device", "kind", n.Kind, "why", n.Text)
+		}
+	}
+	r.notes = notes
+	return next
+}
+
+// Table is the signed calibration of a model, see [Set.Table].
+func (r *Room) Table(sha256 string) *calib.Table { return r.now().Table(sha256) }
+
+// Said is what an operator should know of the documents in force: what of them
+// does not hold here, and what they wait for.
+func (r *Room) Said() []Note {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := slices.Clone(r.notes)
+	for kind := range r.late {
+		all = append(all, Note{kind, "its files are not here any more; the device's own holds until they are fetched", true})
+	}
+	slices.SortStableFunc(all, func(a, b Note) int { return strings.Compare(a.Kind, b.Kind) })
+	return all
+}
+
+// Missing are the files that are being fetched.
+func (r *Room) Missing() []parcel.Status {
+	r.mu.Lock()
+	yard := r.yard
+	r.mu.Unlock()
+	if yard == nil {
+		return nil
+	}
+	return yard.Status()
+}
