@@ -68,7 +68,7 @@ var arrows = map[string][]string{
 	"local/confidence":        {"agent/openai"},
 	"local/sandbox":           {},
 	"agent/server/feed":       {},
-	"agent/server/metrics":    {"agent", "agent/learn", "agent/server", "agent/server/feed"},
+	"agent/server/metrics":    {"agent", "agent/learn", "agent/server", "agent/server/feed", "agent/server/steering"},
 	"local/sense":             {},
 	"cloud":                   {"agent/openai", "cloud/network"},
 	"cloud/network":           {},

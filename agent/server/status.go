@@ -3,6 +3,7 @@ package server
 import (
 	"nearside/agent/learn"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/steering"
 )
 
 // Status is GET /v1/status. Nil is not known.
@@ -13,6 +14,7 @@ type Status struct {
 	Ready        bool              `json:"ready"`
 	Connectivity Connectivity      `json:"connectivity"`
 	Policy       PolicyStatus      `json:"policy"`
+	Remote       *steering.Link    `json:"remote"` // nil: remote policy is off
 	Targets      []TargetStatus    `json:"targets"`
 	Engine       EngineStatus      `json:"engine"`
 	Store        StoreStatus       `json:"store"`

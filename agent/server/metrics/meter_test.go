@@ -11,6 +11,7 @@ import (
 	"nearside/agent/learn"
 	"nearside/agent/server"
 	"nearside/agent/server/metrics"
+	"nearside/agent/server/steering"
 )
 
 func newMeter() *metrics.Meter {
@@ -25,6 +26,10 @@ func newMeter() *metrics.Meter {
 				Calibration: learn.Report{
 					Labels: map[string]int64{"feedback": 3}, Dropped: 1, Refits: 2, Alarms: 1,
 					Audits: learn.Audits{Done: 4, Failed: 5, Skipped: map[string]int64{"metered": 6}}, Targets: []learn.Known{{Name: "local/small", State: learn.Doubted, Text: &learn.Text{InForce: true}}},
+				},
+				Remote: &steering.Link{
+					MQTT: &steering.Broker{Connected: true, Dropped: 8}, Outbox: steering.Outbox{Notes: 9, Dropped: 10}, RolledBack: 11,
+					Refusals: map[string]int64{"unsigned": 12}, Clock: &steering.Clock{State: "floor"},
 				},
 				Health:  []server.Condition{{Severity: "warn"}},
 				Signals: map[string]server.Signal{"battery_pct": {Value: 25.0}, "metered": {Value: true}, "temperature_c": {}},
@@ -115,6 +120,14 @@ func TestScrape(t *testing.T) {
 		`nearside_audits_total{result="skipped_metered"} 6`,
 		`nearside_health_conditions{severity="warn"} 1`,
 		`nearside_health_conditions{severity="fail"} 0`,
+		`nearside_policy_refusals_total{reason="unsigned"} 12`,
+		`nearside_policy_rollbacks_total 11`,
+		`nearside_remote_connected 1`,
+		`nearside_remote_messages_dropped_total 8`,
+		`nearside_remote_outbox_notes 9`,
+		`nearside_remote_dropped_total 10`,
+		`nearside_clock{state="floor"} 1`,
+		`nearside_clock{state="trusted"} 0`,
 		`nearside_device_battery_ratio 0.25`,
 		`nearside_device_metered 1`,
 	)

@@ -37,6 +37,7 @@ func (s *scrape) Collect(ch chan<- prometheus.Metric) {
 	p.file("cache", &st.Store.Cache)
 	p.learning(&st.Calibration)
 	p.health(st.Health)
+	p.steered(st.Remote)
 	p.device(st.Signals)
 	p.feeds(counts.Feeds)
 }
