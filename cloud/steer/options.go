@@ -108,6 +108,7 @@ const (
 	EventUnsaved    = "unsaved"
 	EventExpired    = "expired"  // in force, and past its end; it stays
 	EventUnusable   = "unusable" // confirmed, and could not be put in force at boot
+	EventReset      = "reset"    // to the device's own, by hand
 )
 
 // Event is something that happened, once.
@@ -150,6 +151,7 @@ type Status struct {
 	Signers     []string       `json:"signers,omitempty"`
 	Expired     bool           `json:"expired,omitempty"`   // in force, and past its end
 	Candidate   string         `json:"candidate,omitempty"` // digest of what is being validated
+	Trial       *Trying        `json:"trial,omitempty"`     // in force, and not confirmed
 	LastRefusal *trial.Refused `json:"last_refusal,omitempty"`
 	RolledBack  *trial.Bad     `json:"rolled_back,omitempty"` // the last one
 	Evidence    []string       `json:"evidence,omitempty"`    // of the probation or what it came to
@@ -163,4 +165,14 @@ type Status struct {
 	Fault       string         `json:"fault,omitempty"`   // why the device's own policy is in force instead
 	Saves       int64          `json:"saves"`
 	Counts      trial.Counts   `json:"counts"`
+}
+
+// Trying is a policy on trial.
+type Trying struct {
+	Version int64     `json:"version"`
+	Digest  string    `json:"digest"`
+	Step    string    `json:"step"`  // candidate probation
+	Since   time.Time `json:"since"` // when it was verified
+	Asks    int64     `json:"asks"`  // that it has been judged by so far
+	Boots   int       `json:"boots"` // after the process ended without a word
 }

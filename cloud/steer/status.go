@@ -22,6 +22,11 @@ func (s *Steer) publish() {
 // same tells whether two looks differ in nothing that others want to know.
 func same(a, b Status) bool {
 	a.Clock.Time, a.Saves, a.Evidence = b.Clock.Time, b.Saves, b.Evidence
+	if a.Trial != nil && b.Trial != nil {
+		t := *a.Trial
+		t.Asks = b.Trial.Asks
+		a.Trial = &t
+	}
 	return reflect.DeepEqual(a, b)
 }
 
@@ -33,6 +38,9 @@ func (s *Steer) describe() Status {
 	}
 	if h := s.rec.InForce(); h != nil && s.own == "" && !s.unbooted {
 		st.Version, st.Epoch, st.Digest, st.Signers = h.Said.Version, h.Said.Epoch, h.Digest, h.SignedBy
+	}
+	if h := s.rec.Trial; h != nil {
+		st.Trial = &Trying{h.Said.Version, h.Digest, string(s.rec.Step), h.At, s.probe.asks, s.rec.Boots}
 	}
 	if s.rec.Next != nil {
 		st.Candidate = s.rec.Next.Digest

@@ -196,3 +196,44 @@ func TestDiskFull(t *testing.T) {
 		}
 	})
 }
+
+// TestReset: by hand the device returns to its own policy, durably, and nothing
+// old comes again unless floors are to be forgotten, and the keys of before
+// with them.
+func TestReset(t *testing.T) {
+	o := newOffice(t, 3)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, o.root(t, 1))
+		l.takes(t, o.policy(t, 1, 7, "seven"))
+		l.takes(t, o.policy(t, 1, 3, "gate", gate))
+		if st := l.Status(); st.Trial == nil || st.Trial.Version != 7 || st.Trial.Step != "probation" {
+			t.Errorf("on trial: %+v", st.Trial)
+		}
+		if err := l.Reset(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		l.is(t, "factory", "", 0)
+		if l.d.gate != "" {
+			t.Errorf("the gate %q stays", l.d.gate)
+		}
+		l.refuses(t, o.policy(t, 1, 6, "six"), seal.OlderVersion)
+		l.refuses(t, o.policy(t, 0, 9, "nine"), seal.TooFewSignatures)
+		l.end(t)
+		l = live(t, o, k)
+		l.is(t, "factory", "", 0)
+		l.takes(t, o.policy(t, 1, 7, "seven"))
+		if err := l.Reset(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		l.is(t, "factory", "", 0)
+		l.takes(t, o.policy(t, 0, 1, "one"))
+		l.end(t)
+		if err := l.Reset(t.Context(), true); err != steer.ErrStopped {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}

@@ -48,6 +48,9 @@ type Payload struct {
 	Previous  string    `json:"previous,omitempty"`
 	Rollout   *Rollout  `json:"rollout,omitempty"`
 	Files     []File    `json:"files,omitempty"`
+
+	// Digest is the SHA-256 of the bytes it was read from, "" where it was not.
+	Digest string `json:"-"`
 }
 
 // File is something too large for the envelope: where it is and what it must
@@ -102,6 +105,7 @@ func ParsePayload(b []byte) (*Payload, error) {
 	if err := f.end(); err != nil {
 		return nil, err
 	}
+	p.Digest = Digest(b)
 	return p, p.check()
 }
 

@@ -230,3 +230,15 @@ func (r Record) Rooted(base string, chain []string) Record {
 	r.Base, r.Roots = base, chain
 	return r
 }
+
+// Reset is the record of a device that has nothing from outside. Floors, roots
+// and what was found to be bad stay unless they are to be forgotten; what was
+// answered stays, so that no command is obeyed twice.
+func (r Record) Reset(forget bool) Record {
+	n := Record{Seq: r.Seq, Session: r.Session, Clock: r.Clock, Seen: r.Seen, Counts: r.Counts, Refused: r.Refused}
+	if forget {
+		return n
+	}
+	n.Base, n.Roots, n.Floors, n.Bad = r.Base, r.Roots, r.Floors, r.Bad
+	return n
+}
