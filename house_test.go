@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/shell":      {"agent/config", "agent/server/steering"},
 	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/server", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy/calib", "policy/gate"},
 	"cmd/nearside/asking":     {"agent", "agent/openai", "cmd/nearside/policies", "cmd/nearside/shell", "cmd/nearside/tell", "policy", "policy/whatif"},
-	"cmd/nearside/fleet":      {"agent/config/secret", "agent/config/strict", "agent/config/written", "agent/task", "cmd/nearside/shell", "cmd/nearside/signer", "policy/lint", "policy/seal"},
+	"cmd/nearside/fleet":      {"agent/config/secret", "agent/config/strict", "agent/config/written", "agent/task", "cmd/nearside/kinds", "cmd/nearside/shell", "cmd/nearside/signer", "policy/lint", "policy/seal"},
 	"cmd/nearside/signer":     {"agent/config/strict", "policy/seal"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "agent/server/steering", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/heap", "cmd/nearside/herald", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/calib", "policy/gate", "store"},

@@ -26,7 +26,7 @@ const (
 // Trust says how a server is reached, and how it proves who it is.
 type Trust struct {
 	CA    []byte           // PEM; only these are trusted then; nil: what the device trusts
-	Proxy string           // URL of one; "": as the environment says; "direct": none
+	Proxy string           // URL of one; "": as the environment says; "none": none
 	Now   func() time.Time // to judge certificates by, when the clock is not to be trusted; nil is time.Now
 }
 
@@ -56,12 +56,12 @@ func (t Trust) proxy() (func(*http.Request) (*url.URL, error), error) {
 	switch t.Proxy {
 	case "":
 		return http.ProxyFromEnvironment, nil
-	case "direct":
+	case "none":
 		return nil, nil
 	}
 	u, err := url.Parse(t.Proxy)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" {
-		return nil, errors.New("proxy must be a URL that begins with http://, https:// or socks5://, or direct")
+		return nil, errors.New("proxy must be a URL that begins with http://, https:// or socks5://, or none")
 	}
 	return http.ProxyURL(u), nil
 }

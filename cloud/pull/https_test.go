@@ -57,7 +57,7 @@ func TestGet(t *testing.T) {
 		_, _ = w.Write([]byte(envelope))
 	})
 	for etag, want := range map[string]string{"": envelope, `"v0"`: envelope, `"v1"`: ""} {
-		a, err := ask(t, address+"/fleet/t.json", etag, pull.Trust{CA: ca, Proxy: "direct"})
+		a, err := ask(t, address+"/fleet/t.json", etag, pull.Trust{CA: ca, Proxy: "none"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestRefusals(t *testing.T) {
 	f := func(name, want string, h http.HandlerFunc) {
 		t.Helper()
 		address, ca := serve(t, h)
-		a, err := ask(t, address, "", pull.Trust{CA: ca, Proxy: "direct"})
+		a, err := ask(t, address, "", pull.Trust{CA: ca, Proxy: "none"})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %+v, %v; want %q", name, a, err, want)
 		}
@@ -119,7 +119,7 @@ func TestSlowBody(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
-	via, err := pull.Trust{CA: ca, Proxy: "direct"}.Transport()
+	via, err := pull.Trust{CA: ca, Proxy: "none"}.Transport()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestTrust(t *testing.T) {
 	t.Cleanup(old.Close)
 	f := func(name, address, want string, trust pull.Trust) {
 		t.Helper()
-		trust.Proxy = "direct"
+		trust.Proxy = "none"
 		if _, err := ask(t, address, "", trust); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
@@ -191,7 +191,7 @@ func TestRetryAfterHeader(t *testing.T) {
 			w.Header().Set("Date", "Thu, 01 Jan 1970 00:00:00 GMT")
 			w.WriteHeader(http.StatusServiceUnavailable)
 		})
-		_, err := ask(t, address, "", pull.Trust{CA: ca, Proxy: "direct"})
+		_, err := ask(t, address, "", pull.Trust{CA: ca, Proxy: "none"})
 		var busy *pull.Busy
 		if !errors.As(err, &busy) || busy.After != want {
 			t.Errorf("%q: got %v, want %s", text, err, want)

@@ -106,7 +106,7 @@ func (c *checker) pull(p *Pull) {
 	c.url("pull.url", p.URL, "https", "http")
 	u, err := url.Parse(p.URL)
 	c.check(err != nil || u.Scheme != "http" || near(u.Hostname()), "pull.url", "must begin with https://; http only leads to this device or to an address of a private network")
-	if p.Proxy != "" && p.Proxy != "direct" {
+	if p.Proxy != "" && p.Proxy != "none" {
 		c.url("pull.proxy", p.Proxy, "http", "https", "socks5")
 	}
 	c.check(p.Every == 0 || p.Every >= minEvery && p.Every <= maxEvery, "pull.every", "must be from 10s to 168h, or absent for %v", DefaultEvery)

@@ -48,7 +48,7 @@ type Pull struct {
 	URL   string        `json:"url"`
 	Every time.Duration `json:"every,omitempty"` // 0 is [DefaultEvery]
 	CA    string        `json:"ca,omitempty"`
-	Proxy string        `json:"proxy,omitempty"` // URL, or direct; "" is as the environment says
+	Proxy string        `json:"proxy,omitempty"` // URL, or none; "" is as the environment says
 }
 
 // DefaultRing is the ring of a device whose config names none.

@@ -18,6 +18,7 @@ import (
 	"nearside/agent/config/strict"
 	"nearside/agent/config/written"
 	"nearside/agent/task"
+	"nearside/cmd/nearside/kinds"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/signer"
 	"nearside/policy/lint"
@@ -96,6 +97,9 @@ func (s *signing) run(c *cobra.Command, g *shell.Globals, args []string) error {
 		return shell.BadInput(err)
 	}
 	payload, err := s.document.Encode()
+	if err == nil {
+		err = s.checkKind()
+	}
 	if err != nil {
 		return shell.BadInput(err)
 	}
@@ -158,6 +162,15 @@ func (s *signing) body(c *cobra.Command, args []string) error {
 		return nil
 	}
 	return s.checkPolicy(c, args[0], text)
+}
+
+// checkKind refuses a document of another kind that no device would take.
+func (s *signing) checkKind() error {
+	if s.document.Kind == seal.KindPolicy {
+		return nil
+	}
+	_, err := kinds.Read(&s.document)
+	return err
 }
 
 func field(name string) string {
