@@ -74,6 +74,7 @@ var arrows = map[string][]string{
 	"cloud/network":           {},
 	"cloud/parcel":            {},
 	"cloud/pull":              {},
+	"cloud/push":              {"cloud/wire"},
 	"cloud/wire":              {},
 	"cloud/fleet":             {"cloud/fleet/broker", "cloud/fleet/stages", "cloud/wire", "policy/seal"},
 	"cloud/fleet/broker":      {},

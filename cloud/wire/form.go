@@ -11,6 +11,7 @@ type Birth struct {
 	At      *time.Time `json:"at,omitempty"`    // by the device's clock, nil in a will
 	Agent   string     `json:"agent,omitempty"` // version of the program
 	Ring    string     `json:"ring,omitempty"`
+	By      string     `json:"by,omitempty"` // names the process: another one's birth shows that two use one device's name
 }
 
 // Status is a device's retained report: what it applies and how it fares.

@@ -122,6 +122,7 @@ func (b *Birth) check(f *faults) {
 	f.time("at", b.At)
 	f.text("agent", b.Agent, maxWord)
 	f.name("ring", b.Ring)
+	f.name("by", b.By)
 }
 
 func (s *Status) check(f *faults) {

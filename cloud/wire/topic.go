@@ -163,10 +163,16 @@ func kindOf(l []string) string {
 }
 
 // DeviceFilters are what a device subscribes to: the envelopes of its ring and
-// its own, the roots, its commands.
+// its own, the roots, its commands. Without a ring it has only its own. There
+// is no # in it, since not every broker counts the level above as part of it.
 func DeviceFilters(tenant, ring, device string) []string {
 	base := root + tenant
-	return []string{base + "/root/+", base + "/pol/" + ring + "/#", base + "/d/" + device + "/pol/#", base + "/d/" + device + "/cmd"}
+	own, ours := base+"/d/"+device, base+"/pol/"+ring
+	filters := []string{base + "/root/+", own + "/pol", own + "/pol/+", own + "/cmd"}
+	if ring == "" {
+		return filters
+	}
+	return append(filters, ours, ours+"/+")
 }
 
 // TellFilters are what an operator subscribes to in order to hear all devices of

@@ -70,7 +70,7 @@ func TestNames(t *testing.T) {
 // TestForms: what is told is read again as it was.
 func TestForms(t *testing.T) {
 	at, share := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), 0.5
-	again(t, wire.ParseBirth, wire.Birth{Session: 4, Online: true, At: &at, Agent: "0.1.0", Ring: "blue"})
+	again(t, wire.ParseBirth, wire.Birth{Session: 4, Online: true, At: &at, Agent: "0.1.0", Ring: "blue", By: "MFRGGZDF"})
 	again(t, wire.ParseBirth, wire.Birth{Session: 4})
 	again(t, wire.ParseNotice, wire.Notice{ID: "e1", At: at, Kind: "rolled_back", Data: map[string]any{"version": 7.0}})
 	again(t, wire.ParseAnswer, wire.Answer{ID: "c1", Device: "car-7", Error: "expired"})
@@ -143,7 +143,7 @@ func TestNewerDevice(t *testing.T) {
 
 func TestFilters(t *testing.T) {
 	got := wire.DeviceFilters("acme", "blue", "car-7")
-	want := []string{"ns/1/acme/root/+", "ns/1/acme/pol/blue/#", "ns/1/acme/d/car-7/pol/#", "ns/1/acme/d/car-7/cmd"}
+	want := []string{"ns/1/acme/root/+", "ns/1/acme/d/car-7/pol", "ns/1/acme/d/car-7/pol/+", "ns/1/acme/d/car-7/cmd", "ns/1/acme/pol/blue", "ns/1/acme/pol/blue/+"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
