@@ -96,7 +96,7 @@ func (f fileSpec) forgetAside(keep int) error {
 	return nil
 }
 
-// salvage copies into f the facts and labels that can be read from the file that
+// salvage copies into f the facts, labels and notes that can be read from the file that
 // was moved aside; of each it stops at the first that cannot. They are only ever
 // missed, not made up, so a failure is logged and the daemon goes on.
 func (f *file) salvage(ctx context.Context) {
@@ -115,7 +115,8 @@ func (f *file) salvage(ctx context.Context) {
 		return nil
 	})
 	labels, labelErr := f.salvageLabels(ctx, old)
-	f.log.Warn("facts carried over from a damaged file", "facts", len(facts), "labels", labels, "error", errors.Join(readErr, err, labelErr))
+	notes, noteErr := f.salvageNotes(ctx, old)
+	f.log.Warn("facts carried over from a damaged file", "facts", len(facts), "labels", labels, "notes", notes, "error", errors.Join(readErr, err, labelErr, noteErr))
 }
 
 // readFacts returns what could be read even when it fails.

@@ -110,7 +110,7 @@ func TestOlderLabels(t *testing.T) {
 		s := open(t, o)
 		putLabels(t, s, 0, label("d1", "feedback", 1))
 		s.Close()
-		const older = "DROP INDEX labels_sketch; ALTER TABLE labels DROP COLUMN sketch; PRAGMA user_version = 3; "
+		const older = "DROP TABLE outbox; DROP INDEX labels_sketch; ALTER TABLE labels DROP COLUMN sketch; PRAGMA user_version = 3; "
 		sqlite(t, filepath.Join(o.Dir, "queue.db"), older+damage)
 		s = open(t, o)
 		got, err := s.Labels(t.Context(), "m1", 9)

@@ -1,8 +1,8 @@
 // Package store is what the daemon remembers on disk: answers it may give again,
-// the history of its decisions, what was found out about answers, and a few facts
-// that must outlast a power cut. It is two SQLite files in one state folder:
-// queue.db, where a fact or label that was acknowledged is kept, and cache.db,
-// which may be lost at any time without harm.
+// the history of its decisions, what was found out about answers, notes that are
+// to be told to others, and a few facts that must outlast a power cut. It is two
+// SQLite files in one state folder: queue.db, where a fact, label or note that was
+// acknowledged is kept, and cache.db, which may be lost at any time without harm.
 //
 // Answers and decisions are handed to one writer that commits them in batches;
 // they can be read back at once. Everything is bounded by bytes and by age, and a
@@ -49,6 +49,7 @@ type Store struct {
 	cache   *file
 	answers *shelf
 	history *shelf
+	notes   outbox
 	wake    chan struct{}
 }
 
@@ -115,7 +116,7 @@ func (s *Store) openFiles(ctx context.Context, o Options) error {
 	s.history = &shelf{file: s.queue, folder: s.folder, sql: statementsForPacked(), packer: newPacker(), now: o.Now, wake: s.wake}
 	s.answers.keep.Store(int64(o.CacheKeep))
 	s.history.keep.Store(int64(o.HistoryKeep))
-	return errors.Join(s.answers.count(ctx), s.history.count(ctx))
+	return errors.Join(s.answers.count(ctx), s.history.count(ctx), s.countNotes(ctx))
 }
 
 // openFile gives up the reserve and then the old cache, which is opened last, if
