@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/heap":       {"agent/server", "local/sense"},
 	"cmd/nearside/changes":    {"agent/server"},
 	"cmd/nearside/judge":      {"agent/config/remote", "agent/config/written", "policy", "policy/bind", "policy/lint", "policy/seal"},
-	"cmd/nearside/late":       {"local", "store"},
+	"cmd/nearside/late":       {"cloud/push", "local", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/kinds":      {"agent/config", "agent/config/strict", "cloud/parcel", "policy", "policy/calib", "policy/gate", "policy/seal", "policy/trial"},
 	"cmd/nearside/tables":     {"policy/calib"},
