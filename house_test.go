@@ -20,7 +20,7 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/server", "agent/server/feed", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/fleet", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/server", "agent/server/feed", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/entrance", "cmd/nearside/fleet", "cmd/nearside/helm", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox"},
 	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server/steering", "agent/task", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/seal", "policy/simulate"},
 	"cmd/nearside/shell":      {"agent/config", "agent/server/steering"},
 	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/server", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy/calib", "policy/gate"},
@@ -28,7 +28,9 @@ var arrows = map[string][]string{
 	"cmd/nearside/fleet":      {"agent/config/secret", "agent/config/strict", "agent/config/written", "agent/task", "cmd/nearside/kinds", "cmd/nearside/shell", "cmd/nearside/signer", "policy/lint", "policy/seal"},
 	"cmd/nearside/signer":     {"agent/config/strict", "policy/seal"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/metrics", "agent/server/signals", "agent/server/steering", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/heap", "cmd/nearside/herald", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/calib", "policy/gate", "store"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/feed", "agent/server/metrics", "agent/server/signals", "agent/server/steering", "agent/task", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/entrance", "cmd/nearside/heap", "cmd/nearside/helm", "cmd/nearside/herald", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/lint", "store"},
+	"cmd/nearside/entrance":   {"agent/config", "agent/server/callers", "agent/server/listen"},
+	"cmd/nearside/helm":       {"agent", "agent/config", "agent/config/remote", "agent/config/strict", "agent/config/written", "agent/server", "agent/server/steering", "cloud/pull", "cloud/steer", "cloud/wire", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/twofold", "local/sense", "policy", "policy/bind", "policy/seal", "policy/trial"},
 	"cmd/nearside/heap":       {"agent/server", "local/sense"},
 	"cmd/nearside/changes":    {"agent/server"},
 	"cmd/nearside/judge":      {"agent/config/remote", "agent/config/written", "policy", "policy/bind", "policy/lint", "policy/seal"},

@@ -25,6 +25,9 @@ func (a *Agent) Handle(ctx context.Context, in Input) (*Result, error) {
 	w := &walk{agent: a, in: in, Settings: a.settings.Load(), started: time.Now()}
 	w.result = &Result{walk: w, Head: Head{Route: "none", Policy: w.policy, Cache: "bypass"}}
 	w.result.Decision = newDecision(w.started)
+	if s, ok := a.parts.Observer.(Starter); ok {
+		s.Began()
+	}
 	if err := w.decide(); err != nil {
 		return w.end(err)
 	}

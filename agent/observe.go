@@ -18,6 +18,9 @@ type Observer interface {
 	Finished(o *Observation)
 }
 
+// Starter is an observer that is told of every request when it begins, too.
+type Starter interface{ Began() }
+
 // Observation is what came of one request. No text of it is in it.
 type Observation struct {
 	Decision  string
@@ -36,6 +39,9 @@ type Observation struct {
 	TokensIn  int
 	TokensOut int
 	CostUSD   float64
+
+	Attempts   int      // calls to targets
+	Confidence *float64 // of the local answer; nil where there was none or it tells nothing
 }
 
 // tried takes in the end of an attempt.
@@ -64,7 +70,7 @@ func (w *walk) observe(end Finish) {
 	*seen = Observation{
 		Decision: r.Decision, Caller: w.in.Caller, Service: w.service(), Route: r.Route, Target: r.Target, Reason: r.Reason,
 		Cache: r.Cache, Status: end.Status, Streamed: r.Stream != nil, Broken: r.Stream != nil && end.Err != nil && !errors.Is(end.Err, context.Canceled),
-		Degraded: r.Degraded, First: r.first, Total: r.Timing.Total,
+		Degraded: r.Degraded, First: r.first, Total: r.Timing.Total, Attempts: r.Attempts, Confidence: w.score,
 	}
 	if r.answer != nil && r.answer.Usage != nil && !r.Kept {
 		seen.TokensIn, seen.TokensOut = r.answer.Usage.In, r.answer.Usage.Out

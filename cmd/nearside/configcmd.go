@@ -11,6 +11,8 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/server"
 	"nearside/cmd/nearside/daemon"
+	"nearside/cmd/nearside/entrance"
+	"nearside/cmd/nearside/helm"
 	"nearside/cmd/nearside/policies"
 	"nearside/cmd/nearside/shell"
 )
@@ -42,8 +44,11 @@ func configCheckCmd(g *shell.Globals) *cobra.Command {
 				path = "the built-in defaults"
 			}
 			warnings := append([]config.Warning{}, cfg.Warnings()...)
-			if err := daemon.CheckAccess(c.Context(), cfg); err != nil {
+			if err := entrance.Check(c.Context(), cfg); err != nil {
 				warnings = append(warnings, config.Warning{Message: "no daemon can start with this: " + err.Error(), Hint: "correct it, or check it as the user the daemon runs as"})
+			}
+			if err := helm.Check(cfg); err != nil {
+				warnings = append(warnings, config.Warning{Message: "nobody will steer this device: " + err.Error(), Hint: "put the root document of the fleet there; nearside doctor tells more"})
 			}
 			if err := daemon.CheckGate(cfg); err != nil {
 				warnings = append(warnings, config.Warning{Message: "the daemon will work without its gate: " + err.Error(), Hint: "train it again (nearside gate train), or correct local.gate"})

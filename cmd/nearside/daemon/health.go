@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/server"
+	"nearside/cloud/network"
 	"nearside/cmd/nearside/late"
 	"nearside/local"
 	"nearside/store"
@@ -67,6 +68,7 @@ func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condit
 	if at := d.Now(); at.Before(d.Built) {
 		list.add("clock", "fail", "the clock says "+at.UTC().Format(time.DateOnly)+", which is before this program was built: certificates are refused", "set the clock (timedatectl set-ntp true)")
 	}
+	list = append(list, d.helm.Conditions(d.cloud.Network().State == network.Offline)...)
 	return d.lasting.shown(list, time.Now())
 }
 

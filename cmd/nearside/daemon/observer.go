@@ -28,6 +28,13 @@ type lapse struct {
 	reason string
 }
 
+// Began makes it an agent's starter.
+func (t *observer) Began() {
+	if s, ok := t.next.(agent.Starter); ok {
+		s.Began()
+	}
+}
+
 // Attempted makes it an agent's observer.
 func (t *observer) Attempted(target, result string) { t.next.Attempted(target, result) }
 

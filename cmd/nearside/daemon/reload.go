@@ -10,6 +10,8 @@ import (
 	"nearside/agent/schema"
 	"nearside/agent/server"
 	"nearside/cloud"
+	"nearside/cmd/nearside/entrance"
+	"nearside/cmd/nearside/helm"
 	"nearside/local/intent"
 )
 
@@ -21,8 +23,9 @@ type Load func() (*config.Config, *agent.Policy, error)
 // place.
 type inForce struct {
 	config  *config.Config
-	fault   string   // why the latest reload was refused, "" when it was not
-	restart []string // settings of the file that wait for a restart
+	own     *agent.Policy // of the config; one from outside is bound by it
+	fault   string        // why the latest reload was refused, "" when it was not
+	restart []string      // settings of the file that wait for a restart
 }
 
 // heed reads the keys of the cloud targets, then reloads at every hangup until
@@ -52,35 +55,40 @@ func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	defer d.herald.Ready()
 	defer d.touch()
 	was := d.inForce.Load()
-	fresh, p, err := d.Load()
+	fresh, own, err := d.Load()
 	if err != nil {
 		return nil, d.notReloaded(was, err)
 	}
 	next := swapped(was.config, fresh)
-	if err := d.access.again(context.WithoutCancel(ctx), next); err != nil {
+	if err := d.entrance.Again(context.WithoutCancel(ctx), next); err != nil {
+		return nil, d.notReloaded(was, err)
+	}
+	if err := helm.Check(next); err != nil {
 		return nil, d.notReloaded(was, err)
 	}
 	keys := d.keys(context.WithoutCancel(ctx), next.Cloud.Targets) // whoever asked for it may leave
+	p := d.helm.InForce(own, next.Cloud.Disabled)
 	r := &server.Reloaded{
 		Changed: append([]string{}, config.Differences(was.config, next)...),
 		Restart: append([]string{}, config.Differences(next, fresh)...),
 		Before:  d.agent.Policy().String(), After: p.String(), Warnings: warnings(next, keys),
 	}
-	if r.Before != r.After && was.config.Policy == next.Policy {
+	if was.own.String() != own.String() && was.config.Policy == next.Policy {
 		r.Changed = append(r.Changed, "policy")
 	}
 	if next.Log.Level != was.config.Log.Level { // else the one that was set by hand stays
 		_ = d.Watch.Level.UnmarshalText([]byte(next.Log.Level)) // checked with the config
 	}
 	r.Targets = append([]string{}, d.apply(next, p, keys)...)
-	d.inForce.Store(&inForce{config: next, restart: r.Restart})
+	d.inForce.Store(&inForce{config: next, own: own, restart: r.Restart})
+	d.helm.Reload(next)
 	d.Log.Info("config reloaded", "changed", r.Changed, "targets", r.Targets, "needs_restart", r.Restart, "policy", r.After, "was", r.Before)
 	return r, nil
 }
 
 // notReloaded leaves in force what was, and says why.
 func (d *daemon) notReloaded(was *inForce, err error) error {
-	d.inForce.Store(&inForce{config: was.config, fault: err.Error(), restart: was.restart})
+	d.inForce.Store(&inForce{config: was.config, own: was.own, fault: err.Error(), restart: was.restart})
 	d.Log.Error("config not reloaded: what was in force stays", "err", err)
 	return err
 }
@@ -108,7 +116,7 @@ func swapped(old, fresh *config.Config) *config.Config {
 	next.Callers, next.Strangers = fresh.Callers, fresh.Strangers
 	next.Cache.Fresh, next.Cache.Stale = fresh.Cache.Fresh, fresh.Cache.Stale
 	next.Cloud, next.Services, next.Policy, next.Learn = fresh.Cloud, fresh.Services, fresh.Policy, fresh.Learn
-	next.Local.Gate, next.Log.Level = fresh.Local.Gate, fresh.Log.Level
+	next.Local.Gate, next.Log.Level, next.Remote = fresh.Local.Gate, fresh.Log.Level, fresh.Remote
 	if len(next.Validate()) > 0 { // the address is still the old one, and what makes that safe stays with it
 		next.Listen.Token, next.Listen.Hosts = old.Listen.Token, old.Listen.Hosts
 	}
@@ -123,7 +131,7 @@ func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]clou
 	d.agent.Swap(d.settings(cfg, p))
 	d.learner.Swap(learnSettings(cfg))
 	d.face.Open(doors(cfg))
-	d.meter.SetCallers(names(cfg))
+	d.meter.SetCallers(entrance.Names(cfg))
 	d.store.KeepAnswers(cfg.Cache.Stale)
 	return touched
 }

@@ -43,7 +43,7 @@ func (d *daemon) status() server.Status {
 	if len(locals) > 0 {
 		s.Engine = engineOf(locals[0])
 	}
-	s.Store, s.Calibration = d.storeStatus(), d.learner.Report()
+	s.Store, s.Calibration, s.Remote = d.storeStatus(), d.learner.Report(), d.helm.Link()
 	s.Health = d.health(locals, &s)
 	return s
 }

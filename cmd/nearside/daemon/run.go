@@ -23,7 +23,9 @@ import (
 	"nearside/agent/server/feed"
 	"nearside/agent/server/metrics"
 	"nearside/cloud"
+	"nearside/cmd/nearside/entrance"
 	"nearside/cmd/nearside/heap"
+	"nearside/cmd/nearside/helm"
 	"nearside/cmd/nearside/herald"
 	"nearside/cmd/nearside/late"
 	"nearside/local"
@@ -41,9 +43,10 @@ type daemon struct {
 	gate     intent.Target
 	cloud    *cloud.Pool
 	store    *late.Store
+	helm     *helm.Helm
 	learner  *learn.Learner
 	face     *server.Server
-	access   *access
+	entrance *entrance.Entrance
 	meter    *metrics.Meter
 	senses   senses
 	observer *observer
@@ -85,16 +88,16 @@ func Run(ctx context.Context, o Options) error {
 	d := &daemon{Options: o, started: time.Now(), store: late.New(), touched: make(chan struct{}, 1), herald: herald.New(os.Getenv, log)}
 	d.Watch.Events = feed.New(feed.Options{})
 	d.Watch.Config = func() string { return d.inForce.Load().config.Log.Level }
-	d.inForce.Store(&inForce{config: cfg})
+	d.inForce.Store(&inForce{config: cfg, own: o.Policy})
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	door, err := newAccess(ctx, cfg)
+	door, err := entrance.New(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	d.access = door
-	listeners, err := door.open(cfg)
+	d.entrance = door
+	listeners, err := door.Open(cfg)
 	if err != nil {
 		return err
 	}
@@ -112,8 +115,9 @@ func Run(ctx context.Context, o Options) error {
 	link := sense.ReadLink()
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
 	d.meter = metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
-	d.meter.SetCallers(names(cfg))
-	d.observer = &observer{next: d.meter, log: log, touch: d.touch}
+	d.meter.SetCallers(entrance.Names(cfg))
+	d.helm = helm.New(helm.Options{Device: d, Store: d.store, State: cfg.State, Agent: o.Release, Built: o.Built, Now: o.Now, Own: d.own, Log: log})
+	d.observer = &observer{next: d.helm.Observe(d.meter), log: log, touch: d.touch}
 	d.learner = learn.New(d.learnParts(), learnSettings(cfg))
 	d.agent = agent.New(agent.Parts{
 		Local: tiers{&d.gate, d.local}, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.observer,
@@ -121,9 +125,11 @@ func Run(ctx context.Context, o Options) error {
 	}, d.settings(cfg, o.Policy))
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
-		Reload: d.reload, Device: d, Metrics: d.meter, Learner: d.learner, Steered: d, Watch: d.Watch, Doors: doors(cfg), Callers: door.book, Log: log,
+		Reload: d.reload, Device: d, Metrics: d.meter, Learner: d.learner, Steered: d, Watch: d.Watch, Doors: doors(cfg), Callers: door.Book(), Log: log,
 		Limits: server.Limits{Bodies: heap.Bodies(room)},
 	})
+
+	d.helm.Begin(ctx, cfg)
 
 	// What serves stops first; what it stands on stops when it is done.
 	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
@@ -138,6 +144,7 @@ func Run(ctx context.Context, o Options) error {
 	floor.Go(func() error { return d.heed(base, hangup) })
 	floor.Go(func() error { return d.herald.Pulse(base, func() { d.status() }) })
 	floor.Go(func() error { return d.watch(base) })
+	floor.Go(func() error { return d.helm.Run(base) })
 	floor.Go(func() error { return heap.Settle(base) })
 
 	serving, stopServing := context.WithCancel(ctx)
@@ -146,7 +153,7 @@ func Run(ctx context.Context, o Options) error {
 	context.AfterFunc(serving, d.herald.Stopping)
 	o.Listens()
 	d.herald.Ready()
-	log.Info("listening", "socket", cfg.Listen.Socket, "http", cfg.Listen.HTTP, "policy", o.Policy.String())
+	log.Info("listening", "socket", cfg.Listen.Socket, "http", cfg.Listen.HTTP, "policy", d.agent.Policy().String())
 	err = d.face.Serve(serving, cfg.Drain, listeners...)
 	stopBase()
 	return errors.Join(err, floor.Wait())

@@ -2,23 +2,80 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
+	"time"
 
+	"nearside/agent"
+	"nearside/agent/server"
 	"nearside/agent/server/steering"
+	"nearside/agent/task"
+	"nearside/cmd/nearside/judge"
+	"nearside/local/sense"
+	"nearside/policy/bind"
+	"nearside/policy/lint"
 )
 
 // Standing is what is in force, and how it came to be.
-func (d *daemon) Standing() steering.Standing {
-	p := d.agent.Policy()
-	return steering.Standing{
-		Version: int64(p.Doc.Version), Digest: p.Digest, Source: p.Source, State: "factory", Signers: []string{},
-		Floors: map[string]steering.Floor{}, Held: d.held(), Kinds: []steering.Kind{},
-	}
-}
+func (d *daemon) Standing() steering.Standing { return d.helm.Standing(d.agent.Policy(), d.held()) }
 
 // Apply brings a document from outside.
-func (d *daemon) Apply(context.Context, []byte) (steering.Applied, error) {
-	return steering.Applied{}, steering.Off()
+func (d *daemon) Apply(ctx context.Context, envelope []byte) (steering.Applied, error) {
+	return d.helm.Apply(ctx, envelope)
 }
 
 // Reset returns to the device's own policy.
-func (d *daemon) Reset(context.Context, bool) error { return steering.Off() }
+func (d *daemon) Reset(ctx context.Context, forget bool) error { return d.helm.Reset(ctx, forget) }
+
+// Basis is what a policy from outside is judged against now.
+func (d *daemon) Basis() judge.Basis {
+	now := d.inForce.Load()
+	b := judge.Basis{
+		Own: now.own.Doc, Present: d.agent.Policy().Doc, Switches: bind.Switches{CloudOff: now.config.Cloud.Disabled},
+		Known: lint.Known{Targets: now.config.TargetNames(), Tasks: task.Names()}, Signals: d.signals(),
+	}
+	if h := d.history(); h != nil {
+		b.Recent = h
+	}
+	if r := now.config.Remote; r != nil {
+		b.Limits = r.Limits
+	}
+	return b
+}
+
+// Renew puts in force what the helm makes of the device's own policy after the
+// change. Like a reload it is one at a time; requests go on with what they began
+// with.
+func (d *daemon) Renew(change func()) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	change()
+	now := d.inForce.Load()
+	d.agent.Swap(d.settings(now.config, d.helm.InForce(now.own, now.config.Cloud.Disabled)))
+	d.touch()
+}
+
+func (d *daemon) own() *agent.Policy { return d.inForce.Load().own }
+
+// Look is the status now.
+func (d *daemon) Look() server.Status { return d.status() }
+
+// Told is told of what happened to what steers the device.
+func (d *daemon) Told(kind string, data any) {
+	if text, err := json.Marshal(data); err == nil {
+		d.Watch.Events.Publish(kind, text)
+	}
+}
+
+// lowBattery is the charge, in percent, below which wake-ups are spared.
+const lowBattery = 20
+
+// Frugal tells whether bytes or wake-ups cost more than usual now.
+func (d *daemon) Frugal() bool {
+	if m := d.cloud.Network().Metered; m != nil && *m {
+		return true
+	}
+	known, _ := d.senses.latest.At(time.Now())
+	charging, plugged := known[sense.Charging].Value.(bool)
+	charge, battery := known[sense.Battery].Value.(float64)
+	return battery && charge < lowBattery && !(plugged && charging)
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nearside/agent/server"
+	"nearside/cloud/network"
 	"nearside/cmd/nearside/changes"
 )
 
@@ -28,6 +29,10 @@ func (d *daemon) watch(ctx context.Context) error {
 		case <-tick.C:
 		}
 		is := d.look()
+		d.helm.Seen(&is.Status)
+		if is.Connectivity.State != was.Connectivity.State && is.Connectivity.State != network.Offline {
+			d.helm.Online()
+		}
 		for _, e := range changes.Between(&was, &is) {
 			if data, err := json.Marshal(e.Data); err == nil {
 				d.Watch.Events.Publish(e.Kind, data)

@@ -176,3 +176,13 @@ func (l *Store) Ledger() local.Ledger {
 	}
 	return nil
 }
+
+// Opened waits for the store as long as it takes; the error is that ctx ended.
+func (l *Store) Opened(ctx context.Context) (*store.Store, error) {
+	select {
+	case <-l.open:
+		return l.store.Load(), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -206,10 +206,10 @@ func resetCmd(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{
 		Use: "reset", Short: "Return the device to its own policy, whatever came from outside", Args: cobra.NoArgs,
 		Long: `Return the device to its own policy: the file that its config names, or the
-built-in one. What came from outside is dropped, roots that were rotated in among
-it. Versions that were taken before stay refused, so that nobody can bring an old
-one back; with --forget-floor they may come again, which is for a fleet that
-begins anew with other keys. Brokers that retain a policy deliver it again.
+built-in one. What came from outside is dropped. Roots that were rotated in stay,
+and versions that were taken before stay refused, so that nobody can bring an old
+one back; with --forget-floor both are forgotten, which is for a fleet that begins
+anew with other keys. A broker that retains a newer policy delivers it again.
 
 It is taken on the daemon's Unix socket only.`,
 		Example: `  nearside policy reset --yes`,

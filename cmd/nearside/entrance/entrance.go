@@ -1,4 +1,6 @@
-package daemon
+// Package entrance is who may come in, and by what certificate, as the config
+// says: it reads tokens and certificates and opens the ways in.
+package entrance
 
 import (
 	"context"
@@ -10,16 +12,16 @@ import (
 	"nearside/agent/server/listen"
 )
 
-// access is who may come in, and by what certificate.
-type access struct {
+// Entrance is who may come in, and by what certificate.
+type Entrance struct {
 	book *callers.Book
 	cert *listen.Certificate // nil is no TLS
 }
 
-// newAccess reads tokens and certificate. A daemon that does not know whom to
+// New reads tokens and certificate. A daemon that does not know whom to
 // let in does not start.
-func newAccess(ctx context.Context, cfg *config.Config) (*access, error) {
-	a := &access{book: callers.New()}
+func New(ctx context.Context, cfg *config.Config) (*Entrance, error) {
+	a := &Entrance{book: callers.New()}
 	if t := cfg.Listen.TLS; t != nil {
 		var err error
 		if a.cert, err = listen.LoadCertificate(t.Cert, t.Key); err != nil {
@@ -34,16 +36,19 @@ func newAccess(ctx context.Context, cfg *config.Config) (*access, error) {
 	return a, nil
 }
 
-// open opens the ways in.
-func (a *access) open(cfg *config.Config) ([]net.Listener, error) {
+// Book is who is calling.
+func (a *Entrance) Book() *callers.Book { return a.book }
+
+// Open opens the ways in.
+func (a *Entrance) Open(cfg *config.Config) ([]net.Listener, error) {
 	return listen.Open(listen.Options{
 		Socket: cfg.Listen.Socket, HTTP: cfg.Listen.HTTP, TLS: a.cert, Each: listen.Room(2, cfg.Listen.Asks),
 	})
 }
 
-// again reads tokens and certificate anew; what cannot be used leaves the old
+// Again reads tokens and certificate anew; what cannot be used leaves the old
 // in force.
-func (a *access) again(ctx context.Context, cfg *config.Config) error {
+func (a *Entrance) Again(ctx context.Context, cfg *config.Config) error {
 	r, err := rules(ctx, cfg)
 	if err != nil {
 		return err
@@ -57,15 +62,15 @@ func (a *access) again(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-// CheckAccess tells whether tokens and certificate of the config can be used.
+// Check tells whether tokens and certificate of the config can be used.
 // Its error repeats no token.
-func CheckAccess(ctx context.Context, cfg *config.Config) error {
-	_, err := newAccess(ctx, cfg)
+func Check(ctx context.Context, cfg *config.Config) error {
+	_, err := New(ctx, cfg)
 	return err
 }
 
-// names are those of the callers in the config.
-func names(cfg *config.Config) []string {
+// Names are those of the callers in the config.
+func Names(cfg *config.Config) []string {
 	all := []string{callers.Holder}
 	for _, c := range cfg.Callers {
 		all = append(all, c.Name)

@@ -1,0 +1,245 @@
+// Package helm joins what steers a device from outside to the daemon: documents
+// that brokers, addresses and people bring are judged, put in force between two
+// requests and watched, and what comes of it is told. The daemon is a [Device]
+// to it. Without a root in the config there is nothing but an empty [Helm].
+package helm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nearside/agent"
+	"nearside/agent/config"
+	"nearside/agent/config/remote"
+	"nearside/agent/config/strict"
+	"nearside/agent/server"
+	"nearside/agent/server/steering"
+	"nearside/cmd/nearside/judge"
+	"nearside/cmd/nearside/late"
+	"nearside/policy/seal"
+)
+
+// Device is the daemon as it is steered.
+type Device interface {
+	// Basis is what a policy is judged against now.
+	Basis() judge.Basis
+	// Renew puts in force what [Helm.InForce] makes of the device's own policy,
+	// after change, and with nobody else changing settings meanwhile.
+	Renew(change func())
+	// Look is the status now.
+	Look() server.Status
+	// Told is told of what happened, for those who watch the device's events.
+	Told(kind string, data any)
+	// Frugal tells whether bytes or wake-ups cost more than usual now.
+	Frugal() bool
+}
+
+// Options are what a helm is made of. None may be nil.
+type Options struct {
+	Device Device
+	Store  *late.Store
+	State  string    // folder of the daemon's files; "": nothing outlasts a run
+	Agent  string    // version of this program
+	Built  time.Time // when it was, at the earliest
+	Now    func() time.Time
+	Own    func() *agent.Policy // the device's own, now
+	Log    *slog.Logger
+}
+
+// Helm is how the device is steered now. Any goroutine may call its methods.
+type Helm struct {
+	o       Options
+	figures tally
+	heard   heard
+	watch   atomic.Pointer[watch]    // nil: nobody steers
+	outside atomic.Pointer[document] // the policy from outside that is in force, nil for the device's own
+	next    chan *config.Config      // to steer by from now on; room for one
+
+	mu    sync.Mutex // guards fault
+	fault string     // why it cannot be steered, although it is to be
+}
+
+// New makes a helm; nobody steers until [Helm.Begin].
+func New(o Options) *Helm { return &Helm{o: o, next: make(chan *config.Config, 1)} }
+
+// Check tells whether the device could be steered by this config.
+func Check(cfg *config.Config) error {
+	if !cfg.Remote.On() {
+		return nil
+	}
+	_, err := readRoot(cfg.Remote)
+	return err
+}
+
+func readRoot(r *remote.Remote) ([]byte, error) {
+	text, err := strict.ReadFile(r.Root, seal.MaxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("read remote.root: %w", err)
+	}
+	root, err := seal.ParseRoot(text)
+	if err != nil {
+		return nil, fmt.Errorf("remote.root %s is no root document: %w; make one with nearside fleet root", r.Root, err)
+	}
+	if root.Tenant != "" && root.Tenant != r.Tenant {
+		return nil, fmt.Errorf("remote.root %s is for tenant %q, remote.tenant is %q", r.Root, root.Tenant, r.Tenant)
+	}
+	return text, nil
+}
+
+// Begin has what was in force at the last stop in force again. It reads a file,
+// and no network. A root that cannot be used leaves the device unsteered, with
+// its own policy: it answers all the same.
+func (h *Helm) Begin(ctx context.Context, cfg *config.Config) {
+	if !cfg.Remote.On() {
+		h.failed("")
+		return
+	}
+	w, err := h.steer(cfg)
+	if err != nil {
+		h.o.Log.Error("this device is not steered", "err", err)
+		h.failed(err.Error())
+		return
+	}
+	h.failed("")
+	h.watch.Store(w)
+	w.steer.Begin(ctx)
+}
+
+// Reload has the device steered by another config from now on, as soon as what
+// is under way ended. It does not wait. One that steers it as it was changes
+// nothing but how policies are bound, which [Device.Renew] does.
+func (h *Helm) Reload(cfg *config.Config) {
+	for {
+		select {
+		case h.next <- cfg:
+			return
+		case <-h.next: // a newer one takes its place
+		}
+	}
+}
+
+// Run steers until ctx ends. [Helm.Begin] was called before, or nobody steers
+// until a reload.
+func (h *Helm) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		cfg := h.until(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		h.watch.Store(nil)
+		h.Begin(ctx, cfg)
+		if w := h.watch.Load(); h.outside.Load() != nil && (w == nil || w.steer.Status().Digest == "") {
+			h.o.Device.Renew(func() { h.outside.Store(nil) })
+		}
+	}
+	return nil
+}
+
+// until runs the present watch until another config is to be steered by, and
+// returns that.
+func (h *Helm) until(ctx context.Context) *config.Config {
+	w := h.watch.Load()
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if w != nil {
+			w.run(ctx)
+		}
+	}()
+	defer func() { stop(); <-ended }()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case cfg := <-h.next:
+			if w == nil || !w.steersBy(cfg.Remote) {
+				return cfg
+			}
+		}
+	}
+}
+
+func (h *Helm) failed(why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fault = why
+}
+
+// Fault is why the device cannot be steered although it is to be, "" when it
+// can.
+func (h *Helm) Fault() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fault
+}
+
+// Online says that the network came back.
+func (h *Helm) Online() {
+	if w := h.watch.Load(); w != nil {
+		w.online()
+	}
+}
+
+// Apply brings an envelope by hand.
+func (h *Helm) Apply(ctx context.Context, envelope []byte) (steering.Applied, error) {
+	w := h.watch.Load()
+	if w == nil && h.Fault() != "" {
+		return steering.Applied{}, &steering.Refusal{Reason: "remote_off", Detail: "this device cannot be steered: " + h.Fault(), Hint: "correct remote in its config, then run: nearside config reload"}
+	}
+	if w == nil {
+		return steering.Applied{}, steering.Off()
+	}
+	r, err := w.offer(ctx, envelope, byHand)
+	if err != nil {
+		return steering.Applied{}, refused(err)
+	}
+	return steering.Applied{Kind: r.Kind, Version: r.Version, Digest: r.Digest, State: r.State, Changed: !r.Again}, nil
+}
+
+// Reset returns the device to its own policy. With forget, versions that were
+// taken before may come again.
+func (h *Helm) Reset(ctx context.Context, forget bool) error {
+	w := h.watch.Load()
+	if w == nil {
+		return steering.Off()
+	}
+	if err := w.steer.Reset(ctx, forget); err != nil {
+		return refused(err)
+	}
+	w.report(true)
+	return nil
+}
+
+// refused is an error of a watch as the control API tells it.
+func refused(err error) error {
+	var r *seal.Refusal
+	if errors.As(err, &r) {
+		return &steering.Refusal{Reason: r.Reason, Detail: r.Detail, Hint: hints[r.Reason]}
+	}
+	return err
+}
+
+// hints are what can be done about a refusal.
+var hints = map[string]string{
+	seal.NotYetValid: "set the clock, or apply it then",
+	seal.UnknownKey:  "sign it with the keys of the device's root, or bring the root that lists them first",
+	seal.Unsigned:    "sign it with: nearside fleet sign",
+	"busy":           "try it again in a moment",
+	"not_kept":       "look at the disk, and at the state folder: nearside doctor",
+}
+
+// InForce is the policy that is to be in force on a device whose own is own: the
+// one from outside, bound by it, or own itself.
+func (h *Helm) InForce(own *agent.Policy, cloudOff bool) *agent.Policy {
+	d := h.outside.Load()
+	if d == nil {
+		return own
+	}
+	return d.bound(own, cloudOff)
+}

@@ -1,0 +1,61 @@
+package helm
+
+import (
+	"context"
+	"fmt"
+
+	"nearside/agent"
+	"nearside/agent/config/written"
+	"nearside/cmd/nearside/judge"
+	"nearside/policy"
+	"nearside/policy/bind"
+	"nearside/policy/seal"
+	"nearside/policy/trial"
+)
+
+// document is a policy from outside. It never changes.
+type document struct {
+	doc     *policy.Document // as its text says
+	version int64
+	digest  string // SHA-256 of the payload
+	start   trial.Figures
+}
+
+// bound is the policy as it may be in force on a device whose own is own.
+func (d *document) bound(own *agent.Policy, cloudOff bool) *agent.Policy {
+	doc := bind.Bind(own.Doc, d.doc, bind.Switches{CloudOff: cloudOff})
+	doc.Version = int(d.version) // what replies and records name is what was signed
+	return &agent.Policy{Doc: doc, Digest: d.digest, Source: Source}
+}
+
+// Source is where a policy from outside is said to be from.
+const Source = "remote"
+
+// Validate judges a policy on this device.
+func (w *watch) Validate(ctx context.Context, p *seal.Payload) error {
+	j, err := judge.Check(ctx, p.Body, w.helm.o.Device.Basis())
+	if err != nil {
+		return err
+	}
+	for _, line := range j.Warnings {
+		w.helm.o.Log.Warn("a policy from outside", "version", p.Version, "warning", line)
+	}
+	return nil
+}
+
+// Swap puts a policy in force between two requests, nil for the device's own.
+func (w *watch) Swap(_ context.Context, p *seal.Payload) error {
+	var next *document
+	if p != nil {
+		draft := written.Read("policy", []byte(p.Body))
+		if err := draft.Check(); err != nil {
+			return fmt.Errorf("read the policy: %w", err)
+		}
+		next = &document{doc: draft.Doc, version: p.Version, digest: p.Digest, start: w.helm.figures.now()}
+	}
+	w.helm.o.Device.Renew(func() { w.helm.outside.Store(next) })
+	return nil
+}
+
+// Figures are what came of asks since the process began.
+func (w *watch) Figures() trial.Figures { return w.helm.figures.now() }

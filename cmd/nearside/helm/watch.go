@@ -1,0 +1,139 @@
+package helm
+
+import (
+	"bytes"
+	"context"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"nearside/agent/config"
+	"nearside/agent/config/remote"
+	"nearside/cloud/pull"
+	"nearside/cloud/steer"
+	"nearside/cloud/wire"
+	"nearside/policy/seal"
+)
+
+const (
+	maxNotes = 128 // that wait to be written down
+	byMQTT   = "mqtt"
+	byPull   = "pull"
+	byHand   = "local"
+)
+
+// watch is the device steered by one config: who decides, and the roads by
+// which documents come and news goes.
+type watch struct {
+	helm    *Helm
+	by      *remote.Remote
+	root    []byte
+	started time.Time
+	steer   *steer.Steer
+	link    broker       // nil: no broker
+	out     outbox       // nil: nobody is told
+	puller  *pull.Puller // nil: nothing is pulled
+
+	notes    chan note                   // to be written down
+	news     chan bool                   // something is to be reported; true: soon. Room for one
+	lost     atomic.Int64                // notes that could not be written down
+	result   atomic.Pointer[wire.Result] // of the newest document that came
+	restored atomic.Pointer[string]      // how a copy of the record was found not to be right
+	unwell   atomic.Pointer[string]      // the conditions that were reported
+}
+
+// steer makes a watch: what was in force is known then, and nothing is done yet.
+func (h *Helm) steer(cfg *config.Config) (*watch, error) {
+	r := cfg.Remote
+	root, err := readRoot(r)
+	if err != nil {
+		return nil, err
+	}
+	w := &watch{helm: h, by: r, root: root, started: time.Now(), notes: make(chan note, maxNotes), news: make(chan bool, 1)}
+	w.steer, err = steer.New(steer.Options{
+		Device: seal.Device{Tenant: r.Tenant, Channel: r.Channel, ID: r.Device, Ring: r.Ring, Labels: r.Labels, Agent: h.o.Agent},
+		Root:   root, Keeper: h.keeper(), Subject: w, Clock: h.evidence,
+		Commands: map[string]steer.Obey{"status": w.tellStatus, "diagnose": w.diagnose, "drain_queue": w.drain, "refresh": w.refresh},
+		Tell:     w.told, Report: func(steer.Status) { w.report(true) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.roads(); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// roads makes the ways by which documents come. None is gone yet.
+func (w *watch) roads() (err error) {
+	if w.by.Pull != nil {
+		w.puller, err = w.address()
+	}
+	return err
+}
+
+// steersBy tells whether the config would have the device steered just so.
+func (w *watch) steersBy(r *remote.Remote) bool {
+	if !r.On() {
+		return false
+	}
+	mine, other := *w.by, *r
+	mine.Limits, other.Limits = nil, nil // read anew for each document
+	root, err := readRoot(r)
+	return err == nil && bytes.Equal(root, w.root) && reflect.DeepEqual(mine, other)
+}
+
+// run steers until ctx ends. A road that fails for good costs the road.
+func (w *watch) run(ctx context.Context) {
+	var all errgroup.Group
+	all.Go(func() error { return w.steer.Run(ctx) })
+	all.Go(func() error { return w.tell(ctx) })
+	if w.link != nil {
+		all.Go(func() error { return w.link.Run(ctx) })
+	}
+	if w.puller != nil {
+		all.Go(func() error { return w.puller.Run(ctx) })
+	}
+	if err := all.Wait(); err != nil {
+		w.helm.o.Log.Error("a part of what steers this device ended", "err", err)
+	}
+}
+
+// offer brings an envelope, and remembers what became of it for the report.
+func (w *watch) offer(ctx context.Context, envelope []byte, from string) (steer.Result, error) {
+	r, err := w.steer.Offer(ctx, envelope, from)
+	if err == nil && r.Again {
+		return r, nil
+	}
+	if reason := seal.Reason(err); err == nil || reason != "" {
+		w.result.Store(resultOf(envelope, r, err))
+		w.report(true)
+	}
+	return r, err
+}
+
+// resultOf is what became of an envelope. Of one that nobody need have signed
+// only the digest is told, by which its operator knows it.
+func resultOf(envelope []byte, r steer.Result, err error) *wire.Result {
+	if err == nil {
+		return &wire.Result{Kind: r.Kind, Version: r.Version, Digest: r.Digest, OK: true}
+	}
+	out := &wire.Result{Reason: seal.Reason(err), Detail: printable(err.Error())}
+	if e, bad := seal.Open(envelope); bad == nil {
+		out.Digest = seal.Digest(e.Payload)
+	}
+	return out
+}
+
+// online says that the network came back.
+func (w *watch) online() {
+	if w.link != nil {
+		w.link.Online()
+	}
+	if w.puller != nil {
+		w.puller.Wake()
+	}
+}
