@@ -70,6 +70,7 @@ func versionOf(envelope string) int64 {
 // boot counts the boot, durably, before anything that is being tried is tried
 // again: where that fails the last good policy is in force.
 func (s *Steer) boot(ctx context.Context) {
+	s.booting = true
 	next := s.rec.Booted(s.now())
 	gaveUp := next.Counts.Rolled > s.rec.Counts.Rolled
 	s.saveAnyhow(next)
@@ -82,9 +83,10 @@ func (s *Steer) boot(ctx context.Context) {
 	}
 	for name, h := range s.rec.Kinds {
 		if s.o.Kinds[name] != nil {
-			_ = s.apply(ctx, h, nil) // told there
+			_ = s.apply(ctx, h) // told there
 		}
 	}
+	s.booting = false
 	s.drive(ctx)
 	s.age()
 }

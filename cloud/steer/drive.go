@@ -125,11 +125,10 @@ func (s *Steer) lastEvidence() string {
 
 // storeKind takes a document that needs no trial.
 func (s *Steer) storeKind(ctx context.Context, h *trial.Held) error {
-	old := s.rec.Kinds[h.Said.Kind]
 	if err := s.save(s.rec.Applied()); err != nil {
 		return err
 	}
-	if err := s.apply(ctx, h, old); err != nil {
+	if err := s.apply(ctx, h); err != nil {
 		return &seal.Refusal{Reason: trial.NotApplied, Detail: err.Error()}
 	}
 	s.tell(about(EventApplied, h))
@@ -138,17 +137,24 @@ func (s *Steer) storeKind(ctx context.Context, h *trial.Held) error {
 
 // apply puts a document of another kind in force, or gives it up for the one
 // before it.
-func (s *Steer) apply(ctx context.Context, h, before *trial.Held) error {
+func (s *Steer) apply(ctx context.Context, h *trial.Held) error {
 	kind := s.o.Kinds[h.Said.Kind]
 	p, err := h.Open()
 	if err == nil {
 		err = kind.Apply(ctx, p)
 	}
-	if err == nil || ctx.Err() != nil {
+	if err == nil {
+		s.rec = s.rec.InPlace(h.Said.Kind)
+		return nil
+	}
+	if ctx.Err() != nil {
 		return err
 	}
-	s.saveAnyhow(s.rec.Reverted(h, before, trial.NotApplied, []string{err.Error()}, s.now()))
+	s.saveAnyhow(s.rec.Reverted(h, trial.NotApplied, []string{err.Error()}, s.now()))
 	s.tell(s.badEvent())
+	if old := s.rec.Kinds[h.Said.Kind]; old != nil && s.booting {
+		_ = s.apply(ctx, old) // told there
+	}
 	return err
 }
 

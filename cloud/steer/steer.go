@@ -34,6 +34,7 @@ type Steer struct {
 	loaded   int64  // Seq of the record at boot
 	damaged  string // why the record at boot could not be read
 	begun    bool
+	booting  bool   // no document of another kind is in force that was put there before
 	settled  bool   // the other copy was looked at
 	unbooted bool   // this boot could not be saved: nothing is tried until it is
 	own      string // why the device's own policy is in force, whatever the record says

@@ -98,12 +98,17 @@ func (r *Record) check() error {
 			return err
 		}
 	}
-	for kind, h := range r.Kinds {
-		if err := held("kinds."+kind, h, false); err != nil {
+	return errors.Join(others("kinds", r.Kinds), others("were", r.Were))
+}
+
+// others reads documents by their kinds.
+func others(name string, all map[string]*Held) error {
+	for kind, h := range all {
+		if err := held(name+"."+kind, h, false); err != nil {
 			return err
 		}
 		if h == nil || h.Said.Kind != kind {
-			return fmt.Errorf("kinds.%s: a document of another kind", kind)
+			return fmt.Errorf("%s.%s: a document of another kind", name, kind)
 		}
 	}
 	return nil

@@ -48,6 +48,9 @@ type Record struct {
 	Good   *Held            `json:"good,omitempty"`   // the last policy that was confirmed
 	Before *Held            `json:"before,omitempty"` // the one confirmed before it
 	Kinds  map[string]*Held `json:"kinds,omitempty"`  // documents of other kinds, in force
+	// Were are the documents before those in Kinds that are not known to be in
+	// force yet.
+	Were map[string]*Held `json:"were,omitempty"`
 	// Next is verified and not yet validated.
 	Next      *Held `json:"next,omitempty"`
 	NextBoots int   `json:"next_boots,omitempty"`

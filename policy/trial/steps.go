@@ -37,8 +37,29 @@ func (r Record) Stored(usual Figures) Record {
 // Applied takes what was received, a document of another kind than policy,
 // which needs no trial; the floor rises.
 func (r Record) Applied() Record {
-	r.Kinds = with(r.Kinds, r.Next.Said.Kind, r.Next)
+	kind := r.Next.Said.Kind
+	r.Were = put(r.Were, kind, r.Kinds[kind])
+	r.Kinds = put(r.Kinds, kind, r.Next)
 	return r.taken()
+}
+
+// InPlace tells that the document of that kind is in force, so that the one
+// before it is not needed any more.
+func (r Record) InPlace(kind string) Record {
+	r.Were = put(r.Were, kind, nil)
+	return r
+}
+
+// put is the map with another document of that kind, nil for none.
+func put(m map[string]*Held, kind string, h *Held) map[string]*Held {
+	if h == nil && m[kind] == nil {
+		return m
+	}
+	m = with(m, kind, h)
+	if h == nil {
+		delete(m, kind)
+	}
+	return m
 }
 
 // with is the map with one more entry.
@@ -98,13 +119,12 @@ func (r Record) RolledBack(why string, evidence []string, at time.Time) Record {
 	return r.untried().givenUp(h, why, evidence, at)
 }
 
-// Reverted gives up a document of another kind for the one before it, nil for
-// the device's own.
-func (r Record) Reverted(h, before *Held, why string, evidence []string, at time.Time) Record {
-	r.Kinds = with(r.Kinds, h.Said.Kind, before)
-	if before == nil {
-		delete(r.Kinds, h.Said.Kind)
-	}
+// Reverted gives up a document of another kind for the one before it, where that
+// is known, else for the device's own.
+func (r Record) Reverted(h *Held, why string, evidence []string, at time.Time) Record {
+	kind := h.Said.Kind
+	r.Kinds = put(r.Kinds, kind, r.Were[kind])
+	r.Were = put(r.Were, kind, nil)
 	return r.givenUp(h, why, evidence, at)
 }
 
@@ -197,8 +217,7 @@ func (r Record) Moved(tenant, channel string) Record {
 	}
 	for kind, h := range r.Kinds {
 		if !of(h) {
-			r.Kinds = with(r.Kinds, kind, nil)
-			delete(r.Kinds, kind)
+			r.Kinds, r.Were = put(r.Kinds, kind, nil), put(r.Were, kind, nil)
 		}
 	}
 	return r
