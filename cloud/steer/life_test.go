@@ -189,15 +189,16 @@ func (g gates) Apply(_ context.Context, p *seal.Payload) error {
 type disk struct {
 	mu            sync.Mutex
 	first, second []byte
-	before        []byte // what first was before the last save
 	saves         int
 	save          func(n int, b []byte) error // asked first, with the number of the save
 	late          chan struct{}               // the second copy comes when it is closed
+	read          bool                        // the second copy was, and may be written
 }
 
 func (k *disk) Load() ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.read = false
 	return k.first, nil
 }
 
@@ -211,6 +212,7 @@ func (k *disk) Second(ctx context.Context) ([]byte, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.read = true
 	return k.second, nil
 }
 
@@ -223,9 +225,25 @@ func (k *disk) Save(_ context.Context, b []byte) error {
 			return err
 		}
 	}
-	k.before = k.first
-	k.first, k.second = b, b
+	k.first = b
+	if k.read {
+		k.second = b
+	}
 	return nil
+}
+
+// count is how many saves there were.
+func (k *disk) count() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.saves
+}
+
+// on has something asked before each save from now on.
+func (k *disk) on(save func(n int, b []byte) error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.save = save
 }
 
 func (k *disk) record(tb testing.TB) trial.Record {

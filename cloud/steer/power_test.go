@@ -53,7 +53,10 @@ func (k *shaky) Save(_ context.Context, b []byte) error {
 	k.saves++
 	if k.saves != k.at {
 		k.previous = k.first
-		k.first, k.second = b, b
+		k.first = b
+		if k.read {
+			k.second = b
+		}
 		k.acknowledged(b)
 		return nil
 	}
@@ -62,11 +65,14 @@ func (k *shaky) Save(_ context.Context, b []byte) error {
 	if c.first {
 		k.first = b
 	}
-	if c.second {
+	if c.second && k.read {
 		k.second = b
 	}
 	if c.nothing {
-		k.first, k.second, k.bad, k.floors = k.previous, k.previous, map[string]bool{}, nil
+		k.first, k.bad, k.floors = k.previous, map[string]bool{}, nil
+		if k.read {
+			k.second = k.previous
+		}
 	}
 	return errCut
 }
@@ -127,12 +133,11 @@ type witness struct {
 func (x witness) Swap(ctx context.Context, p *seal.Payload) error {
 	k := x.w.k
 	k.mu.Lock()
-	r, err := trial.Decode(k.newest())
+	held := p != nil && (holds(k.first, digestOf(p)) || holds(k.second, digestOf(p)))
 	bad := p != nil && k.bad[digestOf(p)]
 	dead := k.dead
 	k.mu.Unlock()
 	if p != nil && !dead {
-		held := err == nil && slices.ContainsFunc([]*trial.Held{r.Good, r.Trial}, func(h *trial.Held) bool { return h != nil && h.Digest == digestOf(p) })
 		if !held || bad {
 			x.w.t.Errorf("%s: %q is put in force: on disk %v, given up before %v", x.w.name(), p.Body, held, bad)
 		}
@@ -148,14 +153,10 @@ func digestOf(p *seal.Payload) string {
 	return seal.Digest(b)
 }
 
-// newest is the copy with the higher Seq.
-func (k *shaky) newest() []byte {
-	a, errA := trial.Decode(k.first)
-	b, errB := trial.Decode(k.second)
-	if errA != nil || errB == nil && b.Seq > a.Seq {
-		return k.second
-	}
-	return k.first
+// holds tells whether a copy of the record wants that policy in force.
+func holds(record []byte, digest string) bool {
+	r, err := trial.Decode(record)
+	return err == nil && slices.ContainsFunc([]*trial.Held{r.Good, r.Trial}, func(h *trial.Held) bool { return h != nil && h.Digest == digest })
 }
 
 func (w *world) name() string { return fmt.Sprintf("save %d, %s", w.k.at, cuts[w.k.cut].name) }

@@ -2,6 +2,7 @@ package steer_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,15 +105,15 @@ func TestEqualIsNothing(t *testing.T) {
 		e := o.policy(t, 0, 7, "seven")
 		l.takes(t, e)
 		synctest.Wait()
-		saves, forced := k.saves, len(l.d.forced)
+		saves, forced := k.count(), len(l.d.forced)
 		for range 3 {
 			if r, err := l.Offer(t.Context(), e, "again"); err != nil || !r.Again || r.Version != 7 {
 				t.Errorf("again: %+v, %v", r, err)
 			}
 		}
 		synctest.Wait()
-		if k.saves != saves || len(l.d.forced) != forced {
-			t.Errorf("%d saves and %d swaps for nothing", k.saves-saves, len(l.d.forced)-forced)
+		if k.count() != saves || len(l.d.forced) != forced {
+			t.Errorf("%d saves and %d swaps for nothing", k.count()-saves, len(l.d.forced)-forced)
 		}
 	})
 }
@@ -151,8 +152,8 @@ func TestFewAsksWait(t *testing.T) {
 		l.takes(t, o.policy(t, 0, 1, "one"))
 		time.Sleep(240 * time.Hour)
 		l.is(t, "probation", "one", 1)
-		if k.saves > 20 {
-			t.Errorf("%d saves in ten days in which nothing was asked", k.saves)
+		if k.count() > 20 {
+			t.Errorf("%d saves in ten days in which nothing was asked", k.count())
 		}
 		l.end(t)
 		l = live(t, o, k) // where asks come
@@ -166,9 +167,9 @@ func TestFewAsksWait(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	o := newOffice(t, 2)
 	synctest.Test(t, func(t *testing.T) {
-		full := false
+		var full atomic.Bool
 		k := &disk{save: func(int, []byte) error {
-			if full {
+			if full.Load() {
 				return errNoSpace
 			}
 			return nil
@@ -178,18 +179,18 @@ func TestDiskFull(t *testing.T) {
 		time.Sleep(time.Minute)
 		l.takes(t, o.policy(t, 0, 1, "one"))
 		time.Sleep(time.Minute)
-		full = true
+		full.Store(true)
 		l.refuses(t, o.policy(t, 0, 2, "two"), trial.NotKept)
 		l.is(t, "confirmed", "one", 1)
 		if l.Status().Unsaved == "" || !strings.Contains(l.told(), steer.EventUnsaved) {
 			t.Errorf("unsaved is not told: %+v", l.Status())
 		}
-		full = false
+		full.Store(false)
 		l.takes(t, o.policy(t, 0, 2, "bad two"))
-		full = true
+		full.Store(true)
 		time.Sleep(55 * time.Second)
 		l.is(t, "rolled_back", "one", 1) // harm is worse than a record that is behind
-		full = false
+		full.Store(false)
 		time.Sleep(2 * time.Minute)
 		if r := k.record(t); r.Trial != nil || r.Given(l.Status().RolledBack.Digest) == nil || l.Status().Unsaved != "" {
 			t.Errorf("with space again the rollback was not saved: %+v", r)
