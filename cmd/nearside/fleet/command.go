@@ -19,7 +19,7 @@ import (
 // Command is nearside fleet with all under it.
 func Command(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{Use: "fleet", Short: "Sign documents for many devices, roll them out, and see what came of it"}
-	c.AddCommand(keygenCmd(g), rootCmd(g), signCmd(g), verifyCmd(g))
+	c.AddCommand(keygenCmd(g), rootCmd(g), signCmd(g), verifyCmd(g), simulateCmd(g))
 	return c
 }
 
