@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/feed", "agent/server/metrics", "agent/server/signals", "agent/server/steering", "agent/task", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/entrance", "cmd/nearside/heap", "cmd/nearside/helm", "cmd/nearside/herald", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/lint", "store"},
 	"cmd/nearside/entrance":   {"agent/config", "agent/server/callers", "agent/server/listen"},
-	"cmd/nearside/helm":       {"agent", "agent/config", "agent/config/remote", "agent/config/strict", "agent/config/written", "agent/server", "agent/server/steering", "cloud/pull", "cloud/steer", "cloud/wire", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/twofold", "local/sense", "policy", "policy/bind", "policy/seal", "policy/trial"},
+	"cmd/nearside/helm":       {"agent", "agent/config", "agent/config/remote", "agent/config/strict", "agent/config/written", "agent/server", "agent/server/steering", "cloud/network", "cloud/pull", "cloud/push", "cloud/steer", "cloud/wire", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/twofold", "local/sense", "policy", "policy/bind", "policy/seal", "policy/trial"},
 	"cmd/nearside/heap":       {"agent/server", "local/sense"},
 	"cmd/nearside/changes":    {"agent/server"},
 	"cmd/nearside/judge":      {"agent/config/remote", "agent/config/written", "policy", "policy/bind", "policy/lint", "policy/seal"},

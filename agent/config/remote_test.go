@@ -43,6 +43,8 @@ func TestRemoteFaults(t *testing.T) {
 		"1:100: remote.mqtt.proxy: must be a URL that begins with http://")
 	f("remote: {mqtt: {brokers: ['tls://h'], user: u, password: "+hidden+"}}",
 		"1:48: remote.mqtt.password: must not be written here; use {env: NAME}, {file: PATH} or {command: [PROGRAM, ...]}")
+	f("remote: {mqtt: {brokers: ['tcp://h', 'tcp://127.0.0.1'], user: u, password: {env: P}}}",
+		"1:27: remote.mqtt.brokers[0]: a password would be readable on the way; use tls:// or wss://")
 	f("remote: {pull: {url: 'ftp://h', every: 1s}}",
 		"1:17: remote.pull.url: must be a URL that begins with https:// or http://", "1:33: remote.pull.every: must be from 10s to 168h, or absent for 15m0s")
 	f("remote: {pull: {url: 'http://h.example/p'}}",
@@ -85,7 +87,7 @@ func TestRemoteWarnings(t *testing.T) {
 			t.Errorf("%s\ngot:  %q\nwant: %q", text, got, want)
 		}
 	}
-	const clear = ": without TLS to another host: others can read and hold back what travels, and a password, too"
+	const clear = ": without TLS to another host: others can read and hold back what travels"
 	f("remote: {tenant: T}", "remote: there is no root, so remote policy is off")
 	f("remote: {root: r, tenant: T, channel: c, mqtt: {brokers: ['tcp://127.0.0.1', 'ws://localhost:1', 'tls://h', 'mqtt://h', 'ws://h']}, pull: {url: 'http://10.0.0.7/p'}}",
 		"remote.mqtt.brokers[3]"+clear, "remote.mqtt.brokers[4]"+clear, "remote.pull.url"+clear)

@@ -88,7 +88,7 @@ func (c *Config) steering() []Warning {
 		list = append(list, Warning{"remote: there is no root, so remote policy is off", "set remote.root, or remove remote"})
 	}
 	for _, at := range c.Remote.Plain() {
-		list = append(list, Warning{at + ": without TLS to another host: others can read and hold back what travels, and a password, too", "use tls://, wss:// or https://"})
+		list = append(list, Warning{at + ": without TLS to another host: others can read and hold back what travels", "use tls://, wss:// or https://"})
 	}
 	if c.Remote.On() && c.State == "" {
 		list = append(list, Warning{"remote: there is no state folder, so a policy from outside ends with a run and an old one may come again", "set state"})

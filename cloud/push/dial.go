@@ -42,7 +42,7 @@ func parseBroker(text string, o *Options) (*broker, error) {
 	if !b.web && strings.Trim(u.Path, "/") != "" {
 		return nil, fmt.Errorf("mqtt: broker %s: only ws and wss have a path", redacted(u))
 	}
-	if o.PasswordFile != "" && !b.secure && !loopback(u.Hostname()) {
+	if (o.PasswordFile != "" || o.Password != nil) && !b.secure && !loopback(u.Hostname()) {
 		return nil, fmt.Errorf("mqtt: broker %s: a password would be readable on the way: use tls or wss", redacted(u))
 	}
 	return b, nil
@@ -203,8 +203,11 @@ func (t *TLS) settings(host string) (*tls.Config, error) {
 	return c, nil
 }
 
-// password reads the file, "" when there is none.
-func (o *Options) password() (string, error) {
+// password is what the user goes by, "" when there is none.
+func (o *Options) password(ctx context.Context) (string, error) {
+	if o.Password != nil {
+		return o.Password(ctx)
+	}
 	if o.PasswordFile == "" {
 		return "", nil
 	}

@@ -34,10 +34,12 @@ type Options struct {
 
 	TLS          TLS
 	User         string
-	PasswordFile string // read again at each attempt
-	Proxy        string // http://HOST:PORT for CONNECT, "none"; "" is what the environment says
+	PasswordFile string                                // read again at each attempt
+	Password     func(context.Context) (string, error) // asked at each attempt, where the password is elsewhere; nil: PasswordFile
+	Proxy        string                                // http://HOST:PORT for CONNECT, "none"; "" is what the environment says
 
-	KeepAlive func() time.Duration // asked at each connection and each ping; nil is 5 minutes
+	Reachable func(host string) bool // false: there is known to be no way to a broker, and nothing is sent; nil is always
+	KeepAlive func() time.Duration   // asked at each connection and each ping; nil is 5 minutes
 	Outbox    Outbox
 	Deliver   func(context.Context, Message)         // one at a time; a command is acknowledged when it returns
 	Session   Counter                                // nil: the seconds since 1970
@@ -157,7 +159,7 @@ func (o *Options) check() error {
 	if (o.TLS.Cert == "") != (o.TLS.Key == "") {
 		return errors.New("mqtt: cert and key go together: give both or none")
 	}
-	if o.PasswordFile != "" && o.User == "" {
+	if (o.PasswordFile != "" || o.Password != nil) && o.User == "" {
 		return errors.New("mqtt: a password file without a user: give user too")
 	}
 	for field, name := range map[string]string{"tenant": o.Tenant, "device": o.Device, "ring": cmp.Or(o.Ring, "-"), "client id": cmp.Or(o.ClientID, "-")} {
@@ -174,6 +176,9 @@ func (o *Options) fill() {
 	o.Pace.fill()
 	if o.KeepAlive == nil {
 		o.KeepAlive = func() time.Duration { return usualAlive }
+	}
+	if o.Reachable == nil {
+		o.Reachable = func(string) bool { return true }
 	}
 	if o.Session == nil {
 		o.Session = func(_ context.Context, least int64) (int64, error) { return max(least, time.Now().Unix()), nil }

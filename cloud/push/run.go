@@ -21,11 +21,19 @@ func (l *Link) Run(ctx context.Context) error {
 	return nil
 }
 
+// errAway is why a broker is not called.
+var errAway = errors.New("there is no network")
+
 // round tries the brokers in order. It returns when a connection has ended, or
 // when none came about.
 func (l *Link) round(ctx context.Context) ending {
 	var e ending
 	for _, b := range l.brokers {
+		if !l.o.Reachable(b.url.Hostname()) {
+			e = ending{err: errAway}
+			l.note(func(s *Status) { s.Broker, s.LastError = redacted(b.url), errAway.Error() })
+			continue
+		}
 		e = l.attempt(ctx, b)
 		if e.held > 0 || ctx.Err() != nil {
 			break

@@ -56,7 +56,7 @@ type flying struct {
 func (l *Link) connect(ctx context.Context, b *broker, number int64) (*session, error) {
 	s := &session{Link: l, number: number, alive: aliveOf(l.o.KeepAlive), lost: make(chan struct{}), births: make(chan wire.Birth, 8), born: l.born}
 	s.topics = append(wire.DeviceFilters(l.o.Tenant, l.o.Ring, l.o.Device), s.ours(wire.State))
-	password, err := l.o.password()
+	password, err := l.o.password(ctx)
 	if err != nil {
 		return s, err
 	}

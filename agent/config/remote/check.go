@@ -91,6 +91,7 @@ func (c *checker) mqtt(m *MQTT) {
 		bare := err != nil || u.Path == "" || u.Path == "/" || strings.HasPrefix(u.Scheme, "ws")
 		c.check(bare, at, "must end with host and port; only ws:// and wss:// have a path")
 		c.check(!slices.Contains(m.Brokers[:i], b), at, "is there twice")
+		c.check(m.Password.IsZero() || err != nil || !plainly(u), at, "a password would be readable on the way; use tls:// or wss://")
 	}
 	c.check((m.Cert == "") == (m.Key == ""), "mqtt", "needs cert and key together")
 	c.check(m.Password.IsZero() || m.User != "", "mqtt.password", "needs user")

@@ -94,7 +94,7 @@ func (r *Remote) Plain() []string {
 	var plain []string
 	look := func(at, text string) {
 		u, err := url.Parse(text)
-		if err == nil && slices.Contains([]string{"tcp", "mqtt", "ws", "http"}, u.Scheme) && !here(u.Hostname()) {
+		if err == nil && plainly(u) {
 			plain = append(plain, at)
 		}
 	}
@@ -107,6 +107,11 @@ func (r *Remote) Plain() []string {
 		look("remote.pull.url", r.Pull.URL)
 	}
 	return plain
+}
+
+// plainly tells whether the URL leads to another host without TLS.
+func plainly(u *url.URL) bool {
+	return slices.Contains([]string{"tcp", "mqtt", "ws", "http"}, u.Scheme) && !here(u.Hostname())
 }
 
 // here tells whether the host is this device, whatever its names resolve to.

@@ -6,6 +6,7 @@ import (
 
 	"nearside/agent/config/strict"
 	"nearside/agent/server/steering"
+	"nearside/cloud/network"
 	"nearside/cloud/pull"
 	"nearside/policy/seal"
 )
@@ -70,4 +71,6 @@ func (w *watch) pulled(ctx context.Context, envelope []byte) (settled bool) {
 	return true
 }
 
-func (w *watch) reachable() bool { return w.helm.o.Device.Look().Connectivity.State != "offline" }
+func (w *watch) reachable() bool {
+	return w.helm.o.Device.Look().Connectivity.State != network.Offline
+}

@@ -172,6 +172,9 @@ func (h *Helm) Conditions(offline bool) []server.Condition {
 	if st.Clock.State != seal.ClockTrusted {
 		add("clock_unknown", "warn", "the clock cannot be believed ("+st.Clock.State+"): what has an end is judged by "+st.Clock.Time.UTC().Format(time.DateOnly)+" at the earliest", "set the clock (timedatectl set-ntp true)")
 	}
+	if w.blocked != nil {
+		add("remote", "warn", "a way by which this device is steered cannot be used: "+*w.blocked, "correct remote in the config, then run: nearside config reload")
+	}
 	if why := w.away(); why != "" && !offline {
 		add("remote_unreachable", "warn", "no broker has been reached for a while: "+why, "it is tried again by itself; nearside doctor looks at each broker")
 	}

@@ -3,6 +3,7 @@ package helm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"reflect"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ type watch struct {
 	steer   *steer.Steer
 	link    broker       // nil: no broker
 	out     outbox       // nil: nobody is told
+	blocked *string      // why one of these cannot be used
 	puller  *pull.Puller // nil: nothing is pulled
 
 	notes    chan note                   // to be written down
@@ -62,15 +64,27 @@ func (h *Helm) steer(cfg *config.Config) (*watch, error) {
 		return nil, err
 	}
 	if err := w.roads(); err != nil {
-		return nil, err
+		h.o.Log.Error("a way by which this device is steered cannot be used", "err", err)
+		why := err.Error()
+		w.blocked = &why
 	}
 	return w, nil
 }
 
-// roads makes the ways by which documents come. None is gone yet.
+// roads makes the ways by which documents come. None is gone yet. One that
+// cannot be made costs itself: documents come by the others.
 func (w *watch) roads() (err error) {
+	if w.by.MQTT != nil {
+		link, bad := w.mqtt()
+		if bad == nil {
+			w.link, w.out = link, notes{w.helm.o.Store.Outbox()}
+		}
+		err = bad
+	}
 	if w.by.Pull != nil {
-		w.puller, err = w.address()
+		var bad error
+		w.puller, bad = w.address()
+		err = errors.Join(err, bad)
 	}
 	return err
 }
