@@ -28,43 +28,15 @@ func (s *Steer) adapt() {
 			h.Payload = s.share(h.Payload)
 		}
 	}
-	s.follow()
+	var lost int64
+	if s.rec, s.root, lost = s.rec.Follow(s.root, s.base); lost > 0 {
+		s.tell(Event{Kind: EventRootsLost, Version: s.root.Version, Detail: fmt.Sprintf("the chain of roots up to %d does not follow the configured one; this device trusts root %d", lost, s.root.Version)})
+	}
 	old := s.rec.InForce()
 	s.rec = s.rec.Moved(s.o.Device.Tenant, s.o.Device.Channel)
 	if old != nil && s.rec.InForce() == nil {
 		s.tell(Event{Kind: EventMoved, Version: old.Said.Version, Digest: old.Digest, Detail: fmt.Sprintf("it was for %s; this device is in %s/%s now", old.Floor(), s.o.Device.Tenant, s.o.Device.Channel)})
 	}
-}
-
-// follow proves the chain of roots from the configured one. What it does not
-// reach is dropped: roots up to the configured one since they are in it, all of
-// them when they are of another lineage.
-func (s *Steer) follow() {
-	var chain []string
-	last := s.root.Version
-	for _, envelope := range s.rec.Roots {
-		next, err := s.root.Next([]byte(envelope))
-		if err == nil {
-			s.root = next
-			chain = append(chain, envelope)
-		}
-		if e, err := seal.Open([]byte(envelope)); err == nil && e.Type == seal.RootType {
-			last = max(last, versionOf(envelope))
-		}
-	}
-	if last > s.root.Version {
-		s.tell(Event{Kind: EventRootsLost, Version: s.root.Version, Detail: fmt.Sprintf("the chain of roots up to %d does not follow the configured one; this device trusts root %d", last, s.root.Version)})
-	}
-	s.rec = s.rec.Rooted(s.base, chain)
-}
-
-// versionOf is the version of a root, whoever signed it, 0 for none.
-func versionOf(envelope string) int64 {
-	r, err := seal.ParseRoot([]byte(envelope))
-	if err != nil {
-		return 0
-	}
-	return r.Version
 }
 
 // boot counts the boot, durably, before anything that is being tried is tried
@@ -146,7 +118,7 @@ func (s *Steer) adopt(ctx context.Context, other trial.Record) {
 		return // it was read at the start
 	}
 	s.root, s.rec, s.damaged = root, other.Risen(mine.Floors), ""
-	s.probe = probe{}
+	s.probe = trial.Probe{}
 	s.adapt()
 	s.rec.Session = max(s.rec.Session, mine.Session-1)
 	if s.rec.InForce() == nil && mine.InForce() != nil {

@@ -20,7 +20,7 @@ func (s *Steer) drive(ctx context.Context) {
 		case trial.Validate:
 			s.validate(ctx)
 		case trial.Observe:
-			s.probe.begin(s.rec.Probation, s.o.Subject.Figures())
+			s.probe.Begin(time.Now(), s.rec.Probation, s.o.Subject.Figures())
 		}
 		return
 	}
@@ -101,11 +101,11 @@ func (s *Steer) store(ctx context.Context, h *trial.Held) error {
 	}
 	old := s.rec.Trial
 	now := s.o.Subject.Figures()
-	if err := s.save(s.rec.Stored(s.usual.figures(now))); err != nil {
+	if err := s.save(s.rec.Stored(s.usual.Figures(now))); err != nil {
 		return err
 	}
-	s.usual = usual{now, now, s.rec.Probation.Usual}
-	s.probe = probe{}
+	s.usual.Try(now, s.rec.Probation.Usual)
+	s.probe = trial.Probe{}
 	if old != nil {
 		s.tell(about(EventReplaced, old))
 	}
@@ -200,7 +200,7 @@ func (s *Steer) rollback(ctx context.Context, why string, evidence []string) {
 
 // fallBack puts the last good policy in force, or the device's own.
 func (s *Steer) fallBack(ctx context.Context) {
-	s.probe, s.own = probe{}, ""
+	s.probe, s.own = trial.Probe{}, ""
 	s.evidence = nil
 	err := s.enforce(context.WithoutCancel(ctx), s.rec.Good)
 	if err != nil && s.rec.Good != nil {
@@ -210,12 +210,12 @@ func (s *Steer) fallBack(ctx context.Context) {
 		s.tell(e)
 		_ = s.enforce(context.WithoutCancel(ctx), nil) // which was in force when the process began
 	}
-	s.usual.begin(s.o.Subject.Figures())
+	s.usual.Begin(s.o.Subject.Figures())
 }
 
 // look judges the policy on trial.
 func (s *Steer) look(ctx context.Context) {
-	j := s.probe.look(s.o.Subject.Figures())
+	j := s.probe.Look(time.Now(), s.o.Subject.Figures())
 	s.evidence = j.Evidence
 	switch j.Decision {
 	case trial.Confirm:
@@ -223,7 +223,7 @@ func (s *Steer) look(ctx context.Context) {
 	case trial.RollBack:
 		s.rollback(ctx, trial.Harm, j.Evidence)
 	default:
-		if s.probe.unsaved() >= saveAsks {
+		if s.probe.Unsaved() >= saveAsks {
 			s.keepWatched()
 			_ = s.save(s.rec) // else a power cut costs these asks
 		}
@@ -232,8 +232,8 @@ func (s *Steer) look(ctx context.Context) {
 
 // keepWatched has the record know what was seen so far.
 func (s *Steer) keepWatched() {
-	if s.probe.watch != nil && s.rec.Step == trial.OnTrial {
-		s.rec = s.rec.Watched(s.probe.sofar(s.o.Subject.Figures()))
+	if s.probe.Watches() && s.rec.Step == trial.OnTrial {
+		s.rec = s.rec.Watched(s.probe.Save(time.Now(), s.o.Subject.Figures()))
 	}
 }
 
@@ -246,7 +246,7 @@ func (s *Steer) confirm() {
 	}
 	e := about(EventConfirmed, next.Good)
 	e.Evidence = s.evidence
-	s.probe = probe{}
+	s.probe = trial.Probe{}
 	s.tell(e)
 	s.changed()
 }

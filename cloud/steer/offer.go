@@ -204,10 +204,12 @@ func (s *Steer) turnAway(q *offer, why seal.Refusal) {
 		q.about.Digest = hex.EncodeToString(q.sum[:])
 	}
 	s.late(s.rec.Turned(q.about))
-	s.pace.refused(s, Event{
-		Kind: EventRefused, What: q.about.Kind, Version: q.about.Version, Digest: q.about.Digest,
-		Reason: why.Reason, Detail: why.Detail, From: q.from,
-	})
+	if muted, ok := s.pace.Tell(time.Now()); ok {
+		s.tell(Event{
+			Kind: EventRefused, What: q.about.Kind, Version: q.about.Version, Digest: q.about.Digest,
+			Reason: why.Reason, Detail: why.Detail, From: q.from, More: muted,
+		})
+	}
 }
 
 // remember has the same bytes refused unseen, unless the reason may pass.

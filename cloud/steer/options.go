@@ -79,7 +79,6 @@ const (
 	saveTime     = 10 * time.Second
 	lookEvery    = time.Second // at a policy on trial
 	lookSeldom   = 5 * time.Second
-	quietLooks   = 60 // looks without an ask until they become seldom
 	askAgain     = 30 * time.Second
 	idleEvery    = 5 * time.Minute
 	sureSave     = 24 * time.Hour // the record is saved at least so often, for the floor of the clock
@@ -87,7 +86,6 @@ const (
 	maxObeying   = 4
 	maxWaiting   = 4  // envelopes kept in memory since their time or their root may come
 	maxKnown     = 64 // refusals remembered
-	usualAsks    = 200
 	saveAsks     = 10 // asks under trial after which they are saved
 )
 

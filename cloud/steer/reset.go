@@ -47,7 +47,7 @@ func (s *Steer) reset(ctx context.Context, forget bool) error {
 	if err := s.save(s.rec.Reset(forget)); err != nil {
 		return err
 	}
-	s.root, s.probe, s.own, s.evidence = root, probe{}, "", nil
+	s.root, s.probe, s.own, s.evidence = root, trial.Probe{}, "", nil
 	s.waiting, s.known = nil, nil
 	s.tell(Event{Kind: EventReset})
 	for name := range kinds {

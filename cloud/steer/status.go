@@ -4,9 +4,9 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
-	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
 
@@ -40,16 +40,13 @@ func (s *Steer) describe() Status {
 		st.Version, st.Epoch, st.Digest, st.Signers = h.Said.Version, h.Said.Epoch, h.Digest, h.SignedBy
 	}
 	if h := s.rec.Trial; h != nil {
-		st.Trial = &Trying{h.Said.Version, h.Digest, string(s.rec.Step), h.At, s.probe.asks, s.rec.Boots}
+		st.Trial = &Trying{h.Said.Version, h.Digest, string(s.rec.Step), h.At, s.probe.Asks(), s.rec.Boots}
 	}
 	if s.rec.Next != nil {
 		st.Candidate = s.rec.Next.Digest
 	}
-	for i := range slices.Backward(s.rec.Bad) {
-		if s.rec.Bad[i].Why != "" {
-			st.RolledBack = &s.rec.Bad[i]
-			break
-		}
+	if n := len(s.rec.Bad); n > 0 {
+		st.RolledBack = &s.rec.Bad[n-1]
 	}
 	for _, kind := range slices.Sorted(maps.Keys(s.rec.Kinds)) {
 		st.Kinds = append(st.Kinds, s.resultOf(s.rec.Kinds[kind]))
@@ -71,36 +68,5 @@ func about(kind string, h *trial.Held) Event {
 // badEvent tells of the document that was given up last.
 func (s *Steer) badEvent() Event {
 	b := s.rec.Bad[len(s.rec.Bad)-1]
-	return Event{Kind: EventRolledBack, What: kindOf(b), Version: b.Version, Digest: b.Digest, Reason: b.Why, Evidence: b.Evidence}
-}
-
-func kindOf(b trial.Bad) string {
-	for _, kind := range seal.Kinds() {
-		if n := len(b.Floor) - len(kind); n > 0 && b.Floor[n:] == kind && b.Floor[n-1] == '/' {
-			return kind
-		}
-	}
-	return ""
-}
-
-// pace bounds how many refusals are told: 16 at once, then one in 10 s, with
-// how many were not.
-type pace struct {
-	full  time.Time // when 16 may be told at once again
-	muted int64
-}
-
-func (p *pace) refused(s *Steer, e Event) {
-	const every, burst = 10 * time.Second, 16
-	now := time.Now()
-	if p.full.Before(now) {
-		p.full = now
-	}
-	if p.full.Sub(now) > (burst-1)*every {
-		p.muted++
-		return
-	}
-	p.full = p.full.Add(every)
-	e.More, p.muted = p.muted, 0
-	s.tell(e)
+	return Event{Kind: EventRolledBack, What: b.Floor[strings.LastIndexByte(b.Floor, '/')+1:], Version: b.Version, Digest: b.Digest, Reason: b.Why, Evidence: b.Evidence}
 }

@@ -57,9 +57,9 @@ type Steer struct {
 	waiting  []*offer  // envelopes whose time or root may come
 	asked    time.Time // when they were last looked at
 	known    map[[sha256.Size]byte]seal.Refusal
-	pace     pace
-	probe    probe
-	usual    usual
+	pace     trial.Pace
+	probe    trial.Probe
+	usual    trial.Usual
 }
 
 type copied struct {
@@ -117,7 +117,7 @@ func (s *Steer) Run(ctx context.Context) error {
 		b, err := s.o.Keeper.Second(ctx)
 		return func() { s.settle(ctx, copied{b, err}) }
 	})
-	s.usual.begin(s.o.Subject.Figures())
+	s.usual.Begin(s.o.Subject.Figures())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -178,7 +178,10 @@ func (s *Steer) turn(ctx context.Context, timer *time.Timer) {
 func (s *Steer) next() time.Duration {
 	d := idleEvery
 	if s.rec.Todo() == trial.Observe {
-		d = s.probe.pause()
+		d = lookEvery
+		if s.probe.Idle() {
+			d = lookSeldom
+		}
 	}
 	d -= time.Since(s.ticked)
 	if len(s.waiting) > 0 {
@@ -202,7 +205,7 @@ func (s *Steer) tick(ctx context.Context) {
 	if !s.dirty.IsZero() && time.Since(s.dirty) >= s.gap || time.Since(s.savedAt) >= sureSave {
 		s.saveLate()
 	}
-	s.usual.turn(s.o.Subject.Figures())
+	s.usual.Turn(s.o.Subject.Figures())
 }
 
 // aside does something slow on a goroutine of its own; what it returns is then

@@ -244,12 +244,6 @@ func (r Record) Risen(other seal.Floors) Record {
 	return r
 }
 
-// Rooted keeps of the chain what follows the configured root.
-func (r Record) Rooted(base string, chain []string) Record {
-	r.Base, r.Roots = base, chain
-	return r
-}
-
 // Reset is the record of a device that has nothing from outside. Floors, roots
 // and what was found to be bad stay unless they are to be forgotten; what was
 // answered stays, so that no command is obeyed twice.

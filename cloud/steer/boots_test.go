@@ -1,0 +1,198 @@
+package steer_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nearside/cloud/steer"
+	"nearside/policy/seal"
+	"nearside/policy/trial"
+)
+
+// TestCrashes: a policy that ends the process is given up after three boots,
+// also one that does so while it is validated.
+func TestCrashes(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, o.policy(t, 0, 1, "deadly"))
+		dead := func() { // what the process still does is on no disk
+			k.on(func(int, []byte) error { return errCut })
+			l.end(t)
+			k.on(nil)
+		}
+		for i := range 3 {
+			if got := l.Status().State; got != "probation" && got != "candidate" {
+				t.Fatalf("given up after %d boots: %s", i, got)
+			}
+			dead()
+			l = live(t, o, k)
+		}
+		l.is(t, "rolled_back", "", 0)
+		if bad := l.Status().RolledBack; bad == nil || bad.Why != trial.Crashes {
+			t.Errorf("%+v", bad)
+		}
+		hang := func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }
+		l.d.valid = hang
+		go func() { _, _ = l.offer(o.policy(t, 0, 2, "deadly too")) }()
+		synctest.Wait()
+		for range 3 {
+			if l.Status().Candidate == "" {
+				t.Fatal("it was given up too early")
+			}
+			dead()
+			l = live(t, o, k, func(opt *steer.Options) { opt.Subject.(*device).valid = hang })
+		}
+		synctest.Wait()
+		if st := l.Status(); st.Candidate != "" || st.RolledBack.Version != 2 {
+			t.Errorf("after 3 boots: %+v", st)
+		}
+		l.refuses(t, o.policy(t, 0, 2, "deadly too"), trial.RolledBackBefore)
+		l.end(t)
+	})
+}
+
+// TestBootOnAFullDisk: where a boot cannot be counted, nothing is tried.
+func TestBootOnAFullDisk(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, o.policy(t, 0, 1, "one"))
+		time.Sleep(time.Minute)
+		l.takes(t, o.policy(t, 0, 2, "two"))
+		l.end(t)
+		k.on(func(int, []byte) error { return errNoSpace })
+		l = live(t, o, k)
+		defer l.end(t)
+		synctest.Wait()
+		if l.d.inForce() != "one" {
+			t.Errorf("in force is %q", l.d.inForce())
+		}
+		k.on(nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if l.d.inForce() != "two" {
+			t.Errorf("with space again in force is %q", l.d.inForce())
+		}
+		time.Sleep(time.Minute)
+		l.is(t, "confirmed", "two", 2)
+	})
+}
+
+// TestUnusable: a confirmed policy that another version of the program cannot
+// put in force is no reason not to answer.
+func TestUnusable(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, o.policy(t, 0, 1, "one"))
+		time.Sleep(time.Minute)
+		l.end(t)
+		l = live(t, o, k, func(opt *steer.Options) { opt.Subject = picky{opt.Subject.(*device)} })
+		defer l.end(t)
+		if st := l.Status(); st.Version != 0 || st.Fault == "" || l.told() != steer.EventUnusable {
+			t.Errorf("version %d, fault %q, told %s", st.Version, st.Fault, l.told())
+		}
+		l.takes(t, o.policy(t, 0, 2, "two"))
+		if st := l.Status(); st.Version != 2 || st.Fault != "" {
+			t.Errorf("version %d, fault %q", st.Version, st.Fault)
+		}
+	})
+}
+
+type picky struct{ *device }
+
+func (p picky) Swap(ctx context.Context, d *seal.Payload) error {
+	if d != nil && d.Body == "one" {
+		return errors.New("unknown field")
+	}
+	return p.device.Swap(ctx, d)
+}
+
+// TestWaitsForTheOtherCopy: nothing new is taken while the other copy of the
+// record may still say that it is old.
+func TestWaitsForTheOtherCopy(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, o.policy(t, 0, 5, "five"))
+		time.Sleep(time.Minute)
+		l.end(t)
+		k.first, k.late = nil, make(chan struct{})
+		l = live(t, o, k)
+		defer l.end(t)
+		l.is(t, "factory", "", 0)
+		got := make(chan error, 1)
+		go func() {
+			_, err := l.offer(o.policy(t, 0, 4, "four"))
+			got <- err
+		}()
+		time.Sleep(10 * time.Second)
+		l.is(t, "factory", "", 0)
+		close(k.late)
+		if err := <-got; seal.Reason(err) != seal.OlderVersion {
+			t.Errorf("with the other copy there: %v", err)
+		}
+		l.is(t, "confirmed", "five", 5)
+		if !strings.HasPrefix(l.told(), steer.EventFloor) {
+			t.Errorf("told %s", l.told())
+		}
+	})
+}
+
+func TestStopped(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.d.valid = func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }
+		got := make(chan error, 1)
+		go func() {
+			_, err := l.offer(o.policy(t, 0, 1, "one"))
+			got <- err
+		}()
+		synctest.Wait()
+		l.end(t)
+		if err := <-got; !errors.Is(err, steer.ErrStopped) {
+			t.Errorf("offered: %v", err)
+		}
+		if _, err := l.offer(o.policy(t, 0, 1, "one")); !errors.Is(err, steer.ErrStopped) {
+			t.Errorf("offered later: %v", err)
+		}
+		l = live(t, o, k) // goes on with what was being validated
+		defer l.end(t)
+		l.is(t, "probation", "one", 1)
+	})
+}
+
+// TestUnsettledBoots: boots that end before the other copy was read do not make
+// the copy that lacks everything the newer one.
+func TestUnsettledBoots(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, o.policy(t, 0, 5, "five"))
+		time.Sleep(time.Minute)
+		l.end(t)
+		k.first, k.late = nil, make(chan struct{})
+		for range 40 {
+			l = live(t, o, k)
+			synctest.Wait()
+			l.end(t)
+		}
+		close(k.late)
+		l = live(t, o, k)
+		defer l.end(t)
+		l.refuses(t, o.policy(t, 0, 4, "four"), seal.OlderVersion)
+		l.is(t, "confirmed", "five", 5)
+	})
+}
