@@ -59,6 +59,9 @@ system: # what the tests need of the machine: ip(8) for network namespaces, prom
 	@command -v ssh-agent >/dev/null && command -v openssl >/dev/null || { echo "installing openssh-client and openssl"; apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-client openssl; }
 	@command -v ip >/dev/null || { echo "installing iproute2"; apt-get update -qq && apt-get install -y -qq iproute2; }
 	@command -v promtool >/dev/null || { echo "installing prometheus for promtool"; apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; }
+	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || { \
+		echo "installing mosquitto"; apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends mosquitto && \
+		{ systemctl disable --now mosquitto 2>/dev/null || service mosquitto stop >/dev/null 2>&1 || true; }; } # the tests start their own
 
 unit: setup # the set-up's own tests
 	cd build/engine && python3 -m unittest -q

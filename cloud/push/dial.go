@@ -100,9 +100,6 @@ func explainTLS(err error) error {
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return fmt.Errorf("the broker's certificate is for another name: %w", err)
 	}
-	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		return fmt.Errorf("the broker refuses our certificate, or wants one (see mqtt.cert): %w", alert)
-	}
 	return fmt.Errorf("TLS: %w", err)
 }
 

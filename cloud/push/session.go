@@ -73,7 +73,7 @@ func (l *Link) connect(ctx context.Context, b *broker, number int64) (*session, 
 	})
 	s.client = mqtt.NewClient(options)
 	if err := s.welcome(ctx); err != nil {
-		return s, explain(either(dialled, err))
+		return s, s.explain(either(dialled, err))
 	}
 	return s, nil
 }
@@ -236,15 +236,19 @@ func (nowhere) Del(string)                        {}
 func (nowhere) Close()                            {}
 func (nowhere) Reset()                            {}
 
-// explain adds to an answer of the broker what can be done.
-func explain(err error) error {
+// explain adds to an error what can be done. Under TLS 1.3 a broker refuses a
+// certificate only after the handshake, by an alert or by hanging up.
+func (s *session) explain(err error) error {
+	alert, isAlert := errors.AsType[*net.OpError](err)
 	switch text := err.Error(); {
-	case errors.Is(err, errFrozen), errors.Is(err, errProtocol):
+	case errors.Is(err, errFrozen), errors.Is(err, errProtocol), s.guard == nil:
 		return err
 	case text == "not Authorized", text == "bad user name or password":
 		return fmt.Errorf("the broker refuses this device: %w (see user, password_file and cert, and the broker's access list)", err)
-	case text == "identifier rejected":
-		return fmt.Errorf("the broker refuses the client id: %w", err)
+	case isAlert && alert.Op == "remote error":
+		return fmt.Errorf("the broker refuses our certificate, or wants one (see mqtt.cert): %w", alert)
+	case !s.guard.welcomed.Load():
+		return fmt.Errorf("the broker hung up; it may refuse our certificate, or want one: %w", err)
 	}
 	return err
 }
