@@ -50,6 +50,9 @@ func printStatus(out io.Writer, s *server.Status) error {
 	fmt.Fprintf(out, "nearside %s, up %v, %s\n", s.Version, time.Duration(s.UptimeS)*time.Second, ready)
 	fmt.Fprintf(out, "network %s (by %s), policy %d (%s), engine %s\n", s.Connectivity.State, s.Connectivity.Source, s.Policy.Version, s.Policy.Source, s.Engine.State)
 	fmt.Fprintf(out, "device: %s\n", known(s.Signals))
+	if line := steered(s); line != "" {
+		fmt.Fprintln(out, line)
+	}
 	if len(s.Policy.Held) > 0 {
 		fmt.Fprintf(out, "rules in force: %s\n", strings.Join(s.Policy.Held, ", "))
 	}
@@ -78,6 +81,27 @@ func printStatus(out io.Writer, s *server.Status) error {
 		fmt.Fprintln(out)
 	}
 	return nil
+}
+
+// steered says how the device stands with those who steer it, "" where nobody
+// does.
+func steered(s *server.Status) string {
+	r := s.Remote
+	if r == nil || r.Fault != nil {
+		return "" // the conditions tell
+	}
+	text := fmt.Sprintf("steered as %s of %s, channel %s, ring %s: policy is %s", r.Device, r.Tenant, r.Channel, r.Ring, s.Policy.State)
+	switch m := r.MQTT; {
+	case m == nil:
+	case m.Connected:
+		text += ", connected to " + orDash(m.Broker)
+	default:
+		text += ", no broker"
+	}
+	if r.Outbox.Notes > 0 {
+		text += fmt.Sprintf(", %d notes wait", r.Outbox.Notes)
+	}
+	return text
 }
 
 // known lists what is known of the device.
