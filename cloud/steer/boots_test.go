@@ -192,7 +192,35 @@ func TestUnsettledBoots(t *testing.T) {
 		close(k.late)
 		l = live(t, o, k)
 		defer l.end(t)
+		synctest.Wait()
 		l.refuses(t, o.policy(t, 0, 4, "four"), seal.OlderVersion)
 		l.is(t, "confirmed", "five", 5)
+	})
+}
+
+// TestResetMeanwhile: a device that is reset while it looks at a document does
+// not take it.
+func TestResetMeanwhile(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		l := live(t, o, &disk{})
+		defer l.end(t)
+		on := make(chan struct{})
+		l.d.valid = func(context.Context, string) error { <-on; return nil }
+		got := make(chan error, 1)
+		go func() {
+			_, err := l.offer(o.policy(t, 0, 1, "one"))
+			got <- err
+		}()
+		synctest.Wait()
+		if err := l.Reset(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		close(on)
+		if err := <-got; seal.Reason(err) != trial.Busy {
+			t.Errorf("offered: %v", err)
+		}
+		l.is(t, "factory", "", 0)
+		l.takes(t, o.policy(t, 0, 1, "one"))
 	})
 }

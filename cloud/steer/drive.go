@@ -70,8 +70,12 @@ func (s *Steer) validated(ctx context.Context, h *trial.Held, err error) {
 	s.checking = false
 	q := s.current
 	s.current = nil
-	if errors.Is(err, ErrStopped) || s.rec.Next != h {
+	if errors.Is(err, ErrStopped) {
 		s.reply(q, Result{}, ErrStopped)
+		return
+	}
+	if s.rec.Next != h {
+		s.reply(q, Result{}, &seal.Refusal{Reason: trial.Busy, Detail: "the device was reset meanwhile; offer it again"})
 		return
 	}
 	if q == nil { // it was received in an earlier life

@@ -77,6 +77,19 @@ func (k *shaky) Save(_ context.Context, b []byte) error {
 	return errCut
 }
 
+// isDead tells whether the power is gone.
+func (k *shaky) isDead() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.dead
+}
+
+func (k *shaky) revive() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.dead = false
+}
+
 // acknowledged looks at a record that counts from now on.
 func (k *shaky) acknowledged(b []byte) {
 	r, err := trial.Decode(b)
@@ -109,7 +122,7 @@ func (w *world) boot() {
 	if w.last == nil {
 		w.last = func() {}
 	}
-	w.k.dead = false
+	w.k.revive()
 	w.l = live(w.t, w.o, w.k, func(opt *steer.Options) {
 		opt.Commands = map[string]steer.Obey{"drain": func(context.Context, map[string]string) (json.RawMessage, error) {
 			w.drained++
@@ -166,7 +179,7 @@ func (w *world) agree() {
 	w.t.Helper()
 	st, body := w.l.Status(), w.l.d.inForce()
 	versions := map[string]int64{"": 0, "one": 1, "bad two": 2, "three": 3, "four": 4, "bad five": 5, "seven": 7}
-	if v, known := versions[body]; !known || v != st.Version && !w.k.dead {
+	if v, known := versions[body]; !known || v != st.Version && !w.k.isDead() {
 		w.t.Errorf("%s: in force is %q, the status says version %d", w.name(), body, st.Version)
 	}
 }
@@ -177,7 +190,7 @@ func (w *world) do(f func() error) {
 	for range 5 {
 		err := f()
 		synctest.Wait()
-		if w.k.dead {
+		if w.k.isDead() {
 			w.l.end(w.t)
 			w.boot()
 			if cuts[w.k.cut].nothing {
@@ -210,7 +223,7 @@ func (w *world) order(envelope []byte, want string) {
 	w.t.Helper()
 	w.do(func() error {
 		a, err := w.l.Command(context.Background(), envelope)
-		if got := fmt.Sprintf("%v %s", a.OK, a.Result); err == nil && !w.k.dead && got != want && !isInterrupted(a) {
+		if got := fmt.Sprintf("%v %s", a.OK, a.Result); err == nil && !w.k.isDead() && got != want && !isInterrupted(a) {
 			w.t.Errorf("%s: answer %s, want %s", w.name(), got, want)
 		}
 		return err
