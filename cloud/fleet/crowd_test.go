@@ -15,6 +15,7 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
 
 	"nearside/cloud/fleet"
 	"nearside/cloud/fleet/broker"
@@ -34,8 +35,10 @@ func startBroker(t testing.TB) string {
 		t.Fatal(err)
 	}
 	s := mochi.New(&mochi.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err := s.AddHook(new(auth.AllowHook), nil); err != nil {
-		t.Fatal(err)
+	for _, h := range []mochi.Hook{new(auth.AllowHook), new(turns)} {
+		if err := s.AddHook(h, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := s.AddListener(listeners.NewNet("t", l)); err != nil {
 		t.Fatal(err)
@@ -45,6 +48,34 @@ func startBroker(t testing.TB) string {
 	}
 	t.Cleanup(func() { s.Close() })
 	return "tcp://" + l.Addr().String()
+}
+
+// turns lets the broker work on one message or subscription at a time: while it
+// scans what is retained for a subscriber it must not be given more to retain,
+// which mochi v2.7.9 does without a lock.
+type turns struct {
+	mochi.HookBase
+	mu sync.Mutex // held from the reading of a packet until it was processed
+}
+
+func (*turns) ID() string           { return "turns" }
+func (*turns) Provides(b byte) bool { return b == mochi.OnPacketRead || b == mochi.OnPacketProcessed }
+
+func inTurn(pk packets.Packet) bool {
+	return pk.FixedHeader.Type == packets.Publish || pk.FixedHeader.Type == packets.Subscribe
+}
+
+func (h *turns) OnPacketRead(_ *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if inTurn(pk) {
+		h.mu.Lock()
+	}
+	return pk, nil
+}
+
+func (h *turns) OnPacketProcessed(_ *mochi.Client, pk packets.Packet, _ error) {
+	if inTurn(pk) {
+		h.mu.Unlock()
+	}
 }
 
 // crowd are light devices behind one connection. How one takes a document is in
