@@ -274,3 +274,21 @@ func (v *View) Answers(id string) map[string]*wire.Answer {
 	defer v.mu.Unlock()
 	return maps.Clone(v.answers[id])
 }
+
+// Fate is how the device fares with the document of a rollout, whether it was
+// offered it or not, and the reason of a failure.
+func (d *Device) Fate(r *stages.Rollout, now time.Time) (fate, reason string) {
+	s := d.staged(r)
+	return r.Fate(&s, now)
+}
+
+// Published is what the rings' topics retain.
+func (v *View) Published() map[Place]Published {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := map[Place]Published{}
+	for at, p := range v.rings {
+		all[Place{Ring: at.ring, Kind: at.kind}] = p
+	}
+	return all
+}
