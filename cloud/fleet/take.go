@@ -185,7 +185,14 @@ func (v *View) takeEnvelope(t wire.Topic, body []byte) bool {
 		p = v.last.p
 	}
 	if t.Device == "" {
-		return keep(v.rings, place{t.Ring, t.Kind}, p, maxRings)
+		at := place{t.Ring, t.Kind}
+		if !keep(v.rings, at, p, maxRings) {
+			return false
+		}
+		if delete(v.bodies, at); p.Fault == "" && len(body) > 0 {
+			v.bodies[at] = body
+		}
+		return true
 	}
 	d := v.device(t.Device)
 	if d == nil {

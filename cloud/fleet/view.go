@@ -20,7 +20,7 @@ import (
 // Bounds of what is kept of a fleet.
 const (
 	maxDevices  = 100_000
-	maxRings    = 1_000
+	maxRings    = 256 // and kinds, whose envelopes are kept
 	maxRollouts = 1_000
 	maxRoots    = 1_000
 	maxNotices  = 1_000
@@ -113,6 +113,7 @@ type View struct {
 	mu       sync.Mutex // guards what follows
 	devices  map[string]*Device
 	rings    map[place]Published
+	bodies   map[place][]byte // the envelopes of these
 	roots    map[int64]string // faults by version, "" for none
 	rollouts map[string]*stages.Rollout
 	orders   map[string]*stages.Order
@@ -132,7 +133,7 @@ type place struct{ ring, kind string }
 // where enough of its keys signed it.
 func NewView(tenant string, root *seal.Root) *View {
 	return &View{
-		tenant: tenant, root: root, devices: map[string]*Device{}, rings: map[place]Published{}, roots: map[int64]string{},
+		tenant: tenant, root: root, devices: map[string]*Device{}, rings: map[place]Published{}, bodies: map[place][]byte{}, roots: map[int64]string{},
 		rollouts: map[string]*stages.Rollout{}, orders: map[string]*stages.Order{}, answers: map[string]map[string]*wire.Answer{},
 		changed: map[string]bool{}, echoed: map[string]int{},
 	}
@@ -177,6 +178,13 @@ func (v *View) Ring(ring, kind string) Published {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.rings[place{ring, kind}]
+}
+
+// Envelope is what a ring's topic retains of a kind, as it is; nil is nothing.
+func (v *View) Envelope(ring, kind string) []byte {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.bodies[place{ring, kind}]
 }
 
 // Rollouts are the records of all rollouts, the newest first.

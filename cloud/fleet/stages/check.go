@@ -13,6 +13,10 @@ import (
 	"nearside/cloud/wire"
 )
 
+// MaxEnvelope is the largest envelope that fits into a record, in bytes: a
+// little less than the largest that devices take.
+const MaxEnvelope = wire.MaxMessage - 8<<10
+
 // Bounds of a record.
 const (
 	maxStages = 16
@@ -91,7 +95,7 @@ func (r *Rollout) Encode() ([]byte, error) {
 
 // Check says what is wrong with a record: the field, and what would be right.
 func (r *Rollout) Check() error {
-	for _, check := range []func() error{r.checkNames, r.checkStages, r.Limits.check, r.checkState} {
+	for _, check := range []func() error{r.checkNames, r.checkStages, r.Limits.Check, r.checkState} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -142,7 +146,8 @@ func (r *Rollout) checkStages() error {
 	return nil
 }
 
-func (l *Limits) check() error {
+// Check says what is wrong with limits: the field, and what would be right.
+func (l *Limits) Check() error {
 	switch {
 	case !(l.AbortShare >= 0 && l.AbortShare <= 1):
 		return fmt.Errorf("limits.abort_share is %g: want 0 to 1", l.AbortShare)

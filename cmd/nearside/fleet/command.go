@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nearside/cmd/nearside/operator"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/signer"
 	"nearside/policy/seal"
@@ -20,6 +21,7 @@ import (
 func Command(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{Use: "fleet", Short: "Sign documents for many devices, roll them out, and see what came of it"}
 	c.AddCommand(keygenCmd(g), rootCmd(g), signCmd(g), verifyCmd(g), simulateCmd(g))
+	c.AddCommand(operator.Commands(g)...)
 	return c
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"nearside/cloud/fleet"
 	"nearside/cloud/wire"
+	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -22,8 +23,8 @@ var words = [...]string{"status", "diagnose", "drain-queue", "refresh", "rollbac
 
 // commanding is one nearside fleet command or rollback.
 type commanding struct {
-	link
-	keys
+	link.Link
+	link.Keys
 	rings   []string
 	devices []string
 	args    []string
@@ -55,8 +56,8 @@ expires. Ends with 1 when a device that is online failed or did not answer.`,
 }
 
 func (m *commanding) add(c *cobra.Command) {
-	m.link.add(c)
-	m.keys.add(c)
+	m.Link.Add(c)
+	m.Keys.Add(c)
 	f := c.Flags()
 	f.StringArrayVar(&m.rings, "ring", nil, "all devices of ring `NAME`")
 	f.StringArrayVar(&m.devices, "device", nil, "`ID` of a device")
@@ -102,20 +103,18 @@ func (m *commanding) run(c *cobra.Command, g *shell.Globals, word string) error 
 	if m.rollout == "" && m.version == 0 && len(m.rings)+len(m.devices) == 0 {
 		return shell.Usage("say for whom: --device or --ring")
 	}
-	signers, err := m.keys.open(c)
+	signers, err := m.Keys.Open(c)
 	if err != nil {
 		return err
 	}
 	ask.Signers = signers
-	f, err := m.open(c)
+	f, err := m.Link.Open(c)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	return m.send(c, g, f, ask)
 }
-
-func (m *commanding) open(c *cobra.Command) (*fleet.Fleet, error) { return m.link.open(c) }
 
 func (m *commanding) send(c *cobra.Command, g *shell.Globals, f *fleet.Fleet, ask fleet.Ask) error {
 	meant, err := m.meant(f)
@@ -124,11 +123,11 @@ func (m *commanding) send(c *cobra.Command, g *shell.Globals, f *fleet.Fleet, as
 	}
 	sent, err := f.Send(c.Context(), ask, meant)
 	if err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	all, err := sent.Wait(c.Context(), m.wait)
 	if err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	if err := m.save(all); err != nil {
 		return err
@@ -188,7 +187,7 @@ func answersOf(all []fleet.Answered) []answer {
 		if a.Answer != nil {
 			x.Answered, x.OK, x.Error = true, a.Answer.OK, a.Answer.Error
 			if a.Answer.Result != nil {
-				x.Result = clean(a.Answer.Result)
+				x.Result = link.Clean(a.Answer.Result)
 			}
 		}
 		out = append(out, x)
@@ -216,20 +215,20 @@ func (m *commanding) save(all []fleet.Answered) error {
 }
 
 func printAnswers(w io.Writer, all []fleet.Answered) {
-	t := newTable(w, "device", "online", "answer", "result")
-	for _, a := range all[:min(len(all), maxRows)] {
+	t := link.NewTable(w, "device", "online", "answer", "result")
+	for _, a := range all[:min(len(all), link.MaxRows)] {
 		said, result := "none yet", ""
 		if a.Answer != nil {
-			said, result = "ok", brief(a.Answer.Result)
+			said, result = "ok", link.Brief(a.Answer.Result)
 			if !a.Answer.OK {
 				said = "failed " + a.Answer.Error
 			}
 		}
-		t.row(a.Device, yes(a.Online), said, result)
+		t.Row(a.Device, link.Yes(a.Online), said, result)
 	}
-	t.end()
-	if len(all) > maxRows {
-		fmt.Fprintf(w, "(and %d more; --json has all)\n", len(all)-maxRows)
+	t.End()
+	if len(all) > link.MaxRows {
+		fmt.Fprintf(w, "(and %d more; --json has all)\n", len(all)-link.MaxRows)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"nearside/cmd/nearside/operator/link"
 	"slices"
 	"time"
 
@@ -55,25 +56,14 @@ func tally(all []fate) map[string]int {
 	return counts
 }
 
-// maxRows is how many devices are listed for a person where all would be too
-// many.
-const maxRows = 40
-
 // printFates tells a person how a document fares.
 func printFates(w io.Writer, all []fate) {
-	t := newTable(w, "device", "ring", "online", "fate", "reason", "detail")
-	for _, x := range all[:min(len(all), maxRows)] {
-		t.row(x.Device, x.Ring, yes(x.Online), x.Fate, x.Reason, x.Detail)
+	t := link.NewTable(w, "device", "ring", "online", "fate", "reason", "detail")
+	for _, x := range all[:min(len(all), link.MaxRows)] {
+		t.Row(x.Device, x.Ring, link.Yes(x.Online), x.Fate, x.Reason, x.Detail)
 	}
-	t.end()
-	if len(all) > maxRows {
-		fmt.Fprintf(w, "(and %d more; --json has all)\n", len(all)-maxRows)
+	t.End()
+	if len(all) > link.MaxRows {
+		fmt.Fprintf(w, "(and %d more; --json has all)\n", len(all)-link.MaxRows)
 	}
-}
-
-func yes(is bool) string {
-	if is {
-		return "yes"
-	}
-	return "no"
 }

@@ -8,6 +8,8 @@ import (
 
 	"nearside/cloud/fleet"
 	"nearside/cloud/fleet/stages"
+	"nearside/cmd/nearside/operator/link"
+	"nearside/cmd/nearside/operator/views"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -28,27 +30,27 @@ drives the rollout, this one ends it.`}
 )
 
 func orderCmd(g *shell.Globals, o order) *cobra.Command {
-	var l link
+	var l link.Link
 	var wait time.Duration
 	c := &cobra.Command{
 		Use: o.do + " ROLLOUT", Short: o.short, Long: o.long, Args: cobra.ExactArgs(1),
 		Example: "  nearside fleet " + o.do + " policy-8-1f2e3d4c",
 		RunE:    func(c *cobra.Command, args []string) error { return o.run(c, g, &l, args[0], wait) },
 	}
-	l.add(c)
+	l.Add(c)
 	c.Flags().DurationVar(&wait, "wait", 5*time.Second, "how `LONG` to wait for the process that drives it")
 	return c
 }
 
-func (o order) run(c *cobra.Command, g *shell.Globals, l *link, id string, wait time.Duration) error {
-	f, err := l.open(c)
+func (o order) run(c *cobra.Command, g *shell.Globals, l *link.Link, id string, wait time.Duration) error {
+	f, err := l.Open(c)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	obeyed, err := f.Give(c.Context(), id, o.do, wait)
 	if err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	said := fmt.Sprintf("rollout %s: the order to %s stays with the broker; no process drives it now, see nearside fleet rollout --id %s", id, o.do, id)
 	switch {
@@ -66,7 +68,7 @@ func (o order) run(c *cobra.Command, g *shell.Globals, l *link, id string, wait 
 		return fmt.Errorf("rollout %s is gone", id)
 	}
 	if g.JSON {
-		return shell.PrintJSON(c, map[string]any{"obeyed": obeyed, "rollout": summaryOf(r)})
+		return shell.PrintJSON(c, map[string]any{"obeyed": obeyed, "rollout": views.SummaryOf(r)})
 	}
 	_, err = fmt.Fprintln(c.OutOrStdout(), said)
 	return err
@@ -77,7 +79,7 @@ func (o order) run(c *cobra.Command, g *shell.Globals, l *link, id string, wait 
 func (o order) finish(c *cobra.Command, f *fleet.Fleet, id string, wait time.Duration) (*stages.Rollout, error) {
 	over := func() bool { r := f.Rollout(id); return r == nil || r.Over() }
 	if done, err := f.Until(c.Context(), wait, over); err != nil {
-		return nil, coded(err)
+		return nil, link.Coded(err)
 	} else if done {
 		return ended(f, id)
 	}
@@ -87,7 +89,7 @@ func (o order) finish(c *cobra.Command, f *fleet.Fleet, id string, wait time.Dur
 	}
 	_, err = f.Drive(c.Context(), r, func(fleet.Progress) {})
 	if err != nil {
-		return nil, coded(err)
+		return nil, link.Coded(err)
 	}
 	return ended(f, id)
 }

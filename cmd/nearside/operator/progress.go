@@ -3,6 +3,8 @@ package operator
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +12,8 @@ import (
 
 	"nearside/cloud/fleet"
 	"nearside/cloud/fleet/stages"
+	"nearside/cmd/nearside/operator/link"
+	"nearside/cmd/nearside/operator/views"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -66,17 +70,17 @@ func (p *progress) look(now fleet.Progress) {
 func (p *progress) show(line string, now fleet.Progress) {
 	switch {
 	case p.json:
-		s := summaryOf(&now.Rollout)
+		s := views.SummaryOf(&now.Rollout)
 		s.Counts = now.Counts
 		_ = shell.PrintJSON(p.c, struct { // what cannot be written main knows
 			Time time.Time `json:"time"`
-			summary
+			views.Summary
 		}{time.Now().UTC(), s})
 	case p.live:
 		fmt.Fprintf(p.out, "\r\x1b[K%s %s", bar(&now), fleet.Printable(line, 200))
 		p.open = true
 	default:
-		fmt.Fprintln(p.out, time.Now().Format(time.TimeOnly), fleet.Printable(line, 3*maxCell))
+		fmt.Fprintln(p.out, time.Now().Format(time.TimeOnly), fleet.Printable(line, 3*link.MaxCell))
 	}
 }
 
@@ -97,4 +101,13 @@ func (p *progress) end() {
 		fmt.Fprintln(p.out)
 	}
 	p.open = false
+}
+
+// reasons lists counts of reasons, by name.
+func reasons(counts map[string]int) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		all = append(all, fmt.Sprintf("%s %d", name, counts[name]))
+	}
+	return strings.Join(all, ", ")
 }

@@ -12,13 +12,14 @@ import (
 	"nearside/agent/config/strict"
 	"nearside/cloud/fleet"
 	"nearside/cloud/fleet/stages"
+	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
 	"nearside/policy/seal"
 )
 
 // pushing is one nearside fleet push.
 type pushing struct {
-	link
+	link.Link
 	rings   []string
 	devices []string
 	clear   bool
@@ -44,7 +45,7 @@ say anything within --wait, with 3 when the document is refused here.`,
   nearside fleet push --clear --ring canary`,
 		RunE: func(c *cobra.Command, args []string) error { return p.run(c, g, args) },
 	}
-	p.link.add(c)
+	p.Link.Add(c)
 	f := c.Flags()
 	f.StringArrayVar(&p.rings, "ring", nil, "`NAME` of a ring")
 	f.StringArrayVar(&p.devices, "device", nil, "`ID` of a device")
@@ -76,7 +77,7 @@ func (p *pushing) run(c *cobra.Command, g *shell.Globals, args []string) error {
 	}
 	e, err := seal.Open(envelope)
 	if err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	if e.Type == seal.RootType {
 		return p.pushRoot(c, g, envelope)
@@ -104,14 +105,14 @@ func (p *pushing) clearAll(c *cobra.Command, g *shell.Globals) error {
 	if err != nil {
 		return err
 	}
-	f, err := p.open(c)
+	f, err := p.Open(c)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	for _, place := range places {
 		if err := f.Push(c.Context(), place, nil); err != nil {
-			return coded(err)
+			return link.Coded(err)
 		}
 	}
 	if g.JSON {
@@ -121,27 +122,12 @@ func (p *pushing) clearAll(c *cobra.Command, g *shell.Globals) error {
 	return err
 }
 
-// candidate reads an envelope and holds it against tenant and root.
-func (l *link) candidate(envelope []byte, root *seal.Root) (*fleet.Candidate, error) {
-	doc, err := fleet.OpenCandidate(envelope)
-	if err != nil {
-		return nil, coded(err)
-	}
-	if doc.Payload.Tenant != l.Tenant {
-		return nil, shell.Refused(fmt.Errorf("it is for tenant %s, not for %s", doc.Payload.Tenant, l.Tenant))
-	}
-	if root != nil {
-		_, err = root.Read(envelope)
-	}
-	return doc, coded(err)
-}
-
 func (p *pushing) pushAll(c *cobra.Command, g *shell.Globals, envelope []byte) error {
-	o, err := p.options()
+	o, err := p.Options()
 	if err != nil {
 		return err
 	}
-	doc, err := p.candidate(envelope, o.Root)
+	doc, err := p.Candidate(envelope, o.Root)
 	if err != nil {
 		return err
 	}
@@ -151,7 +137,7 @@ func (p *pushing) pushAll(c *cobra.Command, g *shell.Globals, envelope []byte) e
 	}
 	f, err := fleet.Open(c.Context(), o)
 	if err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	defer f.Close()
 	if err := p.free(f, doc, places); err != nil {
@@ -160,7 +146,7 @@ func (p *pushing) pushAll(c *cobra.Command, g *shell.Globals, envelope []byte) e
 	began := time.Now()
 	for _, place := range places {
 		if err := f.Push(c.Context(), place, envelope); err != nil {
-			return coded(err)
+			return link.Coded(err)
 		}
 	}
 	return p.follow(c, g, f, doc, began)
@@ -211,7 +197,7 @@ func (p *pushing) follow(c *cobra.Command, g *shell.Globals, f *fleet.Fleet, doc
 		return slices.ContainsFunc(look(), func(x fate) bool { return x.Fate == stages.Waiting })
 	}
 	if _, err := f.Until(c.Context(), p.wait, func() bool { return !waits() }); err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	all := look()
 	counts := tally(all)
@@ -260,9 +246,9 @@ func (p *pushing) pushRoot(c *cobra.Command, g *shell.Globals, envelope []byte) 
 	}
 	next, err := seal.ParseRoot(envelope)
 	if err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
-	o, err := p.options()
+	o, err := p.Options()
 	if err != nil {
 		return err
 	}
@@ -271,17 +257,17 @@ func (p *pushing) pushRoot(c *cobra.Command, g *shell.Globals, envelope []byte) 
 	}
 	if o.Root != nil && next.Version != o.Root.Version {
 		if _, err := o.Root.Next(envelope); err != nil {
-			return coded(err)
+			return link.Coded(err)
 		}
 	}
 	o.Root = nil // of the rings nothing is asked
 	f, err := fleet.Open(c.Context(), o)
 	if err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	defer f.Close()
 	if err := f.PushRoot(c.Context(), next.Version, envelope); err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	return p.followRoot(c, g, f, next.Version)
 }
@@ -300,7 +286,7 @@ func (p *pushing) followRoot(c *cobra.Command, g *shell.Globals, f *fleet.Fleet,
 	}
 	done, err := f.Until(c.Context(), p.wait, func() bool { n, _ := without(); return n == 0 })
 	if err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	n, of := without()
 	if g.JSON {

@@ -13,13 +13,15 @@ import (
 	"nearside/cloud/fleet"
 	"nearside/cloud/fleet/broker"
 	"nearside/cloud/fleet/stages"
+	"nearside/cmd/nearside/operator/link"
+	"nearside/cmd/nearside/operator/views"
 	"nearside/cmd/nearside/shell"
 	"nearside/policy/seal"
 )
 
 // rolling is one nearside fleet rollout.
 type rolling struct {
-	link
+	link.Link
 	rings   []string
 	shares  []float64
 	id      string
@@ -53,7 +55,7 @@ with 3 when it was aborted.`,
   nearside fleet rollout --list`,
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c, g, args) },
 	}
-	r.link.add(c)
+	r.Link.Add(c)
 	r.flags(c)
 	return c
 }
@@ -82,7 +84,7 @@ func (r *rolling) run(c *cobra.Command, g *shell.Globals, args []string) error {
 	case (r.id != "") == (len(args) == 1):
 		return shell.Usage("give an envelope, or --id ID of a rollout to go on with")
 	}
-	o, err := r.options()
+	o, err := r.Options()
 	if err != nil {
 		return err
 	}
@@ -92,12 +94,12 @@ func (r *rolling) run(c *cobra.Command, g *shell.Globals, args []string) error {
 	}
 	f, err := fleet.Open(c.Context(), o)
 	if err != nil {
-		return coded(err)
+		return link.Coded(err)
 	}
 	record, err := begin(f)
 	if err != nil {
 		f.Close()
-		return coded(err)
+		return link.Coded(err)
 	}
 	return r.drive(c, g, f, record)
 }
@@ -120,7 +122,7 @@ func (r *rolling) beginning(args []string, root *seal.Root) (func(*fleet.Fleet) 
 	if err != nil {
 		return nil, shell.BadInput(err)
 	}
-	doc, err := r.candidate(envelope, root)
+	doc, err := r.Candidate(envelope, root)
 	if err != nil {
 		return nil, err
 	}
@@ -156,10 +158,10 @@ func (r *rolling) drive(c *cobra.Command, g *shell.Globals, f *fleet.Fleet, reco
 			fmt.Fprintf(c.ErrOrStderr(), "rollout %s stands still at stage %d of %d; go on with: nearside fleet rollout --id %s\n", end.ID, end.Stage+1, len(end.Stages), end.ID)
 			return err
 		default:
-			return coded(err)
+			return link.Coded(err)
 		}
 		fmt.Fprintln(c.ErrOrStderr(), "the connection to the broker was lost; trying again")
-		if f, err = r.again(c); err != nil {
+		if f, err = r.Again(c); err != nil {
 			return err
 		}
 		if held := f.Rollout(end.ID); held != nil && stages.Newer(held, &end) {
@@ -184,49 +186,21 @@ func (r *rolling) ended(c *cobra.Command, g *shell.Globals, end *stages.Rollout)
 		end.ID, end.Why, end.ID, end.Version+1))
 }
 
-// summary is a rollout, for programs.
-type summary struct {
-	ID      string         `json:"id"`
-	Kind    string         `json:"kind"`
-	Version int64          `json:"version"`
-	Digest  string         `json:"digest"`
-	State   string         `json:"state"`
-	Stage   int            `json:"stage"` // from 1
-	Stages  []stages.Stage `json:"stages"`
-	Why     string         `json:"why,omitempty"`
-	Started time.Time      `json:"started"`
-	Ended   time.Time      `json:"ended,omitzero"`
-	By      string         `json:"by"`
-	Counts  stages.Counts  `json:"counts"`
-}
-
-func summaryOf(r *stages.Rollout) summary {
-	return summary{r.ID, r.Kind, r.Version, r.Digest, r.State, r.Stage + 1, r.Stages, r.Why, r.Started, r.Ended, r.By, r.Counts}
-}
-
-func rolloutsOf(f *fleet.Fleet) []summary {
-	all := []summary{}
-	for _, r := range f.Rollouts() {
-		all = append(all, summaryOf(&r))
-	}
-	return all
-}
-
 func (r *rolling) lists(c *cobra.Command, g *shell.Globals) error {
-	f, err := r.open(c)
+	f, err := r.Open(c)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	all := rolloutsOf(f)
+	all := views.Rollouts(f)
 	if g.JSON {
 		return shell.PrintJSON(c, map[string]any{"rollouts": all})
 	}
-	t := newTable(c.OutOrStdout(), "rollout", "state", "stage", "started", "by", "devices", "why")
+	t := link.NewTable(c.OutOrStdout(), "rollout", "state", "stage", "started", "by", "devices", "why")
 	for _, s := range all {
-		t.row(s.ID, s.State, fmt.Sprintf("%d of %d", s.Stage, len(s.Stages)), s.Started.Format(time.DateTime), s.By, countsText(&s.Counts), s.Why)
+		t.Row(s.ID, s.State, fmt.Sprintf("%d of %d", s.Stage, len(s.Stages)), s.Started.Format(time.DateTime), s.By, countsText(&s.Counts), s.Why)
 	}
-	t.end()
+	t.End()
 	return nil
 }
 

@@ -45,12 +45,12 @@ func compare(c *cobra.Command, g *shell.Globals, before, after string) error {
 			*diff.Report
 		}{a.String(), b.String(), r})
 	}
-	printDiff(c.OutOrStdout(), a, b, r)
+	PrintDiff(c.OutOrStdout(), a, b, r)
 	return nil
 }
 
-// printDiff tells a person how two policies differ.
-func printDiff(w io.Writer, a, b *agent.Policy, r *diff.Report) {
+// PrintDiff tells a person how two policies differ.
+func PrintDiff(w io.Writer, a, b *agent.Policy, r *diff.Report) {
 	fmt.Fprintf(w, "%s (%s) -> %s (%s)\n", a, a.Source, b, b.Source)
 	for _, c := range r.Changes {
 		switch c.Kind {

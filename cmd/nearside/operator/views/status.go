@@ -1,18 +1,19 @@
-package operator
+// Package views is what an operator sees of a fleet: devices as they report,
+// what changes, and records for an audit. It changes nothing.
+package views
 
 import (
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"nearside/cloud/fleet"
+	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -60,8 +61,8 @@ func rowOf(d *fleet.Device) row {
 	return r
 }
 
-// label is a version as people read it.
-func label(version int64, digest string) string {
+// Label is a version as people read it.
+func Label(version int64, digest string) string {
 	if version == 0 {
 		return "own"
 	}
@@ -119,12 +120,13 @@ func (s *choosing) from(f *fleet.Fleet) []row {
 
 // looking is one nearside fleet status.
 type looking struct {
-	link
+	link.Link
 	choosing
 	all bool
 }
 
-func statusCmd(g *shell.Globals) *cobra.Command {
+// Status is nearside fleet status.
+func Status(g *shell.Globals) *cobra.Command {
 	l := &looking{}
 	c := &cobra.Command{
 		Use: "status", Short: "Show the devices: who is there, what each applies, and what it refused", Args: cobra.NoArgs,
@@ -136,14 +138,14 @@ last heard of. A device that is online and says nothing new is well.`,
   nearside fleet status --stale 24h --json`,
 		RunE: func(c *cobra.Command, _ []string) error { return l.run(c, g) },
 	}
-	l.link.add(c)
+	l.Link.Add(c)
 	l.choosing.add(c)
 	c.Flags().BoolVar(&l.all, "all", false, "list all devices, however many")
 	return c
 }
 
-// version counts the devices that apply a version.
-type version struct {
+// Version counts the devices that apply a version.
+type Version struct {
 	Version int64  `json:"version"`
 	Digest  string `json:"digest"`
 	State   string `json:"state"`
@@ -151,29 +153,34 @@ type version struct {
 	Online  int    `json:"online"`
 }
 
-func versions(rows []row) []version {
-	counts := map[version]*version{}
+func versions(rows []row) []Version {
+	counts := map[Version]*Version{}
 	for _, r := range rows {
 		if r.State == "" {
 			continue
 		}
-		key := version{Version: r.Version, Digest: r.Digest, State: r.State}
+		key := Version{Version: r.Version, Digest: r.Digest, State: r.State}
 		if counts[key] == nil {
-			counts[key] = &version{Version: r.Version, Digest: r.Digest, State: r.State}
+			counts[key] = &Version{Version: r.Version, Digest: r.Digest, State: r.State}
 		}
 		counts[key].Devices++
 		if r.Online {
 			counts[key].Online++
 		}
 	}
-	all := []version{}
+	all := []Version{}
 	for _, v := range counts {
 		all = append(all, *v)
 	}
-	slices.SortFunc(all, func(a, b version) int {
+	slices.SortFunc(all, func(a, b Version) int {
 		return cmp.Or(cmp.Compare(b.Version, a.Version), cmp.Compare(b.Devices, a.Devices), cmp.Compare(a.State+a.Digest, b.State+b.Digest))
 	})
 	return all
+}
+
+// Versions are those that the devices of a ring apply.
+func Versions(f *fleet.Fleet, ring string) []Version {
+	return versions((&choosing{rings: []string{ring}}).from(f))
 }
 
 // published is what a ring's topic retains.
@@ -195,7 +202,7 @@ func placesOf(f *fleet.Fleet) []published {
 }
 
 func (l *looking) run(c *cobra.Command, g *shell.Globals) error {
-	f, err := l.open(c)
+	f, err := l.Open(c)
 	if err != nil {
 		return err
 	}
@@ -204,7 +211,7 @@ func (l *looking) run(c *cobra.Command, g *shell.Globals) error {
 	all, foreign := f.Messages()
 	if g.JSON {
 		return shell.PrintJSON(c, map[string]any{
-			"tenant": l.Tenant, "devices": rows, "versions": versions(rows), "published": placesOf(f), "rollouts": rolloutsOf(f),
+			"tenant": l.Tenant, "devices": rows, "versions": versions(rows), "published": placesOf(f), "rollouts": Rollouts(f),
 			"messages": all, "unreadable": foreign,
 		})
 	}
@@ -219,18 +226,18 @@ func (l *looking) run(c *cobra.Command, g *shell.Globals) error {
 func printStatus(w io.Writer, f *fleet.Fleet, rows []row, all bool) {
 	shown := rows
 	if !all {
-		shown = rows[:min(len(rows), maxRows)]
+		shown = rows[:min(len(rows), link.MaxRows)]
 	}
 	now := time.Now()
-	t := newTable(w, "device", "ring", "online", "policy", "state", "result", "clock", "queue", "seen", "agent")
+	t := link.NewTable(w, "device", "ring", "online", "policy", "state", "result", "clock", "queue", "seen", "agent")
 	for _, r := range shown {
 		queue := strconv.FormatInt(r.Queue, 10)
 		if r.Dropped > 0 {
 			queue += fmt.Sprintf(" (%d lost)", r.Dropped)
 		}
-		t.row(r.Device, r.Ring, yes(r.Online), label(r.Version, r.Digest), r.State, r.result(), r.Clock, queue, ago(now, r.Seen), r.Agent)
+		t.Row(r.Device, r.Ring, link.Yes(r.Online), Label(r.Version, r.Digest), r.State, r.result(), r.Clock, queue, ago(now, r.Seen), r.Agent)
 	}
-	t.end()
+	t.End()
 	if len(shown) < len(rows) {
 		fmt.Fprintf(w, "(and %d more; --all lists them)\n", len(rows)-len(shown))
 	}
@@ -242,14 +249,14 @@ func printStatus(w io.Writer, f *fleet.Fleet, rows []row, all bool) {
 	}
 	fmt.Fprintf(w, "\n%d devices, %d online\n", len(rows), online)
 	for _, v := range versions(rows) {
-		fmt.Fprintf(w, "  %s %s: %d, %d online\n", fleet.Printable(label(v.Version, v.Digest), maxCell), fleet.Printable(v.State, maxCell), v.Devices, v.Online)
+		fmt.Fprintf(w, "  %s %s: %d, %d online\n", fleet.Printable(Label(v.Version, v.Digest), link.MaxCell), fleet.Printable(v.State, link.MaxCell), v.Devices, v.Online)
 	}
 	for _, p := range placesOf(f) {
-		said := label(p.Version, p.Digest)
+		said := Label(p.Version, p.Digest)
 		if p.Fault != "" {
 			said = "something no device would take: " + p.Fault
 		}
-		fmt.Fprintf(w, "  ring %s retains %s %s\n", p.Ring, p.Kind, fleet.Printable(said, maxCell))
+		fmt.Fprintf(w, "  ring %s retains %s %s\n", p.Ring, p.Kind, fleet.Printable(said, link.MaxCell))
 	}
 	for _, r := range f.Rollouts() {
 		if !r.Over() {
@@ -277,13 +284,4 @@ func ago(now, at time.Time) string {
 		return fmt.Sprintf("%d h ago", int(long.Hours()))
 	}
 	return fmt.Sprintf("%d days ago", int(long.Hours()/24))
-}
-
-// reasons lists counts of reasons, by name.
-func reasons(counts map[string]int) string {
-	var all []string
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		all = append(all, fmt.Sprintf("%s %d", name, counts[name]))
-	}
-	return strings.Join(all, ", ")
 }

@@ -1,4 +1,4 @@
-package operator
+package views
 
 import (
 	"encoding/csv"
@@ -11,17 +11,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
 )
 
 // reporting is one nearside fleet report.
 type reporting struct {
-	link
+	link.Link
 	choosing
 	format string
 }
 
-func reportCmd(g *shell.Globals) *cobra.Command {
+// Report is nearside fleet report.
+func Report(g *shell.Globals) *cobra.Command {
 	r := &reporting{}
 	formats := []string{"table", "json", "csv", "markdown"}
 	c := &cobra.Command{
@@ -42,7 +44,7 @@ spreadsheet.`,
 			return r.run(c)
 		},
 	}
-	r.link.add(c)
+	r.Link.Add(c)
 	r.choosing.add(c)
 	c.Flags().StringVar(&r.format, "format", "table", "`FORM`: "+strings.Join(formats, " "))
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
@@ -57,19 +59,19 @@ func (r *row) cells() []string {
 		at = r.At.UTC().Format(time.RFC3339)
 	}
 	if r.OK != nil {
-		ok = yes(*r.OK)
+		ok = link.Yes(*r.OK)
 	}
 	return []string{r.Device, r.Ring, strconv.FormatInt(r.Version, 10), r.Digest, r.State, at, r.Clock, ok, r.Reason, r.Detail,
 		strconv.FormatInt(r.Root, 10), r.Agent, strconv.FormatInt(r.Dropped, 10), r.Fault}
 }
 
 func (r *reporting) run(c *cobra.Command) error {
-	f, err := r.open(c)
+	f, err := r.Open(c)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	rows, rollouts := r.from(f), rolloutsOf(f)
+	rows, rollouts := r.from(f), Rollouts(f)
 	w := c.OutOrStdout()
 	switch r.format {
 	case "json":
@@ -80,11 +82,11 @@ func (r *reporting) run(c *cobra.Command) error {
 		writeMarkdown(w, r.Tenant, rows, rollouts)
 		return nil
 	}
-	t := newTable(w, reportHead[:]...)
+	t := link.NewTable(w, reportHead[:]...)
 	for _, row := range rows {
-		t.row(row.cells()...)
+		t.Row(row.cells()...)
 	}
-	t.end()
+	t.End()
 	return nil
 }
 
@@ -105,9 +107,9 @@ func writeCSV(w io.Writer, rows []row) error {
 }
 
 // escape keeps text of a stranger inside its cell of Markdown.
-var escape = strings.NewReplacer("|", `\|`, "`", "'", "<", "&lt;", "[", `\[`)
+var escape = strings.NewReplacer(`\`, `\\`, "|", `\|`, "`", "'", "<", "&lt;", "[", `\[`)
 
-func writeMarkdown(w io.Writer, tenant string, rows []row, rollouts []summary) {
+func writeMarkdown(w io.Writer, tenant string, rows []row, rollouts []Summary) {
 	line := func(cells ...string) {
 		for i, cell := range cells {
 			cells[i] = escape.Replace(cell)

@@ -1,27 +1,27 @@
-package operator
+package views
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"nearside/cloud/fleet"
 	"nearside/cloud/fleet/broker"
+	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
 )
 
 // watching is one nearside fleet watch.
 type watching struct {
-	link
+	link.Link
 	choosing
 }
 
-func watchCmd(g *shell.Globals) *cobra.Command {
+// Watch is nearside fleet watch.
+func Watch(g *shell.Globals) *cobra.Command {
 	w := &watching{}
 	c := &cobra.Command{
 		Use: "watch", Short: "Follow what changes: devices that come and go, apply, refuse, and their events", Args: cobra.NoArgs,
@@ -31,7 +31,7 @@ that goes away is waited for. With --json each line is an object.`,
   nearside fleet watch --failed --json`,
 		RunE: func(c *cobra.Command, _ []string) error { return w.run(c, g) },
 	}
-	w.link.add(c)
+	w.Link.Add(c)
 	w.choosing.add(c)
 	return c
 }
@@ -39,7 +39,7 @@ that goes away is waited for. With --json each line is an object.`,
 // run follows one session after the other; that the first cannot be had is an
 // error, and Ctrl-C is the end that is meant.
 func (w *watching) run(c *cobra.Command, g *shell.Globals) error {
-	f, err := w.open(c)
+	f, err := w.Open(c)
 	if err != nil {
 		return err
 	}
@@ -53,25 +53,8 @@ func (w *watching) run(c *cobra.Command, g *shell.Globals) error {
 			return err
 		}
 		fmt.Fprintln(c.ErrOrStderr(), "the connection to the broker was lost; trying again")
-		if f, err = w.again(c); err != nil {
+		if f, err = w.Again(c); err != nil {
 			return nil // Ctrl-C meanwhile
-		}
-	}
-}
-
-// again connects as soon as there is a broker; the error is that of a context
-// that ended.
-func (l *link) again(c *cobra.Command) (*fleet.Fleet, error) {
-	for most := time.Second; ; most = min(2*most, time.Minute) {
-		wait := time.NewTimer(rand.N(most))
-		select {
-		case <-wait.C:
-		case <-c.Context().Done():
-			wait.Stop()
-			return nil, context.Cause(c.Context())
-		}
-		if f, err := l.open(c); err == nil {
-			return f, nil
 		}
 	}
 }
@@ -118,14 +101,14 @@ func tellRow(c *cobra.Command, g *shell.Globals, r *row) error {
 	if !r.Online {
 		online = "offline"
 	}
-	line := fmt.Sprintf("%s %s %s %s %s", r.Device, cmp.Or(r.Ring, "-"), online, label(r.Version, r.Digest), r.State)
+	line := fmt.Sprintf("%s %s %s %s %s", r.Device, cmp.Or(r.Ring, "-"), online, Label(r.Version, r.Digest), r.State)
 	if said := r.result(); said != "" {
 		line += " " + said
 	}
 	if r.Detail != "" && r.OK != nil && !*r.OK {
 		line += ": " + r.Detail
 	}
-	_, err := fmt.Fprintln(c.OutOrStdout(), time.Now().Format(time.TimeOnly), fleet.Printable(line, 3*maxCell))
+	_, err := fmt.Fprintln(c.OutOrStdout(), time.Now().Format(time.TimeOnly), fleet.Printable(line, 3*link.MaxCell))
 	return err
 }
 
@@ -136,8 +119,8 @@ func (w *watching) tellNotice(c *cobra.Command, g *shell.Globals, told map[strin
 		return nil
 	}
 	if g.JSON {
-		return shell.PrintJSON(c, map[string]any{"time": time.Now().UTC(), "device": n.Device, "event": n.Kind, "id": n.ID, "at": n.At, "data": clean(n.Data)})
+		return shell.PrintJSON(c, map[string]any{"time": time.Now().UTC(), "device": n.Device, "event": n.Kind, "id": n.ID, "at": n.At, "data": link.Clean(n.Data)})
 	}
-	_, err := fmt.Fprintln(c.OutOrStdout(), time.Now().Format(time.TimeOnly), fleet.Printable(n.Device+" event "+n.Kind+" "+brief(n.Data), 3*maxCell))
+	_, err := fmt.Fprintln(c.OutOrStdout(), time.Now().Format(time.TimeOnly), fleet.Printable(n.Device+" event "+n.Kind+" "+link.Brief(n.Data), 3*link.MaxCell))
 	return err
 }
