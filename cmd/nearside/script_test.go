@@ -24,12 +24,14 @@ import (
 //	has FIELD...            the JSON on standard output has the fields, a.b inside a
 //	clouds FILE             two fake clouds, the second always failing, and a config that names them
 //	up                      wait until the daemon listens
+//	broker                  a Mosquitto for everybody; $BROKER is its address
+//	eventually TEXT COMMAND run it until it ends well and prints the text
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: setUpScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": scriptExits, "has": scriptHas, "clouds": scriptClouds, "up": scriptUp,
+			"exits": scriptExits, "has": scriptHas, "clouds": scriptClouds, "up": scriptUp, "broker": scriptBroker, "eventually": scriptEventually,
 		},
 	})
 }
