@@ -43,6 +43,7 @@ type Options struct {
 	Changed func() // called when a breaker or the network changed; must not wait; nil is none
 	Log     *slog.Logger
 	Via     http.RoundTripper // how targets are reached; nil is over the network
+	Heard   func(time.Time)   // told now and then of the time by a server that proved who it is; must not wait; nil is not told
 }
 
 // Pool asks cloud targets. Its methods may be called from any goroutine.
@@ -62,6 +63,9 @@ func New(o Options) *Pool {
 	p.http = newTransport(func() bool { return p.Network().Lost() })
 	if p.via == nil {
 		p.via = p.http
+	}
+	if o.Heard != nil {
+		p.via = &dated{RoundTripper: p.via, heard: o.Heard}
 	}
 	if p.changed == nil {
 		p.changed = func() {}

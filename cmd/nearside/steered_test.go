@@ -249,3 +249,48 @@ func TestUnsteered(t *testing.T) {
 	h.apply(o.seal(1, ordinary()), 0)
 	h.inForce(1, "probation")
 }
+
+// TestKindsOfDocuments: signed prices are in force like a policy, laid over the
+// config's, over reloads and restarts, and gone with a reset.
+func TestKindsOfDocuments(t *testing.T) {
+	t.Parallel()
+	o, far := newOffice(t), newCloud(t, fake.Options{})
+	h := o.steered(noLocal, "cloud:\n  targets:\n"+priced("first", far, 1))
+	n := 0
+	cost := func() float64 {
+		t.Helper()
+		n++
+		r := h.ask(ask{text: fmt.Sprint("what does it cost? ", n)})
+		if r.status != http.StatusOK {
+			t.Fatalf("got %v", r)
+		}
+		usd := h.outcome(t, r).CostUSD
+		if usd == nil {
+			t.Fatal("the cost is not known")
+		}
+		return *usd
+	}
+	given := cost()
+	dearer := func(when string, want bool) {
+		t.Helper()
+		if got := cost(); (got > 5*given) != want {
+			t.Errorf("%s: an answer cost %v, by the config's price %v", when, got, given)
+		}
+	}
+	h.apply(o.seal(3, `{"prices":{"first":{"input":10,"output":10}}}`, func(p *seal.Payload) { p.Kind = seal.KindPrices }), 0)
+	dearer("applied", true)
+	if s := h.standing(); len(s.Kinds) != 1 || s.Kinds[0].Kind != seal.KindPrices || s.Kinds[0].Version != 3 || s.Floors["prices"].Version != 3 || s.State != "factory" {
+		t.Errorf("standing: %+v", s)
+	}
+	h.reload()
+	dearer("reloaded", true)
+	h.kill()
+	h.start()
+	until(t, "the pool knows the price again", patience, func() bool { return cost() > 5*given })
+	h.apply(o.seal(4, `{"prices":{"first":{"input":-1,"output":10}}}`, func(p *seal.Payload) { p.Kind = seal.KindPrices }), 3)
+	dearer("another was refused", true)
+	if _, _, code := h.run("policy", "reset", "--yes"); code != 0 {
+		t.Errorf("reset: exit %d", code)
+	}
+	dearer("reset", false)
+}

@@ -131,7 +131,7 @@ func newCar(t *testing.T) *car {
 	c := &car{t: t, air: good, mem: &glovebox{entries: map[string][]byte{}, at: map[string]time.Time{}}}
 	doc, digest, _ := written.DefaultPolicy()
 	c.daemon = &daemon{started: time.Now(), local: local.New(local.Options{Log: log})}
-	c.daemon.inForce.Store(&inForce{config: &config.Config{}})
+	c.daemon.inForce.Store(&inForce{config: &config.Config{}, laid: &config.Config{}})
 	o := cloud.Options{Log: log, Via: c}
 	for _, name := range []string{"first", "second"} {
 		o.Targets = append(o.Targets, cloud.Target{

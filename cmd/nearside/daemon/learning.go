@@ -61,6 +61,9 @@ func (d *daemon) identified(ctx context.Context) map[string]calib.Model {
 // measuredBefore is what was measured of a model, imported or shipped; nil when
 // nothing was.
 func (d *daemon) measuredBefore(m calib.Model) (*learn.Before, error) {
+	if t := d.helm.Table(m.SHA256); t != nil {
+		return &learn.Before{Table: t, From: "a signed document"}, nil
+	}
 	t, from, err := tables.Load(d.Config.State, m.SHA256)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

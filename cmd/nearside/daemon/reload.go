@@ -23,18 +23,16 @@ type Load func() (*config.Config, *agent.Policy, error)
 // place.
 type inForce struct {
 	config  *config.Config
-	own     *agent.Policy // of the config; one from outside is bound by it
-	fault   string        // why the latest reload was refused, "" when it was not
-	restart []string      // settings of the file that wait for a restart
+	laid    *config.Config // with documents from outside laid over it
+	own     *agent.Policy  // of the config; one from outside is bound by it
+	fault   string         // why the latest reload was refused, "" when it was not
+	restart []string       // settings of the file that wait for a restart
 }
 
 // heed reads the keys of the cloud targets, then reloads at every hangup until
 // ctx ends.
 func (d *daemon) heed(ctx context.Context, hangup <-chan os.Signal) error {
-	d.reloading.Lock()
-	targets := d.inForce.Load().config.Cloud.Targets
-	d.readKeys(ctx, targets, func(name string, k cloud.Key) { d.cloud.SetKey(name, k.Secret, k.Err) })
-	d.reloading.Unlock()
+	d.wake(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -43,6 +41,20 @@ func (d *daemon) heed(ctx context.Context, hangup <-chan os.Signal) error {
 			_, _ = d.reload(ctx) // it logs what came of it
 		}
 	}
+}
+
+// wake reads the keys of the cloud targets, and has the pool know of those that
+// came from outside: at the start nobody waited for either.
+func (d *daemon) wake(ctx context.Context) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	d.awake = true
+	if now := d.inForce.Load(); now.laid != now.config {
+		d.cloud.Reload(asked(now.laid), d.keys(ctx, now.laid.Cloud.Targets))
+		return
+	}
+	targets := d.inForce.Load().config.Cloud.Targets
+	d.readKeys(ctx, targets, func(name string, k cloud.Key) { d.cloud.SetKey(name, k.Secret, k.Err) })
 }
 
 // reload reads config and policy again. When they are good they take the place
@@ -66,12 +78,13 @@ func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	if err := helm.Check(next); err != nil {
 		return nil, d.notReloaded(was, err)
 	}
-	keys := d.keys(context.WithoutCancel(ctx), next.Cloud.Targets) // whoever asked for it may leave
+	laid := d.helm.Over(next, own.Doc)
+	keys := d.keys(context.WithoutCancel(ctx), laid.Cloud.Targets) // whoever asked for it may leave
 	p := d.helm.InForce(own, next.Cloud.Disabled)
 	r := &server.Reloaded{
 		Changed: append([]string{}, config.Differences(was.config, next)...),
 		Restart: append([]string{}, config.Differences(next, fresh)...),
-		Before:  d.agent.Policy().String(), After: p.String(), Warnings: warnings(next, keys),
+		Before:  d.agent.Policy().String(), After: p.String(), Warnings: warnings(laid, keys),
 	}
 	if was.own.String() != own.String() && was.config.Policy == next.Policy {
 		r.Changed = append(r.Changed, "policy")
@@ -79,8 +92,8 @@ func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	if next.Log.Level != was.config.Log.Level { // else the one that was set by hand stays
 		_ = d.Watch.Level.UnmarshalText([]byte(next.Log.Level)) // checked with the config
 	}
-	r.Targets = append([]string{}, d.apply(next, p, keys)...)
-	d.inForce.Store(&inForce{config: next, own: own, restart: r.Restart})
+	r.Targets = append([]string{}, d.apply(laid, p, keys)...)
+	d.inForce.Store(&inForce{config: next, laid: laid, own: own, restart: r.Restart})
 	d.helm.Reload(next)
 	d.Log.Info("config reloaded", "changed", r.Changed, "targets", r.Targets, "needs_restart", r.Restart, "policy", r.After, "was", r.Before)
 	return r, nil
@@ -88,7 +101,7 @@ func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 
 // notReloaded leaves in force what was, and says why.
 func (d *daemon) notReloaded(was *inForce, err error) error {
-	d.inForce.Store(&inForce{config: was.config, own: was.own, fault: err.Error(), restart: was.restart})
+	d.inForce.Store(&inForce{config: was.config, laid: was.laid, own: was.own, fault: err.Error(), restart: was.restart})
 	d.Log.Error("config not reloaded: what was in force stays", "err", err)
 	return err
 }
@@ -127,13 +140,18 @@ func swapped(old, fresh *config.Config) *config.Config {
 // touched. Nothing in it can fail: what can is done before.
 func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]cloud.Key) []string {
 	touched := d.cloud.Reload(asked(cfg), keys)
+	d.install(cfg, p)
+	return touched
+}
+
+// install is apply for all but the pool.
+func (d *daemon) install(cfg *config.Config, p *agent.Policy) {
 	d.holdGate(cfg)
 	d.agent.Swap(d.settings(cfg, p))
 	d.learner.Swap(learnSettings(cfg))
 	d.face.Open(doors(cfg))
 	d.meter.SetCallers(entrance.Names(cfg))
 	d.store.KeepAnswers(cfg.Cache.Stale)
-	return touched
 }
 
 func (d *daemon) settings(cfg *config.Config, p *agent.Policy) agent.Settings {

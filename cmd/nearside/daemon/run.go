@@ -54,7 +54,8 @@ type daemon struct {
 
 	herald    herald.Herald
 	lasting   lasting
-	reloading sync.Mutex // one reload at a time
+	reloading sync.Mutex // one reload at a time; guards awake
+	awake     bool       // keys were read
 	inForce   atomic.Pointer[inForce]
 }
 
@@ -88,7 +89,7 @@ func Run(ctx context.Context, o Options) error {
 	d := &daemon{Options: o, started: time.Now(), store: late.New(), touched: make(chan struct{}, 1), herald: herald.New(os.Getenv, log)}
 	d.Watch.Events = feed.New(feed.Options{})
 	d.Watch.Config = func() string { return d.inForce.Load().config.Log.Level }
-	d.inForce.Store(&inForce{config: cfg, own: o.Policy})
+	d.inForce.Store(&inForce{config: cfg, laid: cfg, own: o.Policy})
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -111,12 +112,12 @@ func Run(ctx context.Context, o Options) error {
 	near.Dir, near.Ledger, near.Memory, near.Changed, near.Log = sockets, d.store.Ledger, d.freeMemory, d.touch, log
 	d.local = local.New(near)
 	d.holdGate(cfg)
-	d.cloud = cloud.New(cloud.Options{Targets: asked(cfg), Log: log, Changed: d.touch})
+	d.cloud = cloud.New(cloud.Options{Targets: asked(cfg), Log: log, Changed: d.touch, Heard: func(at time.Time) { d.helm.Heard(at) }})
 	link := sense.ReadLink()
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
 	d.meter = metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
 	d.meter.SetCallers(entrance.Names(cfg))
-	d.helm = helm.New(helm.Options{Device: d, Store: d.store, State: cfg.State, Agent: o.Release, Built: o.Built, Now: o.Now, Own: d.own, Log: log})
+	d.helm = helm.New(helm.Options{Device: d, Store: d.store, State: cfg.State, Agent: o.Release, Built: o.Built, Now: o.Now, Own: d.own, Given: d.given, Lay: d.lay, Log: log})
 	d.observer = &observer{next: d.helm.Observe(d.meter), log: log, touch: d.touch}
 	d.learner = learn.New(d.learnParts(), learnSettings(cfg))
 	d.agent = agent.New(agent.Parts{

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"nearside/agent"
+	"nearside/agent/config"
 	"nearside/agent/server"
 	"nearside/agent/server/steering"
 	"nearside/agent/task"
 	"nearside/cmd/nearside/judge"
 	"nearside/local/sense"
+	"nearside/policy"
 	"nearside/policy/bind"
 	"nearside/policy/lint"
 )
@@ -31,7 +33,7 @@ func (d *daemon) Basis() judge.Basis {
 	now := d.inForce.Load()
 	b := judge.Basis{
 		Own: now.own.Doc, Present: d.agent.Policy().Doc, Switches: bind.Switches{CloudOff: now.config.Cloud.Disabled},
-		Known: lint.Known{Targets: now.config.TargetNames(), Tasks: task.Names()}, Signals: d.signals(),
+		Known: lint.Known{Targets: now.laid.TargetNames(), Tasks: task.Names()}, Signals: d.signals(),
 	}
 	if h := d.history(); h != nil {
 		b.Recent = h
@@ -50,7 +52,29 @@ func (d *daemon) Renew(change func()) {
 	defer d.reloading.Unlock()
 	change()
 	now := d.inForce.Load()
-	d.agent.Swap(d.settings(now.config, d.helm.InForce(now.own, now.config.Cloud.Disabled)))
+	d.agent.Swap(d.settings(now.laid, d.helm.InForce(now.own, now.config.Cloud.Disabled)))
+	d.touch()
+}
+
+// given is what the device was given by hand.
+func (d *daemon) given() (*config.Config, *policy.Document) {
+	now := d.inForce.Load()
+	return now.config, now.own.Doc
+}
+
+// lay puts in force what the documents from outside make of the config. Before
+// keys were read the pool is left as it is: see [daemon.wake].
+func (d *daemon) lay() {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	now := *d.inForce.Load()
+	now.laid = d.helm.Over(now.config, now.own.Doc)
+	p := d.helm.InForce(now.own, now.config.Cloud.Disabled)
+	d.inForce.Store(&now)
+	if d.awake {
+		d.cloud.Reload(asked(now.laid), d.keys(context.Background(), now.laid.Cloud.Targets))
+	}
+	d.install(now.laid, p)
 	d.touch()
 }
 

@@ -44,7 +44,7 @@ func (d *daemon) signals() policy.Signals {
 // far are the cloud targets; those that are switched off are there and cannot
 // be asked.
 func (d *daemon) far() []cloud.Status {
-	cfg := d.inForce.Load().config
+	cfg := d.inForce.Load().laid
 	if !cfg.Cloud.Disabled {
 		return d.cloud.Status()
 	}

@@ -20,7 +20,9 @@ import (
 	"nearside/agent/server"
 	"nearside/agent/server/steering"
 	"nearside/cmd/nearside/judge"
+	"nearside/cmd/nearside/kinds"
 	"nearside/cmd/nearside/late"
+	"nearside/policy"
 	"nearside/policy/seal"
 )
 
@@ -47,7 +49,9 @@ type Options struct {
 	Agent  string    // version of this program
 	Built  time.Time // when it was, at the earliest
 	Now    func() time.Time
-	Own    func() *agent.Policy // the device's own, now
+	Own    func() *agent.Policy                      // the device's own, now
+	Given  func() (*config.Config, *policy.Document) // by hand, now
+	Lay    func()                                    // puts in force what [Helm.Over] makes of the config
 	Log    *slog.Logger
 }
 
@@ -55,6 +59,7 @@ type Options struct {
 type Helm struct {
 	o       Options
 	figures tally
+	room    *kinds.Room // documents that are no policies
 	heard   heard
 	watch   atomic.Pointer[watch]    // nil: nobody steers
 	outside atomic.Pointer[document] // the policy from outside that is in force, nil for the device's own
@@ -65,7 +70,11 @@ type Helm struct {
 }
 
 // New makes a helm; nobody steers until [Helm.Begin].
-func New(o Options) *Helm { return &Helm{o: o, next: make(chan *config.Config, 1)} }
+func New(o Options) *Helm {
+	h := &Helm{o: o, next: make(chan *config.Config, 1)}
+	h.room = h.newRoom()
+	return h
+}
 
 // Check tells whether the device could be steered by this config.
 func Check(cfg *config.Config) error {
@@ -126,12 +135,16 @@ func (h *Helm) Reload(cfg *config.Config) {
 // Run steers until ctx ends. [Helm.Begin] was called before, or nobody steers
 // until a reload.
 func (h *Helm) Run(ctx context.Context) error {
+	var files sync.WaitGroup
+	files.Go(func() { h.fetch(ctx) })
+	defer files.Wait()
 	for ctx.Err() == nil {
 		cfg := h.until(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		h.watch.Store(nil)
+		h.room.Drop()
 		h.Begin(ctx, cfg)
 		if w := h.watch.Load(); h.outside.Load() != nil && (w == nil || w.steer.Status().Digest == "") {
 			h.o.Device.Renew(func() { h.outside.Store(nil) })
@@ -183,6 +196,7 @@ func (h *Helm) Fault() string {
 func (h *Helm) Online() {
 	if w := h.watch.Load(); w != nil {
 		w.online()
+		h.room.Wake()
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"nearside/agent/config/strict"
 	"nearside/agent/server/steering"
-	"nearside/cloud/network"
 	"nearside/cloud/pull"
 	"nearside/policy/seal"
 )
@@ -55,7 +54,7 @@ func (w *watch) address() (*pull.Puller, error) {
 		return nil, fmt.Errorf("remote.pull.url %w", err)
 	}
 	return pull.New(pull.Options{
-		Source: source, Every: p.Every, Offer: w.pulled, Online: w.reachable, Metered: w.helm.o.Device.Frugal, Date: w.helm.Heard, Log: w.helm.o.Log,
+		Source: source, Every: p.Every, Offer: w.pulled, Online: w.helm.reachable, Metered: w.helm.o.Device.Frugal, Date: w.helm.Heard, Log: w.helm.o.Log,
 	})
 }
 
@@ -69,8 +68,4 @@ func (w *watch) pulled(ctx context.Context, envelope []byte) (settled bool) {
 		return false
 	}
 	return true
-}
-
-func (w *watch) reachable() bool {
-	return w.helm.o.Device.Look().Connectivity.State != network.Offline
 }

@@ -172,6 +172,9 @@ func (h *Helm) Conditions(offline bool) []server.Condition {
 	if st.Clock.State != seal.ClockTrusted {
 		add("clock_unknown", "warn", "the clock cannot be believed ("+st.Clock.State+"): what has an end is judged by "+st.Clock.Time.UTC().Format(time.DateOnly)+" at the earliest", "set the clock (timedatectl set-ntp true)")
 	}
+	for _, n := range h.room.Said() {
+		add("remote_document", map[bool]string{true: "warn", false: "info"}[n.Whole], n.Kind+" from outside: "+n.Text, "sign one that fits this device, or change its config")
+	}
 	if w.blocked != nil {
 		add("remote", "warn", "a way by which this device is steered cannot be used: "+*w.blocked, "correct remote in the config, then run: nearside config reload")
 	}

@@ -56,7 +56,7 @@ func (h *Helm) steer(cfg *config.Config) (*watch, error) {
 	w := &watch{helm: h, by: r, root: root, started: time.Now(), notes: make(chan note, maxNotes), news: make(chan bool, 1)}
 	w.steer, err = steer.New(steer.Options{
 		Device: seal.Device{Tenant: r.Tenant, Channel: r.Channel, ID: r.Device, Ring: r.Ring, Labels: r.Labels, Agent: h.o.Agent},
-		Root:   root, Keeper: h.keeper(), Subject: w, Clock: h.evidence,
+		Root:   root, Keeper: h.keeper(), Subject: w, Clock: h.evidence, Kinds: h.kinds(),
 		Commands: map[string]steer.Obey{"status": w.tellStatus, "diagnose": w.diagnose, "drain_queue": w.drain, "refresh": w.refresh},
 		Tell:     w.told, Report: func(steer.Status) { w.report(true) },
 	})
@@ -119,6 +119,7 @@ func (w *watch) run(ctx context.Context) {
 // offer brings an envelope, and remembers what became of it for the report.
 func (w *watch) offer(ctx context.Context, envelope []byte, from string) (steer.Result, error) {
 	r, err := w.steer.Offer(ctx, envelope, from)
+	w.helm.room.Offered(envelope, from, err)
 	if err == nil && r.Again {
 		return r, nil
 	}
