@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+
+	"nearside/policy/seal/exact"
 )
 
 // release is a version of the program: three numbers, and whether it comes
@@ -36,7 +38,7 @@ func parseVersion(s string) (release, bool) {
 
 func isVersion(s string) bool {
 	_, ok := parseVersion(s)
-	return ok && printable(s, 1, 64) && !strings.Contains(s, " ")
+	return ok && exact.Printable(s, 1, 64) && !strings.Contains(s, " ")
 }
 
 // recentEnough tells whether an agent is of at least the version that is wanted.

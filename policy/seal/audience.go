@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"math"
 	"strings"
+
+	"nearside/policy/seal/exact"
 )
 
 const (
@@ -74,7 +76,7 @@ func fitsAudience(who string) bool {
 		return isName(who)
 	case kind == "label":
 		label, value, ok := strings.Cut(name, "=")
-		return ok && isName(label) && printable(value, 0, 128)
+		return ok && isName(label) && exact.Printable(value, 0, 128)
 	}
 	return (kind == "device" || kind == "ring") && isName(name)
 }
@@ -88,9 +90,9 @@ func (a Audience) MarshalJSON() ([]byte, error) {
 }
 
 // audience takes text or a list of text.
-func (f *fields) audience() Audience {
+func (f fields) audience() Audience {
 	const right = "one or a list of *, device:ID, ring:R, label:K=V or a name"
-	v, ok := f.take("audience", right, true)
+	v, ok := f.Take("audience", right, true)
 	list, isList := v.([]any)
 	if !isList {
 		list = []any{v}
@@ -99,13 +101,13 @@ func (f *fields) audience() Audience {
 		return nil
 	}
 	if len(list) == 0 || len(list) > maxAudience {
-		f.fault("audience", right)
+		f.Fault("audience", right)
 	}
 	var a Audience
 	for _, v := range list {
 		who, _ := v.(string)
 		if !fitsAudience(who) {
-			f.fault("audience", right)
+			f.Fault("audience", right)
 		}
 		a = append(a, who)
 	}
@@ -131,20 +133,20 @@ func Share(salt, device string) int {
 	return int(binary.BigEndian.Uint64(sum[:8]) % Shares)
 }
 
-func (f *fields) rollout() *Rollout {
-	v, ok := f.take("rollout", "", true)
+func (f fields) rollout() *Rollout {
+	v, ok := f.Take("rollout", "", true)
 	if !ok {
 		return nil
 	}
-	in := f.inner("rollout", v)
-	r := &Rollout{Salt: in.text("salt", "1 to 128 printable characters", false, func(s string) bool { return printable(s, 1, 128) })}
+	in := f.Inner("rollout", v)
+	r := &Rollout{Salt: in.Text("salt", "1 to 128 printable characters", false, func(s string) bool { return exact.Printable(s, 1, 128) })}
 	const right = "a number from 0 to 100 with at most two decimals"
-	raw, _ := in.take("pct", right, false)
+	raw, _ := in.Take("pct", right, false)
 	number, _ := raw.(json.Number)
 	pct, err := number.Float64()
 	if err != nil || pct < 0 || pct > 100 || pct != math.Round(pct*100)/100 {
-		in.fault("pct", right)
+		in.Fault("pct", right)
 	}
-	r.Pct, f.err = pct, in.end()
+	r.Pct, _ = pct, in.End() // told by f
 	return r
 }

@@ -42,9 +42,9 @@ func ParseCommand(b []byte) (*Command, error) {
 		return nil, err
 	}
 	c := &Command{
-		Tenant: f.text("tenant", nameForm, false, isName), ID: f.text("id", nameForm, false, isName),
-		Do: f.text("do", "1 to 64 of a-z 0-9 _", false, isWord), Audience: f.audience(),
-		Issued: f.moment("issued", false), NotAfter: f.moment("not_after", false), Args: f.args(),
+		Tenant: f.Text("tenant", nameForm, false, isName), ID: f.Text("id", nameForm, false, isName),
+		Do: f.Text("do", "1 to 64 of a-z 0-9 _", false, isWord), Audience: f.audience(),
+		Issued: f.Moment("issued", false), NotAfter: f.Moment("not_after", false), Args: f.args(),
 	}
 	if err := f.end(); err != nil {
 		return nil, err
@@ -60,19 +60,19 @@ func isWord(s string) bool {
 }
 
 // args takes names with text.
-func (f *fields) args() map[string]string {
-	v, ok := f.take("args", "", true)
+func (f fields) args() map[string]string {
+	v, ok := f.Take("args", "", true)
 	if !ok {
 		return nil
 	}
-	in, args := f.inner("args", v), map[string]string{}
-	for name := range in.left {
+	in, args := f.Inner("args", v), map[string]string{}
+	for _, name := range in.Names() {
 		if !isWord(name) || len(args) > 32 {
-			in.fault(name, "one of at most 32 arguments, named with a-z 0-9 _")
+			in.Fault(name, "one of at most 32 arguments, named with a-z 0-9 _")
 		}
-		args[name] = in.text(name, "text of at most 4096 bytes", false, func(s string) bool { return len(s) <= 4096 })
+		args[name] = in.Text(name, "text of at most 4096 bytes", false, func(s string) bool { return len(s) <= 4096 })
 	}
-	f.err = in.end()
+	_ = in.End() // told by f
 	return args
 }
 

@@ -2,13 +2,14 @@ package seal
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nearside/policy/seal/exact"
 )
 
 const (
@@ -61,10 +62,10 @@ func Peek(b []byte) (*Envelope, error) {
 		return nil, err
 	}
 	e := &Envelope{
-		Type:    f.text("payloadType", "text", false, func(s string) bool { return printable(s, 1, 128) }),
-		Payload: f.base64("payload"),
+		Type:    f.Text("payloadType", "text", false, func(s string) bool { return exact.Printable(s, 1, 128) }),
+		Payload: f.Base64("payload"),
 	}
-	for _, v := range f.list("signatures", fmt.Sprintf("a list of at most %d signatures", MaxSignatures), MaxSignatures, false) {
+	for _, v := range f.List("signatures", fmt.Sprintf("a list of at most %d signatures", MaxSignatures), MaxSignatures, false) {
 		e.Signatures = append(e.Signatures, f.signature(v))
 	}
 	if err := f.end(); err != nil {
@@ -76,27 +77,30 @@ func Peek(b []byte) (*Envelope, error) {
 	return e, nil
 }
 
-func (f *fields) signature(v any) Signature {
-	in := f.inner("signatures", v)
-	s := Signature{KeyID: in.text("keyid", "16 hex digits", false, isKeyID), Sig: in.base64("sig")}
-	f.err = in.end()
-	return s
+// fields are those of a document from outside.
+type fields struct{ *exact.Fields }
+
+func parseObject(what string, b []byte) (fields, error) {
+	f, err := exact.Object(what, b)
+	if err != nil {
+		return fields{}, refuse(Malformed, "%v", err)
+	}
+	return fields{f}, nil
 }
 
-// base64 takes bytes in the standard or the URL-safe alphabet, padded, the last
-// bits zero, without line breaks: one text for the same bytes in each alphabet.
-func (f *fields) base64(name string) []byte {
-	const right = "base64 with padding and without line breaks"
-	s := f.text(name, right, false, func(s string) bool { return s != "" && !strings.ContainsAny(s, "\r\n") })
-	encoding := base64.StdEncoding
-	if strings.ContainsAny(s, "-_") {
-		encoding = base64.URLEncoding
+// end is the first fault as a refusal, if any.
+func (f fields) end() error {
+	if err := f.End(); err != nil {
+		return refuse(Malformed, "%v", err)
 	}
-	b, err := encoding.Strict().DecodeString(s)
-	if err != nil {
-		f.fault(name, right)
-	}
-	return b
+	return nil
+}
+
+func (f fields) signature(v any) Signature {
+	in := f.Inner("signatures", v)
+	s := Signature{KeyID: in.Text("keyid", "16 hex digits", false, isKeyID), Sig: in.Base64("sig")}
+	_ = in.End() // told by f
+	return s
 }
 
 func isKeyID(s string) bool  { return isHex(s, 16) }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nearside/policy/seal/exact"
 )
 
 // Kinds of documents that travel as [PolicyType].
@@ -95,11 +97,11 @@ func ParsePayload(b []byte) (*Payload, error) {
 		return nil, err
 	}
 	p := &Payload{
-		Tenant: f.text("tenant", nameForm, false, isName), Channel: f.text("channel", nameForm, false, isName),
-		Version: f.whole("version", 1, false), Epoch: f.whole("epoch", 0, true), Issued: f.moment("issued", false),
-		Kind: f.text("kind", nameForm, false, isName), Body: f.text("body", "text", false, func(string) bool { return true }),
-		Audience: f.audience(), NotBefore: f.moment("not_before", true), NotAfter: f.moment("not_after", true),
-		MinAgent: f.text("min_agent", "a version such as 1.2.3", true, isVersion), Previous: f.text("previous", "64 hex digits", true, isDigest),
+		Tenant: f.Text("tenant", nameForm, false, isName), Channel: f.Text("channel", nameForm, false, isName),
+		Version: f.Whole("version", 1, false), Epoch: f.Whole("epoch", 0, true), Issued: f.Moment("issued", false),
+		Kind: f.Text("kind", nameForm, false, isName), Body: f.Text("body", "text", false, func(string) bool { return true }),
+		Audience: f.audience(), NotBefore: f.Moment("not_before", true), NotAfter: f.Moment("not_after", true),
+		MinAgent: f.Text("min_agent", "a version such as 1.2.3", true, isVersion), Previous: f.Text("previous", "64 hex digits", true, isDigest),
 		Rollout: f.rollout(), Files: f.files(),
 	}
 	if err := f.end(); err != nil {
@@ -122,24 +124,24 @@ func (p *Payload) check() error {
 	return nil
 }
 
-func (f *fields) files() []File {
+func (f fields) files() []File {
 	var list []File
-	for _, v := range f.list("files", fmt.Sprintf("a list of at most %d files", maxFiles), maxFiles, true) {
-		in := f.inner("files", v)
+	for _, v := range f.List("files", fmt.Sprintf("a list of at most %d files", maxFiles), maxFiles, true) {
+		in := f.Inner("files", v)
 		list = append(list, File{
-			Name:   in.text("name", "a file name, no path: letters, digits, . _ -, no dot first", false, isFileName),
-			URL:    in.text("url", "an https URL without user and fragment", false, isURL),
-			SHA256: in.text("sha256", "64 hex digits", false, isDigest),
-			Bytes:  in.whole("bytes", 0, false),
+			Name:   in.Text("name", "a file name, no path: letters, digits, . _ -, no dot first", false, isFileName),
+			URL:    in.Text("url", "an https URL without user and fragment", false, isURL),
+			SHA256: in.Text("sha256", "64 hex digits", false, isDigest),
+			Bytes:  in.Whole("bytes", 0, false),
 		})
-		f.err = in.end()
+		_ = in.End() // told by f
 	}
 	for i, file := range list {
 		if file.Bytes > maxFileBytes {
-			f.fault("files.bytes", "at most 2^40")
+			f.Fault("files.bytes", "at most 2^40")
 		}
 		if slices.ContainsFunc(list[:i], func(o File) bool { return strings.EqualFold(o.Name, file.Name) }) {
-			f.fault("files.name", "another for each file")
+			f.Fault("files.name", "another for each file")
 		}
 	}
 	return list
@@ -149,5 +151,5 @@ func isFileName(s string) bool { return isName(s) && s[0] != '.' }
 
 func isURL(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && printable(s, 1, 2048) && u.Scheme == "https" && u.Host != "" && u.User == nil && !strings.Contains(s, "#")
+	return err == nil && exact.Printable(s, 1, 2048) && u.Scheme == "https" && u.Host != "" && u.User == nil && !strings.Contains(s, "#")
 }

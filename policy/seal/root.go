@@ -136,10 +136,10 @@ func ReadRoot(b []byte) (*Root, error) {
 		return nil, err
 	}
 	r := &Root{
-		Version: f.whole("version", 1, false), Threshold: int(f.whole("threshold", 1, false)), Epoch: f.whole("epoch", 0, true),
-		Tenant: f.text("tenant", nameForm, true, isName), Expires: f.moment("expires", true),
+		Version: f.Whole("version", 1, false), Threshold: int(f.Whole("threshold", 1, false)), Epoch: f.Whole("epoch", 0, true),
+		Tenant: f.Text("tenant", nameForm, true, isName), Expires: f.Moment("expires", true),
 	}
-	for _, v := range f.list("keys", fmt.Sprintf("a list of at most %d keys", MaxSignatures), MaxSignatures, false) {
+	for _, v := range f.List("keys", fmt.Sprintf("a list of at most %d keys", MaxSignatures), MaxSignatures, false) {
 		r.Keys = append(r.Keys, f.key(v))
 	}
 	if err := f.end(); err != nil {
@@ -156,18 +156,18 @@ func ReadRoot(b []byte) (*Root, error) {
 	return r, nil
 }
 
-func (f *fields) key(v any) Key {
-	in := f.inner("keys", v)
-	id := in.text("keyid", "16 hex digits", false, isKeyID)
-	text := in.text("pem", "a public key in PEM", false, func(s string) bool { return len(s) <= maxPEM })
-	if f.err = in.end(); f.err != nil {
+func (f fields) key(v any) Key {
+	in := f.Inner("keys", v)
+	id := in.Text("keyid", "16 hex digits", false, isKeyID)
+	text := in.Text("pem", "a public key in PEM", false, func(s string) bool { return len(s) <= maxPEM })
+	if in.End() != nil { // told by f
 		return Key{}
 	}
 	k, err := ParsePublic([]byte(text))
 	if err != nil {
-		f.err = refuse(Malformed, "root.keys: %s: %v", id, err)
+		f.Fail(fmt.Errorf("root.keys: %s: %w", id, err))
 	} else if k.ID() != id {
-		f.err = refuse(Malformed, "root.keys: the key that is called %s is %s", id, k.ID())
+		f.Fail(fmt.Errorf("root.keys: the key that is called %s is %s", id, k.ID()))
 	}
 	return k
 }

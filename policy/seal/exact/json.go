@@ -1,28 +1,27 @@
-package seal
+package exact
 
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
 const maxDepth = 8
 
-// parseObject reads bytes that hold one JSON object and nothing else into
-// plain values. It is stricter than encoding/json where two readers could
-// understand different things: names twice, in whatever case, text that is not
-// UTF-8, halves of surrogate pairs.
-func parseObject(what string, b []byte) (*fields, error) {
+// Object reads bytes that hold one JSON object and nothing else. What it is
+// called stands in every error. The size is for the caller to bound.
+func Object(what string, b []byte) (*Fields, error) {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xef\xbb\xbf")):
-		return nil, refuse(Malformed, "%s begins with a byte order mark; remove it", what)
+		return nil, fmt.Errorf("%s begins with a byte order mark; remove it", what)
 	case !utf8.Valid(b):
-		return nil, refuse(Malformed, "%s is not UTF-8", what)
+		return nil, fmt.Errorf("%s is not UTF-8", what)
 	case !shallow(b):
-		return nil, refuse(Malformed, "%s is more than %d deep", what, maxDepth)
+		return nil, fmt.Errorf("%s is more than %d deep", what, maxDepth)
 	case !json.Valid(b):
-		return nil, refuse(Malformed, "%s is not one JSON value with nothing behind it", what)
+		return nil, fmt.Errorf("%s is not one JSON value with nothing behind it", what)
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
@@ -32,9 +31,9 @@ func parseObject(what string, b []byte) (*fields, error) {
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
-		return nil, refuse(Malformed, "%s must be a JSON object", what)
+		return nil, fmt.Errorf("%s must be a JSON object", what)
 	}
-	return &fields{what: what, left: object}, nil
+	return &Fields{what: what, left: object}, nil
 }
 
 // shallow tells whether no more than maxDepth brackets are open at once.
@@ -63,7 +62,7 @@ func shallow(b []byte) bool {
 func parseValue(at string, d *json.Decoder) (any, error) {
 	token, err := d.Token()
 	if err != nil {
-		return nil, refuse(Malformed, "%s: %v", at, err)
+		return nil, fmt.Errorf("%s: %v", at, err)
 	}
 	switch t := token.(type) {
 	case json.Delim:
@@ -74,7 +73,7 @@ func parseValue(at string, d *json.Decoder) (any, error) {
 	case string:
 		// What encoding/json makes of half a surrogate pair.
 		if strings.ContainsRune(t, utf8.RuneError) {
-			return nil, refuse(Malformed, "%s holds U+FFFD, which is what broken text becomes", at)
+			return nil, fmt.Errorf("%s holds U+FFFD, which is what broken text becomes", at)
 		}
 	}
 	return token, nil
@@ -98,15 +97,15 @@ func parseMembers(at string, d *json.Decoder) (any, error) {
 	for d.More() {
 		token, err := d.Token()
 		if err != nil {
-			return nil, refuse(Malformed, "%s: %v", at, err)
+			return nil, fmt.Errorf("%s: %v", at, err)
 		}
 		name, _ := token.(string)
-		if !printable(name, 1, 64) {
-			return nil, refuse(Malformed, "%s has a name that is not 1 to 64 plain letters", at)
+		if !Printable(name, 1, 64) {
+			return nil, fmt.Errorf("%s has a name that is not 1 to 64 plain letters", at)
 		}
 		low := strings.ToLower(name)
 		if folded[low] {
-			return nil, refuse(Malformed, "%s has %s twice", at, name)
+			return nil, fmt.Errorf("%s has %s twice", at, name)
 		}
 		folded[low] = true
 		if object[name], err = parseValue(at+"."+name, d); err != nil {
@@ -117,9 +116,9 @@ func parseMembers(at string, d *json.Decoder) (any, error) {
 	return object, err
 }
 
-// printable tells whether the text has from low to high bytes, each a visible
+// Printable tells whether the text has from low to high bytes, each a visible
 // ASCII character or a space.
-func printable(s string, low, high int) bool {
+func Printable(s string, low, high int) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return false
