@@ -17,6 +17,7 @@ import (
 	mrand "math/rand/v2"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nearside/cloud/wire"
@@ -119,8 +120,9 @@ type Link struct {
 	brokers []*broker
 	by      string // of this process, in each birth
 	inbox   *inbox
-	wake    chan struct{} // there may be something in the outbox
-	online  chan struct{} // the network came back
+	wake    chan struct{}          // there may be something in the outbox
+	online  chan struct{}          // the network came back
+	cut     atomic.Pointer[func()] // ends the attempt or connection that is under way
 
 	// Of Run's goroutine alone.
 	backoff backoff
@@ -205,6 +207,14 @@ func poke(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default: // it was told already
+	}
+}
+
+// Away says that there is no network: what is under way ends at once, and
+// nothing more is sent for it. It never blocks.
+func (l *Link) Away() {
+	if cut := l.cut.Load(); cut != nil {
+		(*cut)()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -31,6 +32,7 @@ type session struct {
 	topics []string // that are subscribed to
 	client mqtt.Client
 	guard  *guard
+	live   atomic.Pointer[guard] // the same, for other goroutines
 	alive  time.Duration
 
 	lost   chan struct{}   // closed when the connection was lost and paho is done with it
@@ -62,6 +64,8 @@ func (l *Link) connect(ctx context.Context, b *broker, number int64) (*session, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.o.Pace.Connect)
 	defer cancel()
+	cut := func() { cancel(); s.drop() }
+	l.cut.Store(&cut)
 	var dialled error // paho tells it in its own words
 	options := s.options(b, password)
 	options.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
@@ -92,6 +96,7 @@ func (s *session) dial(ctx context.Context, b *broker) error {
 		return err
 	}
 	s.guard = &guard{Conn: conn, alive: s.alive, answer: s.o.Pace.Answer, filters: len(s.topics), begun: time.Now()}
+	s.live.Store(s.guard)
 	context.AfterFunc(ctx, func() {
 		if !s.guard.settled.Load() {
 			s.guard.fail(fmt.Errorf("%w to our connection in time", errFrozen))
@@ -223,6 +228,19 @@ func (s *session) leave() {
 	said.WaitTimeout(leaveWithin)
 	s.client.Disconnect(uint(leaveWithin / time.Millisecond))
 	s.guard.fail(net.ErrClosed)
+}
+
+// drop ends the connection without a word: what the kernel holds for it would be
+// sent again and again on a link that is down.
+func (s *session) drop() {
+	g := s.live.Load()
+	if g == nil {
+		return
+	}
+	if tcp, ok := innermost(g.Conn).(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	g.fail(errAway)
 }
 
 // nowhere keeps nothing of what paho would write down.

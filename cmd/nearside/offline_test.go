@@ -208,7 +208,10 @@ func TestOffline(t *testing.T) {
 	cable(t, f)
 	resolver(t, "nameserver 192.0.2.53\n")
 	cloud := f.cloud(t)
-	h := newHouse(t, clouds(cloud)+elsewhere)
+	h := unstarted(t, clouds(cloud)+elsewhere, strings.Replace(steeredBy, "}", fmt.Sprintf(
+		", mqtt: {brokers: ['tcp://%s:1883', 'tls://broker.nearside.example']}, pull: {url: 'https://fleet.nearside.example/p', every: 10s}}", farIP), 1))
+	h.write("root.json", newOffice(t).root())
+	h.start()
 	until(t, "the store is open", patience, func() bool { return h.status().Store.Cache.State == "ok" })
 	known := cloudAsk("What do you know of tides?")
 	first := h.ask(known)

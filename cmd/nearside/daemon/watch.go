@@ -30,8 +30,12 @@ func (d *daemon) watch(ctx context.Context) error {
 		}
 		is := d.look()
 		d.helm.Seen(&is.Status)
-		if is.Connectivity.State != was.Connectivity.State && is.Connectivity.State != network.Offline {
+		switch c := is.Connectivity; {
+		case c.State == was.Connectivity.State:
+		case c.State != network.Offline:
 			d.helm.Online()
+		case c.Source != network.ByCalls: // a broker may be reached where nothing else is
+			d.helm.Away()
 		}
 		for _, e := range changes.Between(&was, &is) {
 			if data, err := json.Marshal(e.Data); err == nil {

@@ -200,6 +200,13 @@ func (h *Helm) Online() {
 	}
 }
 
+// Away says that there is no network any more: nothing is sent.
+func (h *Helm) Away() {
+	if w := h.watch.Load(); w != nil && w.link != nil {
+		w.link.Away()
+	}
+}
+
 // Apply brings an envelope by hand.
 func (h *Helm) Apply(ctx context.Context, envelope []byte) (steering.Applied, error) {
 	w := h.watch.Load()

@@ -15,6 +15,7 @@ type broker interface {
 	Run(ctx context.Context) error
 	Wake()   // there may be something in the outbox
 	Online() // the network came back
+	Away()   // there is none any more
 	stand() *steering.Broker
 }
 
