@@ -72,7 +72,7 @@ func rollbackCmd(g *shell.Globals) *cobra.Command {
 		Long: `Have devices go back to the last good policy before the one in force. Only devices
 that apply that very version are told, by a signed command; it is bad to them from
 then on and not taken again. Where no keys are at hand, publish the old document
-under a higher version: nearside fleet sign --from OLD --version N.`,
+under a higher version: nearside fleet sign --version N OLD.yaml.`,
 		Example: `  nearside fleet rollback --rollout policy-8-1f2e3d4c --key alice.key --key bob.key
   nearside fleet rollback --version 8 --ring canary --key alice.key --key bob.key`,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -57,7 +57,7 @@ func (p *progress) look(now fleet.Progress) {
 	case !r.Settled.IsZero():
 		line += ", soaking"
 	}
-	if now.Counts.Bad() > 0 {
+	if now.Counts.Bad() > 0 && r.State == stages.Running {
 		line += " (" + reasons(now.Counts.Reasons) + ")"
 	}
 	if line == p.last {

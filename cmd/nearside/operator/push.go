@@ -118,7 +118,7 @@ func (p *pushing) clearAll(c *cobra.Command, g *shell.Globals) error {
 	if g.JSON {
 		return shell.PrintJSON(c, map[string]any{"cleared": len(places), "kind": p.kind})
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "%s is cleared at %d places; devices keep what they have\n", p.kind, len(places))
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s is cleared for %s; devices keep what they have\n", p.kind, named(places))
 	return err
 }
 
@@ -175,6 +175,14 @@ func where(p fleet.Place) string {
 		return "device " + p.Device
 	}
 	return "ring " + p.Ring
+}
+
+func named(places []fleet.Place) string {
+	var all []string
+	for _, p := range places {
+		all = append(all, where(p))
+	}
+	return strings.Join(all, ", ")
 }
 
 // pushed is the outcome of a push, for programs.
