@@ -329,5 +329,9 @@ func TestReload(t *testing.T) {
 			t.Errorf("got %+v, want one that has no key", now)
 		}
 		c.answeredBy("cloud/second", 0) // the asks of this test were planned long ago
+		c.Forget()
+		if _, err := c.ask(t.Context(), "", "cloud/second"); !errors.Is(err, openai.ErrDown) {
+			t.Errorf("asked one that is forgotten: got %v, want ErrDown", err)
+		}
 	})
 }

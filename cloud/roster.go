@@ -71,3 +71,16 @@ func (p *Pool) Reload(targets []Target, keys map[string]Key) (changed []string) 
 	p.roster.Store(now.next(order, time.Now()))
 	return changed
 }
+
+// Forget lets go of the targets that left: a call that was planned with one of
+// them finds it no more. What is under way goes on.
+func (p *Pool) Forget() {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
+	order := p.order()
+	n := &roster{order: order, named: map[string]*member{}, left: map[string]time.Time{}}
+	for _, m := range order {
+		n.named[m.Name] = m
+	}
+	p.roster.Store(n)
+}

@@ -50,7 +50,7 @@ func (d *daemon) wake(ctx context.Context) {
 	defer d.reloading.Unlock()
 	d.awake = true
 	if now := d.inForce.Load(); now.laid != now.config {
-		d.cloud.Reload(asked(now.laid), d.keys(ctx, now.laid.Cloud.Targets))
+		d.repool(now.laid, d.keys(ctx, now.laid.Cloud.Targets))
 		return
 	}
 	targets := d.inForce.Load().config.Cloud.Targets
@@ -139,8 +139,18 @@ func swapped(old, fresh *config.Config) *config.Config {
 // apply puts a config in force and returns the names of the targets that it
 // touched. Nothing in it can fail: what can is done before.
 func (d *daemon) apply(cfg *config.Config, p *agent.Policy, keys map[string]cloud.Key) []string {
-	touched := d.cloud.Reload(asked(cfg), keys)
+	touched := d.repool(cfg, keys)
 	d.install(cfg, p)
+	return touched
+}
+
+// repool puts the targets of a config into the pool. When the cloud is switched
+// off, asks that were planned before do not find theirs either.
+func (d *daemon) repool(cfg *config.Config, keys map[string]cloud.Key) []string {
+	touched := d.cloud.Reload(asked(cfg), keys)
+	if cfg.Cloud.Disabled {
+		d.cloud.Forget()
+	}
 	return touched
 }
 

@@ -72,7 +72,7 @@ func (d *daemon) lay() {
 	p := d.helm.InForce(now.own, now.config.Cloud.Disabled)
 	d.inForce.Store(&now)
 	if d.awake {
-		d.cloud.Reload(asked(now.laid), d.keys(context.Background(), now.laid.Cloud.Targets))
+		d.repool(now.laid, d.keys(context.Background(), now.laid.Cloud.Targets))
 	}
 	d.install(now.laid, p)
 	d.touch()

@@ -339,6 +339,20 @@ func TestTargets(t *testing.T) {
 		w.cloud(s.URL+"/v1", secret.Key{})
 		w.finds("target", doctor.Fail, "answers in its place", "captive portal", "SSL_CERT_FILE")
 	})
+	t.Run("switched off", func(t *testing.T) {
+		w := newWard(t)
+		w.cloud(w.api(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }), secret.Key{})
+		w.Config.Cloud.Disabled = true
+		said := map[string]string{}
+		for _, f := range w.examine() {
+			said[f.Check] = f.Message
+		}
+		for check, want := range map[string]string{"target": "not asked: the cloud is switched off (cloud.disabled)", "network": "the cloud is switched off"} {
+			if !strings.Contains(said[check], want) {
+				t.Errorf("%s says %q, want %q", check, said[check], want)
+			}
+		}
+	})
 	t.Run("offline", func(t *testing.T) {
 		w := newWard(t)
 		w.Offline = true

@@ -19,8 +19,11 @@ const nameLimit = 5 * time.Second
 
 // checkLink tells whether any way leads out of the device.
 func checkLink(_ context.Context, p *Patient) []Finding {
-	if len(p.Config.Cloud.Targets) == 0 {
+	switch {
+	case len(p.Config.Cloud.Targets) == 0:
 		return []Finding{ok("there are no cloud targets; it is not needed")}
+	case p.Config.Cloud.Disabled:
+		return []Finding{ok("the cloud is switched off (cloud.disabled); it is not needed for answers")}
 	}
 	return []Finding{link(sense.ReadLink())}
 }
@@ -40,6 +43,9 @@ func link(l sense.Link) Finding {
 func (p *Patient) silent(near bool) string {
 	if p.Offline {
 		return "--offline"
+	}
+	if p.Config.Cloud.Disabled {
+		return "the cloud is switched off (cloud.disabled)"
 	}
 	if l := sense.ReadLink(); !near && l.Known && !l.Up {
 		return "no link is up"
