@@ -59,7 +59,8 @@ func (c *counter) Finished(o *agent.Observation) {
 }
 
 // outcome is what came of an ask as trials count it. What a caller did wrong, or
-// too often, says nothing of a policy.
+// too often, says nothing of a policy, nor does what got nothing good for want of
+// a network.
 func outcome(o *agent.Observation, own func() *agent.Policy) (trial.Outcome, bool) {
 	out := trial.Outcome{Gone: o.Status == 0, Local: o.Route == policy.Local, MS: millis(o.Total), CostUSD: o.CostUSD}
 	if o.Streamed && o.First > 0 {
@@ -68,6 +69,8 @@ func outcome(o *agent.Observation, own func() *agent.Policy) (trial.Outcome, boo
 	answered := o.Status == http.StatusOK
 	switch {
 	case out.Gone:
+	case o.Reason == policy.ReasonOffline && (!answered || o.Degraded):
+		return out, false // the network is lost, and no rule had a part in it
 	case answered:
 		out.Failed = o.Broken
 		out.Poor = o.Degraded || unsure(o, own)

@@ -6,5 +6,5 @@
 // cannot speak for itself. It reaches out to nobody and keeps nothing.
 //
 // What it cannot see, such as targets that only hang under it, is for the
-// probation, whose figures the package figures counts.
+// probation, whose figures cmd/nearside/helm counts.
 package judge
