@@ -37,6 +37,7 @@ func (w *watch) Validate(ctx context.Context, p *seal.Payload) error {
 	if err != nil {
 		return err
 	}
+	w.judged.Store(&document{doc: j.Written, version: p.Version, digest: p.Digest})
 	for _, line := range j.Warnings {
 		w.helm.o.Log.Warn("a policy from outside", "version", p.Version, "warning", line)
 	}
@@ -45,16 +46,31 @@ func (w *watch) Validate(ctx context.Context, p *seal.Payload) error {
 
 // Swap puts a policy in force between two requests, nil for the device's own.
 func (w *watch) Swap(_ context.Context, p *seal.Payload) error {
-	var next *document
-	if p != nil {
-		draft := written.Read("policy", []byte(p.Body))
-		if err := draft.Check(); err != nil {
-			return fmt.Errorf("read the policy: %w", err)
-		}
-		next = &document{doc: draft.Doc, version: p.Version, digest: p.Digest, start: w.helm.figures.now()}
+	next, err := w.read(p)
+	if err != nil {
+		return err
 	}
 	w.helm.o.Device.Renew(func() { w.helm.outside.Store(next) })
 	return nil
+}
+
+// read is the document of a payload, nil for none. One that was judged just now
+// was read then.
+func (w *watch) read(p *seal.Payload) (*document, error) {
+	if p == nil {
+		return nil, nil
+	}
+	d := document{version: p.Version, digest: p.Digest, start: w.helm.figures.now()}
+	if j := w.judged.Swap(nil); j != nil && j.digest == p.Digest {
+		d.doc = j.doc
+		return &d, nil
+	}
+	draft := written.Read("policy", []byte(p.Body))
+	if err := draft.Check(); err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	d.doc = draft.Doc
+	return &d, nil
 }
 
 // Figures are what came of asks since the process began.

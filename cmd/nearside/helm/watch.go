@@ -42,6 +42,7 @@ type watch struct {
 	news     chan bool                   // something is to be reported; true: soon. Room for one
 	lost     atomic.Int64                // notes that could not be written down
 	result   atomic.Pointer[wire.Result] // of the newest document that came
+	judged   atomic.Pointer[document]    // that was last found to be valid, until it is put in force
 	restored atomic.Pointer[string]      // how a copy of the record was found not to be right
 	unwell   atomic.Pointer[string]      // the conditions that were reported
 }
