@@ -45,7 +45,12 @@ func (s *Steer) boot(ctx context.Context) {
 	s.booting = true
 	next := s.rec.Booted(s.now())
 	gaveUp := next.Counts.Rolled > s.rec.Counts.Rolled
-	s.saveAnyhow(next)
+	if next.Trial == nil && next.Next == nil && !gaveUp {
+		s.rec = next // nothing is tried: the start need not wait for the disk
+		s.mark()
+	} else {
+		s.saveAnyhow(next)
+	}
 	s.unbooted = s.unsaved != "" && (s.rec.Trial != nil || s.rec.Next != nil)
 	if gaveUp {
 		s.tell(s.badEvent())
