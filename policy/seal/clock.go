@@ -97,7 +97,7 @@ func (c Clock) Raise(e Evidence) Clock {
 	if r.State != ClockTrusted {
 		return c
 	}
-	if most := floor.Add(max(e.Elapsed, 0) + maxStep); r.Time.After(most) {
+	if most := floor.Add(min(max(e.Elapsed, 0), stretch) + maxStep); r.Time.After(most) {
 		return Clock{most, c.Anchored}
 	}
 	return Clock{r.Time, true}

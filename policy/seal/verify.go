@@ -53,7 +53,7 @@ func (r *Root) Read(envelope []byte) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Verified{Payload: *p, Digest: Digest(e.Payload), SignedBy: ids}, nil
+	return &Verified{Payload: *p, Digest: p.Digest, SignedBy: ids}, nil
 }
 
 // open is an envelope of that type which enough keys signed.

@@ -41,13 +41,16 @@ func (p program) Sign(message []byte) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, p.command[0], p.command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = bytes.NewReader(message), out, said, time.Second
 	err := cmd.Run()
+	if p.ctx.Err() != nil {
+		return nil, fmt.Errorf("run %s: %w", p.command[0], context.Cause(p.ctx))
+	}
 	if ctx.Err() != nil {
 		err = fmt.Errorf("it took longer than %v", patience)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w%s", p.command[0], err, said.quoted())
 	}
-	sig, err := base64.StdEncoding.DecodeString(strings.TrimSpace(out.String()))
+	sig, err := base64.StdEncoding.DecodeString(out.String())
 	if err != nil || len(sig) != 64 {
 		return nil, fmt.Errorf("%s must print the 64 bytes of an Ed25519 signature in base64%s", p.command[0], said.quoted())
 	}
@@ -55,15 +58,17 @@ func (p program) Sign(message []byte) ([]byte, error) {
 }
 
 // bounded keeps the beginning of what is written to it.
-type bounded struct{ bytes.Buffer }
+type bounded struct{ kept []byte }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), maxSaid-b.Len())])
+	b.kept = append(b.kept, p[:min(len(p), maxSaid-len(b.kept))]...)
 	return len(p), nil
 }
 
+func (b *bounded) String() string { return strings.TrimSpace(string(b.kept)) }
+
 func (b *bounded) quoted() string {
-	if said := strings.TrimSpace(b.String()); said != "" {
+	if said := b.String(); said != "" {
 		return fmt.Sprintf("; it said %q", said)
 	}
 	return ""
