@@ -78,7 +78,7 @@ func write(t testing.TB, name, text string) {
 // queues changes how many messages wait for one who is away.
 func (m *mosquitto) queues(t testing.TB, n int) {
 	t.Helper()
-	text, usual := read(t, m.conf), "max_queued_messages 1000"
+	text, usual := read(t, m.conf), "max_queued_messages 100000"
 	if !strings.Contains(text, usual) {
 		t.Fatalf("our settings have no %s", usual)
 	}
