@@ -28,11 +28,15 @@ func (p *Pace) fill() {
 // window that grows with each failure ("full jitter", Brooker, "Exponential
 // Backoff and Jitter", 2015). After a connection was lost the window begins at
 // First and not at Least: else the devices of a fleet whose broker is away for
-// some seconds would all be in small windows when it comes back.
+// some seconds would all be in small windows when it comes back. It stays there
+// while the loss is not longer ago than that, so that those who were too early in
+// a restart are not late after it.
 type backoff struct {
 	pace   Pace
 	window time.Duration
-	fights int // how often the client id was found in use elsewhere
+	spent  time.Duration // of waits, since a connection that worked was lost
+	recent bool          // that was less than First ago
+	fights int           // how often the client id was found in use elsewhere
 }
 
 // ending is what became of an attempt.
@@ -55,14 +59,18 @@ func (b *backoff) wait(e ending, jitter func(time.Duration) time.Duration) time.
 	}
 	switch {
 	case e.held >= b.pace.Steady:
-		b.window = b.pace.First
+		b.window, b.spent = b.pace.First, 0
+	case !e.up && b.recent:
 	case e.up:
 		b.window = max(2*b.window, b.pace.First)
 	default:
 		b.window = max(2*b.window, b.pace.Least)
 	}
 	b.window = min(b.window, b.pace.Most)
-	return jitter(b.window)
+	wait := jitter(b.window)
+	b.spent += wait
+	b.recent = b.window == b.pace.First && b.spent < b.pace.First
+	return wait
 }
 
 // contested tells whether two devices take the session from one another. From

@@ -134,6 +134,7 @@ type hub struct {
 	*mochi.Server
 	address string
 	heard   chan packets.Packet // what devices publish
+	closed  func()
 }
 
 // hooks of a hub: fields that are nil do nothing.
@@ -166,7 +167,7 @@ func (w *watcher) OnPublished(_ *mochi.Client, p packets.Packet) {
 }
 
 // newHub starts a broker at address, "" for a free port. w may be nil.
-func newHub(t testing.TB, address string, w *watcher) *hub {
+func newHub(t testing.TB, address string, w *watcher, more ...listeners.Listener) *hub {
 	t.Helper()
 	if address == "" {
 		address = free(t)
@@ -179,13 +180,16 @@ func newHub(t testing.TB, address string, w *watcher) *hub {
 	if err := h.AddHook(w, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.AddListener(listeners.NewTCP(listeners.Config{ID: "t", Address: address})); err != nil {
-		t.Fatal(err)
+	for _, l := range append(more, listeners.NewTCP(listeners.Config{ID: "t", Address: address})) {
+		if err := h.AddListener(l); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := h.Serve(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { h.Close() })
+	h.closed = sync.OnceFunc(func() { h.Close() })
+	t.Cleanup(h.closed)
 	return h
 }
 

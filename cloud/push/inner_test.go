@@ -2,6 +2,7 @@ package push
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,21 @@ func TestBackoff(t *testing.T) {
 				t.Errorf("%s: wait %d is at most %s, want %s", name, i, got, c.want[i])
 			}
 		}
+	}
+}
+
+// TestBackoffSoonAfterALoss: while the loss is less than the first window ago,
+// the window stays.
+func TestBackoffSoonAfterALoss(t *testing.T) {
+	b, windows := backoff{}, []time.Duration{}
+	b.pace.fill()
+	third := func(d time.Duration) time.Duration { windows = append(windows, d); return d / 3 }
+	b.wait(ending{up: true, held: time.Hour / 2}, third)
+	for range 4 {
+		b.wait(ending{err: errFrozen}, third)
+	}
+	if want := secs(30, 30, 30, 60, 120); !slices.Equal(windows, want) {
+		t.Errorf("got windows %v, want %v", windows, want)
 	}
 }
 

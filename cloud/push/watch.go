@@ -39,14 +39,15 @@ func (w *watch) look(now time.Time, wanted time.Duration) verdict {
 	if late := w.late(now); late > 0 {
 		return verdict{dead: fmt.Errorf("%w for %s", errFrozen, late.Round(time.Millisecond))}
 	}
-	due := earliest(w.sent, w.heard).Add(min(w.announced, wanted))
+	alive := min(w.announced, wanted)
+	due := earliest(w.sent, w.heard).Add(alive)
 	v := verdict{ping: !w.unanswered() && !now.Before(due)}
 	v.renew = v.ping && wanted >= 2*w.announced && now.Sub(w.begun) >= renewAfter
 	switch {
 	case w.unanswered():
 		due = w.pinged.Add(w.answer)
 	case v.ping:
-		due = now.Add(w.answer)
+		due = now.Add(min(w.answer, alive))
 	}
 	if !w.owed.IsZero() {
 		due = earliest(due, w.owed.Add(w.answer))
