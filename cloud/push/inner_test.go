@@ -122,20 +122,3 @@ func TestRest(t *testing.T) {
 		}
 	})
 }
-
-// FuzzGuard: whatever a broker says, no more is handed on than fits, and
-// nothing panics.
-func FuzzGuard(f *testing.F) {
-	f.Add([]byte("\x20\x02\x00\x00\x90\x09\x00\x01\x01\x01\x01\x01\x01\x01\x01\x30\x04\x00\x01ab\xd0\x00\x40\x02\x00\x01"))
-	f.Fuzz(func(t *testing.T, says []byte) {
-		g := &guard{Conn: &reader{says: says}, filters: 7, begun: time.Now(), alive: time.Minute, answer: time.Second}
-		for b := make([]byte, 64); ; {
-			if _, err := g.Read(b); err != nil {
-				return
-			}
-			if g.body > largest || len(g.head) > len(g.scratch) {
-				t.Fatalf("%d and %d bytes are handed on", len(g.head), g.body)
-			}
-		}
-	})
-}

@@ -122,7 +122,7 @@ func (s *session) send(n Note) error {
 	select {
 	case <-token.Done(): // so early, it is an error
 		if err := token.Error(); err != nil {
-			return s.guard.why(fmt.Errorf("send a note: %w", err))
+			return s.guard.Why(fmt.Errorf("send a note: %w", err))
 		}
 	default:
 	}
@@ -141,7 +141,7 @@ func (s *session) settle(ctx context.Context) error {
 			return s.done(ctx, ids)
 		}
 		if err := f.token.Error(); err != nil {
-			return errors.Join(s.guard.why(fmt.Errorf("send a note: %w", err)), s.done(ctx, ids))
+			return errors.Join(s.guard.Why(fmt.Errorf("send a note: %w", err)), s.done(ctx, ids))
 		}
 		s.flight = s.flight[1:]
 		if f.id == 0 {
@@ -170,7 +170,7 @@ func (s *session) done(ctx context.Context, ids []int64) error {
 // look again.
 func (s *session) look() (time.Duration, error) {
 	now, wanted := time.Now(), aliveOf(s.o.KeepAlive)
-	w := watch{announced: s.alive, answer: s.o.Pace.Answer, begun: s.guard.begun, sent: s.guard.lastSent(), heard: s.guard.lastHeard(), pinged: s.pinged}
+	w := watch{announced: s.alive, answer: s.o.Pace.Answer, begun: s.guard.Begun(), sent: s.guard.LastSent(), heard: s.guard.LastHeard(), pinged: s.pinged}
 	if len(s.flight) > 0 {
 		w.owed = s.flight[0].at
 	}
@@ -183,7 +183,7 @@ func (s *session) look() (time.Duration, error) {
 	}
 	if v.ping {
 		s.pinged = now
-		if err := s.guard.ping(); err != nil {
+		if err := s.guard.Ping(); err != nil {
 			return 0, err
 		}
 	}

@@ -15,11 +15,13 @@ import (
 	"fmt"
 	"log/slog"
 	mrand "math/rand/v2"
-	"net/url"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"nearside/cloud/push/pipe"
 	"nearside/cloud/wire"
 )
 
@@ -52,12 +54,8 @@ type Options struct {
 }
 
 // TLS says where certificates are. The files are read again at each attempt, so
-// that they can be renewed. A broker's name is always checked.
-type TLS struct {
-	CA         string // file; "" is what the system trusts
-	Cert, Key  string // files of the client's certificate, both or none
-	ServerName string // "" is the host of the URL
-}
+// that they can be renewed.
+type TLS = pipe.TLS
 
 // Message is one that came in: the bytes as they are. Kind is policy or another
 // kind of envelope (gate, prices ...), root, or command.
@@ -117,7 +115,7 @@ type Status struct {
 // it. Any goroutine may call its methods.
 type Link struct {
 	o       Options
-	brokers []*broker
+	brokers []*pipe.Broker
 	by      string // of this process, in each birth
 	inbox   *inbox
 	wake    chan struct{}          // there may be something in the outbox
@@ -145,7 +143,7 @@ func New(o Options) (*Link, error) {
 	l := &Link{o: o, by: rand.Text()[:12], inbox: newInbox(), wake: make(chan struct{}, 1), online: make(chan struct{}, 1), told: map[string]time.Time{}, earlier: map[string]int64{}}
 	l.backoff.pace = o.Pace
 	for _, text := range o.Brokers {
-		b, err := parseBroker(text, &o)
+		b, err := pipe.Parse(text, pipe.Options{TLS: o.TLS, Proxy: o.Proxy, Secret: o.PasswordFile != "" || o.Password != nil})
 		if err != nil {
 			return nil, err
 		}
@@ -158,9 +156,6 @@ func (o *Options) check() error {
 	if len(o.Brokers) == 0 || o.Outbox == nil || o.Deliver == nil {
 		return errors.New("mqtt: brokers, an outbox and somebody to deliver to are needed")
 	}
-	if (o.TLS.Cert == "") != (o.TLS.Key == "") {
-		return errors.New("mqtt: cert and key go together: give both or none")
-	}
 	if (o.PasswordFile != "" || o.Password != nil) && o.User == "" {
 		return errors.New("mqtt: a password file without a user: give user too")
 	}
@@ -169,8 +164,7 @@ func (o *Options) check() error {
 			return fmt.Errorf("mqtt: %w", err)
 		}
 	}
-	_, err := parseProxy(o.Proxy)
-	return err
+	return nil
 }
 
 func (o *Options) fill() {
@@ -249,5 +243,21 @@ func (l *Link) note(change func(*Status)) {
 	change(&l.status)
 }
 
-// redacted is a broker's URL without what may be secret.
-func redacted(u *url.URL) string { return u.Scheme + "://" + u.Host }
+// password is what the user goes by, "" when there is none.
+func (o *Options) password(ctx context.Context) (string, error) {
+	if o.Password != nil {
+		return o.Password(ctx)
+	}
+	if o.PasswordFile == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(o.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("read mqtt.password_file: %w", err)
+	}
+	password := strings.TrimRight(string(text), "\r\n")
+	if password == "" {
+		return "", fmt.Errorf("read mqtt.password_file: %s is empty", o.PasswordFile)
+	}
+	return password, nil
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"nearside/cloud/push/pipe"
 )
 
 // Run keeps the link until ctx ends; what goes wrong is in the status and the
@@ -29,9 +31,9 @@ var errAway = errors.New("there is no network")
 func (l *Link) round(ctx context.Context) ending {
 	var e ending
 	for _, b := range l.brokers {
-		if !l.o.Reachable(b.url.Hostname()) {
+		if !l.o.Reachable(b.Host()) {
 			e = ending{err: errAway}
-			l.note(func(s *Status) { s.Broker, s.LastError = redacted(b.url), errAway.Error() })
+			l.note(func(s *Status) { s.Broker, s.LastError = b.String(), errAway.Error() })
 			continue
 		}
 		e = l.attempt(ctx, b)
@@ -43,25 +45,25 @@ func (l *Link) round(ctx context.Context) ending {
 }
 
 // attempt makes one connection and keeps it until its end.
-func (l *Link) attempt(ctx context.Context, b *broker) ending {
+func (l *Link) attempt(ctx context.Context, b *pipe.Broker) ending {
 	number := l.number(ctx)
 	l.note(func(s *Status) {
 		s.Attempts++
-		s.Broker, s.Session, s.NextTry = redacted(b.url), number, time.Time{}
+		s.Broker, s.Session, s.NextTry = b.String(), number, time.Time{}
 	})
 	s, err := l.connect(ctx, b, number)
-	if s.guard != nil && s.guard.started.Load() {
+	if s.guard != nil && s.guard.Started() {
 		l.least = number + 1 // the broker has seen its will
 	}
 	if err != nil {
 		l.failed(err)
-		return ending{up: s.guard != nil && s.guard.welcomed.Load(), err: err}
+		return ending{up: s.guard != nil && s.guard.Welcomed(), err: err}
 	}
 	begun := time.Now()
 	l.note(func(st *Status) {
 		st.Connected, st.Connections, st.Since, st.LastError, st.KeepAlive = true, st.Connections+1, begun, "", s.alive
 	})
-	l.o.Log.Info("connected to a broker", "broker", redacted(b.url), "session", number)
+	l.o.Log.Info("connected to a broker", "broker", b.String(), "session", number)
 	err = s.run(ctx)
 	l.note(func(st *Status) { st.Connected, st.Since = false, time.Now() })
 	if ctx.Err() == nil && !errors.Is(err, errAgain) {

@@ -13,6 +13,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
+	"nearside/cloud/push/pipe"
 	"nearside/cloud/wire"
 )
 
@@ -31,9 +32,11 @@ type session struct {
 	number int64
 	topics []string // that are subscribed to
 	client mqtt.Client
-	guard  *guard
-	live   atomic.Pointer[guard] // the same, for other goroutines
+	guard  *pipe.Guard
+	live   atomic.Pointer[pipe.Guard] // the same, for other goroutines
 	alive  time.Duration
+
+	settled atomic.Bool // the attempt is over, and so is its limit
 
 	lost   chan struct{}   // closed when the connection was lost and paho is done with it
 	reason error           // why; to be read once lost is closed
@@ -55,7 +58,7 @@ type flying struct {
 
 // connect makes a connection to a broker within the limit, or says why not. The
 // session tells how far it came.
-func (l *Link) connect(ctx context.Context, b *broker, number int64) (*session, error) {
+func (l *Link) connect(ctx context.Context, b *pipe.Broker, number int64) (*session, error) {
 	s := &session{Link: l, number: number, alive: aliveOf(l.o.KeepAlive), lost: make(chan struct{}), births: make(chan wire.Birth, 8), born: l.born}
 	s.topics = append(wire.DeviceFilters(l.o.Tenant, l.o.Ring, l.o.Device), s.ours(wire.State))
 	password, err := l.o.password(ctx)
@@ -90,16 +93,16 @@ func either(first, second error) error {
 }
 
 // dial is called by paho, once, before its token is complete.
-func (s *session) dial(ctx context.Context, b *broker) error {
-	conn, err := b.open(ctx)
+func (s *session) dial(ctx context.Context, b *pipe.Broker) error {
+	conn, err := b.Open(ctx)
 	if err != nil {
 		return err
 	}
-	s.guard = &guard{Conn: conn, alive: s.alive, answer: s.o.Pace.Answer, filters: len(s.topics), begun: time.Now()}
+	s.guard = pipe.Watch(conn, pipe.Terms{Alive: s.alive, Write: s.o.Pace.Answer, Filters: len(s.topics)})
 	s.live.Store(s.guard)
 	context.AfterFunc(ctx, func() {
-		if !s.guard.settled.Load() {
-			s.guard.fail(fmt.Errorf("%w to our connection in time", errFrozen))
+		if !s.settled.Load() {
+			s.guard.Fail(fmt.Errorf("%w to our connection in time", errFrozen))
 		}
 	})
 	return nil
@@ -113,12 +116,12 @@ func (s *session) welcome(ctx context.Context) error {
 		return err
 	}
 	granted, err := s.subscribe(ctx)
-	if err == nil && !s.guard.settled.CompareAndSwap(false, true) {
+	if err == nil && !s.settled.CompareAndSwap(false, true) {
 		err = errFrozen // while this was found out
 	}
 	if err != nil {
 		s.end(err)
-		return s.guard.why(err)
+		return s.guard.Why(err)
 	}
 	s.refusals(granted)
 	return nil
@@ -162,9 +165,9 @@ func (s *session) refused(granted map[string]byte) (list []string) {
 
 // options are those of a client for one connection. What paho would write down
 // or do again goes nowhere: the outbox is ours.
-func (s *session) options(b *broker, password string) *mqtt.ClientOptions {
+func (s *session) options(b *pipe.Broker, password string) *mqtt.ClientOptions {
 	o := mqtt.NewClientOptions()
-	o.AddBroker("tcp://" + b.address())
+	o.AddBroker("tcp://" + b.Address())
 	o.SetClientID(s.o.ClientID).SetProtocolVersion(4).SetCleanSession(false).SetResumeSubs(false)
 	o.SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(s.o.Pace.Connect)
 	o.SetOrderMatters(false).SetAutoAckDisabled(true).SetDefaultPublishHandler(s.receive)
@@ -211,7 +214,7 @@ func (s *session) refusals(granted map[string]byte) {
 // end closes the connection for this reason and waits until paho has let go of
 // it.
 func (s *session) end(why error) {
-	s.guard.fail(why)
+	s.guard.Fail(why)
 	t := time.NewTimer(leaveWithin)
 	defer t.Stop()
 	select {
@@ -227,20 +230,14 @@ func (s *session) leave() {
 	said := s.client.Publish(s.ours(wire.State), atLeastOnce, true, s.state(false))
 	said.WaitTimeout(leaveWithin)
 	s.client.Disconnect(uint(leaveWithin / time.Millisecond))
-	s.guard.fail(net.ErrClosed)
+	s.guard.Fail(net.ErrClosed)
 }
 
-// drop ends the connection without a word: what the kernel holds for it would be
-// sent again and again on a link that is down.
+// drop ends the connection without a word; any goroutine may.
 func (s *session) drop() {
-	g := s.live.Load()
-	if g == nil {
-		return
+	if g := s.live.Load(); g != nil {
+		g.Drop(errAway)
 	}
-	if tcp, ok := innermost(g.Conn).(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	g.fail(errAway)
 }
 
 // nowhere keeps nothing of what paho would write down.
@@ -259,13 +256,13 @@ func (nowhere) Reset()                            {}
 func (s *session) explain(err error) error {
 	alert, isAlert := errors.AsType[*net.OpError](err)
 	switch text := err.Error(); {
-	case errors.Is(err, errFrozen), errors.Is(err, errProtocol), s.guard == nil:
+	case errors.Is(err, errFrozen), errors.Is(err, pipe.ErrProtocol), s.guard == nil:
 		return err
 	case text == "not Authorized", text == "bad user name or password":
 		return fmt.Errorf("the broker refuses this device: %w (see user, password_file and cert, and the broker's access list)", err)
 	case isAlert && alert.Op == "remote error":
 		return fmt.Errorf("the broker refuses our certificate, or wants one (see mqtt.cert): %w", alert)
-	case !s.guard.welcomed.Load():
+	case !s.guard.Welcomed():
 		return fmt.Errorf("the broker hung up; it may refuse our certificate, or want one: %w", err)
 	}
 	return err

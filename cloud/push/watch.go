@@ -1,9 +1,12 @@
 package push
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
+
+var errFrozen = errors.New("the broker gave no answer")
 
 const (
 	usualAlive = 5 * time.Minute

@@ -1,4 +1,4 @@
-package push
+package pipe
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 // openWeb makes a WebSocket on the stream: paho's own would ask the environment
 // for a proxy and could not be ended.
-func (b *broker) openWeb(ctx context.Context) (net.Conn, error) {
+func (b *Broker) openWeb(ctx context.Context) (net.Conn, error) {
 	stream := func(ctx context.Context, _, _ string) (net.Conn, error) { return b.openStream(ctx) }
 	d := websocket.Dialer{NetDialContext: stream, NetDialTLSContext: stream, Subprotocols: []string{"mqtt"}, ReadBufferSize: 1024, WriteBufferSize: 1024}
 	conn, reply, err := d.DialContext(ctx, b.url.String(), http.Header{})

@@ -1,4 +1,4 @@
-package push
+package pipe
 
 import (
 	"encoding/binary"
@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	errFrozen   = errors.New("the broker gave no answer")
-	errProtocol = errors.New("the broker broke the protocol")
+	// ErrProtocol says that a broker sent what has no place here.
+	ErrProtocol = errors.New("the broker broke the protocol")
 	errGoodbye  = errors.New("the broker ended the connection")
 )
 
@@ -35,7 +35,7 @@ const (
 // just too large to be taken, with its topic.
 const largest = wire.MaxMessage + 1024
 
-// guard is a connection to a broker that nobody has to trust. Paho makes room
+// Guard is a connection to a broker that nobody has to trust. Paho makes room
 // for as many bytes as a packet says that it has (256 MB), and an answer with
 // too many codes makes it panic; here each packet is looked at before paho sees
 // it. A publication that is too large is cut while it is read; anything that
@@ -45,13 +45,10 @@ const largest = wire.MaxMessage + 1024
 // It also knows when something was last sent and heard, pings, and can be ended
 // by somebody else with a reason. The client is told no keep-alive, since it
 // would wake every 5 s for it; the broker is told that of the guard.
-type guard struct {
+type Guard struct {
 	net.Conn
-	alive   time.Duration // that the broker is told
-	answer  time.Duration // limit of one write
-	filters int           // that are subscribed to
+	o Terms
 
-	settled atomic.Bool  // the attempt is over, and so is its limit
 	started atomic.Bool  // the first packet was written
 	sent    atomic.Int64 // when, in nanoseconds since begun
 	heard   atomic.Int64
@@ -70,17 +67,48 @@ type guard struct {
 	scratch    [16]byte
 }
 
-func (g *guard) lastSent() time.Time  { return g.begun.Add(time.Duration(g.sent.Load())) }
-func (g *guard) lastHeard() time.Time { return g.begun.Add(time.Duration(g.heard.Load())) }
+// Terms are what a guard holds the connection to.
+type Terms struct {
+	Alive   time.Duration // keep-alive that the broker is told
+	Write   time.Duration // limit of one write
+	Filters int           // that are subscribed to at once
+}
 
-// fail ends the connection for this reason, unless there is one already.
-func (g *guard) fail(err error) {
+// Watch puts a guard on a new connection.
+func Watch(conn net.Conn, o Terms) *Guard { return &Guard{Conn: conn, o: o, begun: time.Now()} }
+
+// Begun is when the guard was put there.
+func (g *Guard) Begun() time.Time { return g.begun }
+
+// Started tells whether anything was sent.
+func (g *Guard) Started() bool { return g.started.Load() }
+
+// Welcomed tells whether the broker answered.
+func (g *Guard) Welcomed() bool { return g.welcomed.Load() }
+
+// LastSent is when something was last written.
+func (g *Guard) LastSent() time.Time { return g.begun.Add(time.Duration(g.sent.Load())) }
+
+// LastHeard is when a packet last came.
+func (g *Guard) LastHeard() time.Time { return g.begun.Add(time.Duration(g.heard.Load())) }
+
+// Fail ends the connection for this reason, unless there is one already.
+func (g *Guard) Fail(err error) {
 	g.mu.Lock()
 	if g.cause == nil {
 		g.cause = err
 	}
 	g.mu.Unlock()
 	innermost(g.Conn).Close() // a TLS connection might wait to say goodbye
+}
+
+// Drop is Fail without a word to the broker: what the kernel holds for it would be
+// sent again and again on a link that is down.
+func (g *Guard) Drop(err error) {
+	if tcp, ok := innermost(g.Conn).(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	g.Fail(err)
 }
 
 // innermost is the connection below TLS and WebSocket.
@@ -94,8 +122,8 @@ func innermost(conn net.Conn) net.Conn {
 	}
 }
 
-// why is the reason of the end: ours, or what the connection said.
-func (g *guard) why(err error) error {
+// Why is the reason of the end: ours, or what the connection said.
+func (g *Guard) Why(err error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.cause != nil {
@@ -105,23 +133,24 @@ func (g *guard) why(err error) error {
 }
 
 // SetWriteDeadline does nothing: each write has a limit of its own.
-func (g *guard) SetWriteDeadline(time.Time) error { return nil }
+func (g *Guard) SetWriteDeadline(time.Time) error { return nil }
 
 // Write sends one packet within the limit.
-func (g *guard) Write(p []byte) (int, error) {
+func (g *Guard) Write(p []byte) (int, error) {
 	if g.started.CompareAndSwap(false, true) {
-		p = announce(p, g.alive)
+		p = announce(p, g.o.Alive)
 	}
-	g.Conn.SetWriteDeadline(time.Now().Add(g.answer))
+	g.Conn.SetWriteDeadline(time.Now().Add(g.o.Write))
 	n, err := g.Conn.Write(p)
 	if err != nil {
-		return n, g.why(err)
+		return n, g.Why(err)
 	}
 	g.sent.Store(int64(time.Since(g.begun)))
 	return n, nil
 }
 
-func (g *guard) ping() error {
+// Ping asks for a sign of life.
+func (g *Guard) Ping() error {
 	_, err := g.Write([]byte(pingRequest))
 	return err
 }
@@ -139,18 +168,18 @@ func announce(connect []byte, alive time.Duration) []byte {
 }
 
 // Read hands on what was looked at.
-func (g *guard) Read(p []byte) (int, error) {
+func (g *Guard) Read(p []byte) (int, error) {
 	n, err := g.read(p)
 	if err == nil {
 		return n, nil
 	}
-	if errors.Is(err, errProtocol) || errors.Is(err, errGoodbye) {
-		g.fail(err)
+	if errors.Is(err, ErrProtocol) || errors.Is(err, errGoodbye) {
+		g.Fail(err)
 	}
-	return n, g.why(err)
+	return n, g.Why(err)
 }
 
-func (g *guard) read(p []byte) (int, error) {
+func (g *Guard) read(p []byte) (int, error) {
 	for len(g.head) == 0 && g.body == 0 {
 		if err := g.next(); err != nil {
 			return 0, err
@@ -167,7 +196,7 @@ func (g *guard) read(p []byte) (int, error) {
 }
 
 // next reads the beginning of a packet and decides what is handed on of it.
-func (g *guard) next() error {
+func (g *Guard) next() error {
 	if _, err := io.CopyN(io.Discard, g.Conn, int64(g.skip)); err != nil {
 		return err
 	}
@@ -184,7 +213,7 @@ func (g *guard) next() error {
 }
 
 // header reads the type and the length of a packet.
-func (g *guard) header() (first byte, length int, err error) {
+func (g *Guard) header() (first byte, length int, err error) {
 	b := g.scratch[:]
 	if _, err := io.ReadFull(g.Conn, b[:1]); err != nil {
 		return 0, 0, err
@@ -198,12 +227,12 @@ func (g *guard) header() (first byte, length int, err error) {
 			return b[0], int(u), nil
 		}
 	}
-	return 0, 0, fmt.Errorf("%w: a length of more than 4 bytes", errProtocol)
+	return 0, 0, fmt.Errorf("%w: a length of more than 4 bytes", ErrProtocol)
 }
 
-func (g *guard) publication(first byte, length int) error {
+func (g *Guard) publication(first byte, length int) error {
 	if qos := first >> 1 & 3; qos > 1 {
-		return fmt.Errorf("%w: a message of quality %d, where at most 1 was asked for", errProtocol, qos)
+		return fmt.Errorf("%w: a message of quality %d, where at most 1 was asked for", ErrProtocol, qos)
 	}
 	g.body = min(length, largest)
 	g.skip = length - g.body
@@ -212,24 +241,24 @@ func (g *guard) publication(first byte, length int) error {
 }
 
 // answerTo takes in a whole answer: they are short, and each has its length.
-func (g *guard) answerTo(first byte, length int) error {
+func (g *Guard) answerTo(first byte, length int) error {
 	kind := first >> 4
 	if kind == goodbye {
 		return errGoodbye
 	}
-	want, known := map[byte]int{connack: 2, puback: 2, suback: 2 + g.filters, pong: 0}[kind]
+	want, known := map[byte]int{connack: 2, puback: 2, suback: 2 + g.o.Filters, pong: 0}[kind]
 	if !known || g.welcomed.Load() == (kind == connack) {
-		return fmt.Errorf("%w: a packet of type %d has no place here", errProtocol, kind)
+		return fmt.Errorf("%w: a packet of type %d has no place here", ErrProtocol, kind)
 	}
 	if length != want {
-		return fmt.Errorf("%w: a packet of type %d has %d bytes, want %d", errProtocol, kind, length, want)
+		return fmt.Errorf("%w: a packet of type %d has %d bytes, want %d", ErrProtocol, kind, length, want)
 	}
 	b := append(g.scratch[:0], first, byte(length))[:2+length]
 	if _, err := io.ReadFull(g.Conn, b[2:]); err != nil {
 		return err
 	}
 	if kind == connack && b[3] > 5 {
-		return fmt.Errorf("%w: unknown answer %d to our connection", errProtocol, b[3])
+		return fmt.Errorf("%w: unknown answer %d to our connection", ErrProtocol, b[3])
 	}
 	g.welcomed.Store(true)
 	g.subscribed = g.subscribed || kind == suback

@@ -1,4 +1,7 @@
-package push
+// Package pipe is the connection that MQTT is spoken on: TCP, through a proxy
+// where there is one, with TLS and WebSocket as a broker's URL says; and the
+// guard on it, since a broker need not be what it says.
+package pipe
 
 import (
 	"bufio"
@@ -18,19 +21,47 @@ import (
 	"time"
 )
 
-// broker is one address and how to reach it.
-type broker struct {
+// Options are what is known of all brokers. The files of TLS are read again at
+// each Open, so that they can be renewed.
+type Options struct {
+	TLS    TLS
+	Proxy  string // http://HOST:PORT for CONNECT, "none"; "" is what the environment says
+	Secret bool   // a password will be sent: only over TLS, or on loopback
+}
+
+// TLS says where certificates are. A broker's name is always checked.
+type TLS struct {
+	CA         string // file; "" is what the system trusts
+	Cert, Key  string // files of the client's certificate, both or none
+	ServerName string // "" is the host of the URL
+}
+
+// Broker is one address and how to reach it.
+type Broker struct {
 	url    *url.URL
 	secure bool // TLS
 	web    bool // WebSocket
-	o      *Options
+	o      Options
 }
+
+// String is the URL without what may be secret.
+func (b *Broker) String() string { return redacted(b.url) }
+
+func redacted(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // ports are the schemes of a broker's URL, and where it listens if it does not
 // say.
 var ports = map[string]string{"tcp": "1883", "mqtt": "1883", "tls": "8883", "ssl": "8883", "mqtts": "8883", "ws": "80", "wss": "443"}
 
-func parseBroker(text string, o *Options) (*broker, error) {
+// Parse reads a broker's URL: tls, mqtts, ssl, tcp, mqtt, wss or ws. Each error
+// says what would be right.
+func Parse(text string, o Options) (*Broker, error) {
+	if _, err := parseProxy(o.Proxy); err != nil {
+		return nil, err
+	}
+	if (o.TLS.Cert == "") != (o.TLS.Key == "") {
+		return nil, errors.New("mqtt: cert and key go together: give both or none")
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || ports[u.Scheme] == "" {
 		return nil, fmt.Errorf("mqtt: broker %.80q: give tls://HOST:8883, wss://HOST/PATH, or for a trial tcp://HOST:1883", hideUser(text))
@@ -38,11 +69,11 @@ func parseBroker(text string, o *Options) (*broker, error) {
 	if u.User != nil {
 		return nil, fmt.Errorf("mqtt: broker %s: a password has no place in its URL: give user and a password file", redacted(u))
 	}
-	b := &broker{url: u, secure: slices.Contains([]string{"tls", "ssl", "mqtts", "wss"}, u.Scheme), web: strings.HasPrefix(u.Scheme, "ws"), o: o}
+	b := &Broker{url: u, secure: slices.Contains([]string{"tls", "ssl", "mqtts", "wss"}, u.Scheme), web: strings.HasPrefix(u.Scheme, "ws"), o: o}
 	if !b.web && strings.Trim(u.Path, "/") != "" {
 		return nil, fmt.Errorf("mqtt: broker %s: only ws and wss have a path", redacted(u))
 	}
-	if (o.PasswordFile != "" || o.Password != nil) && !b.secure && !loopback(u.Hostname()) {
+	if o.Secret && !b.secure && !loopback(u.Hostname()) {
 		return nil, fmt.Errorf("mqtt: broker %s: a password would be readable on the way: use tls or wss", redacted(u))
 	}
 	return b, nil
@@ -60,15 +91,19 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (b *broker) address() string {
+// Host is the broker's name or address.
+func (b *Broker) Host() string { return b.url.Hostname() }
+
+// Address is host and port.
+func (b *Broker) Address() string {
 	if port := b.url.Port(); port != "" {
 		return net.JoinHostPort(b.url.Hostname(), port)
 	}
 	return net.JoinHostPort(b.url.Hostname(), ports[b.url.Scheme])
 }
 
-// open makes the connection that MQTT is spoken on; it takes no longer than ctx.
-func (b *broker) open(ctx context.Context) (net.Conn, error) {
+// Open makes the connection that MQTT is spoken on; it takes no longer than ctx.
+func (b *Broker) Open(ctx context.Context) (net.Conn, error) {
 	if b.web {
 		return b.openWeb(ctx)
 	}
@@ -77,7 +112,7 @@ func (b *broker) open(ctx context.Context) (net.Conn, error) {
 
 // openStream makes the TCP connection, through a proxy if there is one, and TLS
 // on it.
-func (b *broker) openStream(ctx context.Context) (net.Conn, error) {
+func (b *Broker) openStream(ctx context.Context) (net.Conn, error) {
 	conn, err := b.openTCP(ctx)
 	if err != nil || !b.secure {
 		return conn, err
@@ -103,14 +138,14 @@ func explainTLS(err error) error {
 	return fmt.Errorf("TLS: %w", err)
 }
 
-func (b *broker) openTCP(ctx context.Context) (net.Conn, error) {
+func (b *Broker) openTCP(ctx context.Context) (net.Conn, error) {
 	via, err := b.proxy()
 	if err != nil {
 		return nil, err
 	}
 	d := net.Dialer{KeepAlive: -1} // MQTT has its own
 	if via == nil {
-		return d.DialContext(ctx, "tcp", b.address())
+		return d.DialContext(ctx, "tcp", b.Address())
 	}
 	port := via.Port()
 	if port == "" {
@@ -120,7 +155,7 @@ func (b *broker) openTCP(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach proxy: %w", err)
 	}
-	if err := throughProxy(ctx, conn, via.User, b.address()); err != nil {
+	if err := throughProxy(ctx, conn, via.User, b.Address()); err != nil {
 		return nil, errors.Join(fmt.Errorf("proxy %s: %w", via.Host, err), conn.Close())
 	}
 	return conn, nil
@@ -128,12 +163,12 @@ func (b *broker) openTCP(ctx context.Context) (net.Conn, error) {
 
 // proxy is the one to go through, nil for none. A broker on loopback never has
 // one.
-func (b *broker) proxy() (*url.URL, error) {
+func (b *Broker) proxy() (*url.URL, error) {
 	via, err := parseProxy(b.o.Proxy)
 	if err != nil || via != nil || b.o.Proxy != "" {
 		return via, err
 	}
-	via, err = http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: b.address()}})
+	via, err = http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: b.Address()}})
 	if err == nil && via != nil && via.Scheme != "http" {
 		err = fmt.Errorf("the proxy of the environment is of scheme %q, which MQTT cannot go through: set proxy to http://HOST:PORT or none", via.Scheme)
 	}
@@ -198,23 +233,4 @@ func (t *TLS) settings(host string) (*tls.Config, error) {
 	}
 	c.Certificates = []tls.Certificate{pair}
 	return c, nil
-}
-
-// password is what the user goes by, "" when there is none.
-func (o *Options) password(ctx context.Context) (string, error) {
-	if o.Password != nil {
-		return o.Password(ctx)
-	}
-	if o.PasswordFile == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(o.PasswordFile)
-	if err != nil {
-		return "", fmt.Errorf("read mqtt.password_file: %w", err)
-	}
-	password := strings.TrimRight(string(text), "\r\n")
-	if password == "" {
-		return "", fmt.Errorf("read mqtt.password_file: %s is empty", o.PasswordFile)
-	}
-	return password, nil
 }
