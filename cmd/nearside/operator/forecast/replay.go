@@ -256,9 +256,13 @@ func addLine(device string, line []byte, add func(string, []byte) error) error {
 	return nil
 }
 
+// unasked is how many asks no target is asked for: they get something kept, if
+// there is any, or nothing.
+func unasked(t *replay.Totals) int { return t.Routes["none"] + t.Routes["stale"] + t.Routes["default"] }
+
 func printForecasts(w io.Writer, before, after text, all []forecast) {
 	fmt.Fprintf(w, "%s (%s) -> %s (%s)\n", before, before.Source, after, after.Source)
-	t := link.NewTable(w, "device", "asks", "changed", "local share", "cost USD", "without answer", "latency ms", "the device")
+	t := link.NewTable(w, "device", "asks", "changed", "local share", "cost USD", "nobody asked", "latency ms", "the device")
 	for _, f := range all {
 		verdict := "takes it"
 		if !f.Taken {
@@ -266,7 +270,7 @@ func printForecasts(w io.Writer, before, after text, all []forecast) {
 		}
 		b, a := &f.Before, &f.After
 		t.Row(f.Device, fmt.Sprint(f.Asks), fmt.Sprint(f.Changed), fmt.Sprintf("%.1f %% -> %.1f %%", 100*b.LocalShare, 100*a.LocalShare),
-			fmt.Sprintf("%.6f -> %.6f", b.CostUSD, a.CostUSD), fmt.Sprintf("%d -> %d", b.Routes["none"], a.Routes["none"]),
+			fmt.Sprintf("%.6f -> %.6f", b.CostUSD, a.CostUSD), fmt.Sprintf("%d -> %d", unasked(b), unasked(a)),
 			fmt.Sprintf("%.0f -> %.0f", b.MS, a.MS), verdict)
 	}
 	t.End()
