@@ -12,7 +12,7 @@ EVAL_DATA ?= ../shared/eval
 
 export CGO_ENABLED = 1
 
-.PHONY: help setup build engine run demo test check arm64 lint unit race clients node-clients system bench eval gate soak fuzz clean
+.PHONY: help setup build engine run demo test check arm64 lint unit race clients node-clients system bench eval gate soak rehearsal fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ gate: ## the built-in gates, trained again from the phrases of this project
 
 soak: setup ## an hour of bad days (SOAKTIME), as lines `soak NAME VALUE UNIT`
 	@$(GO) run ./build/soak -for $(or $(SOAKTIME),1h)
+
+rehearsal: build system ## a rollout to DEVICES=2000 simulated devices on a real broker, and a bad one that aborts itself
+	@$(GO) run ./build/rehearsal -devices $(or $(DEVICES),2000) -svg $(or $(SVG),build/out/rehearsal.svg)
 
 fuzz: # every fuzz target for FUZZTIME (10m); lines `fuzz PACKAGE TARGET TIME EXECS RESULT`
 	@build/fuzz/fuzz.sh

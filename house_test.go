@@ -43,6 +43,7 @@ var arrows = map[string][]string{
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},
 	"build/bench":             {"agent/config/written", "cmd/fakecloud/fake", "policy", "policy/valid"},
+	"build/rehearsal":         {},
 	"build/soak":              {"cmd/fakecloud/fake"},
 	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
 	"agent":                   {"agent/kept", "agent/openai", "agent/openai/embed", "agent/task", "agent/trace", "policy", "policy/past", "policy/whatif"},
