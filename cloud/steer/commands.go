@@ -81,9 +81,8 @@ func (s *Steer) order(ctx context.Context, c *seal.Command, q *order) error {
 		return s.orderedBack(ctx, c, q)
 	}
 	f := s.o.Commands[c.Do]
-	if f == nil {
-		known := append(slices.Sorted(maps.Keys(s.o.Commands)), Rollback)
-		return &seal.Refusal{Reason: trial.UnknownCommand, Detail: fmt.Sprintf("%q; known are %s", c.Do, strings.Join(known, ", "))}
+	if f == nil { // its signers wait for an answer
+		f = s.unknown(c.Do)
 	}
 	if len(s.obeying) >= maxObeying {
 		return &seal.Refusal{Reason: trial.Busy, Detail: "4 commands are being obeyed"}
@@ -96,6 +95,14 @@ func (s *Steer) order(ctx context.Context, c *seal.Command, q *order) error {
 		s.perform(ctx, c, f, q)
 	}
 	return err
+}
+
+// unknown is the answer to a command that this program does not know.
+func (s *Steer) unknown(do string) Obey {
+	known := append(slices.Sorted(maps.Keys(s.o.Commands)), Rollback)
+	return func(context.Context, map[string]string) (json.RawMessage, error) {
+		return nil, &seal.Refusal{Reason: trial.UnknownCommand, Detail: fmt.Sprintf("%q; known are %s", do, strings.Join(known, ", "))}
+	}
 }
 
 // sayAgain is the answer that was given; one whose end nobody saw is no

@@ -49,7 +49,7 @@ func TestCommands(t *testing.T) {
 		f("c5", "words", `false {"error":"its answer is no JSON"} `)
 		f("c6", "slow", `false {"error":"context deadline exceeded"} `)
 		f("c7", "rollback", `false {"error":"nothing_to_roll_back"} `)
-		f("c8", "explode", `false  `+trial.UnknownCommand)
+		f("c8", "explode", fmt.Sprintf("false %.60s ", `{"error":"unknown_command: \"explode\"; known are diagnose, drain, refresh`))
 		if a, err := l.Command(t.Context(), o.command(t, 0, "c9", "large")); err != nil || len(a.Result) < 10_000 {
 			t.Errorf("a large answer: %d bytes, %v", len(a.Result), err)
 		}

@@ -85,6 +85,12 @@ func (d *device) command(ctx context.Context, envelope []byte) {
 	d.send("ack", "", answer)
 }
 
+// status is the answer to the command of that name.
+func (d *device) status(context.Context, map[string]string) (json.RawMessage, error) {
+	st := d.steer.Status()
+	return json.Marshal(map[string]any{"policy": st.Version, "state": st.State, "simulated": true})
+}
+
 // tell sends an event.
 func (d *device) tell(e steer.Event) {
 	if e.Kind == steer.EventRolledBack {

@@ -99,7 +99,7 @@ func (o *Options) device(n int) (*device, error) {
 		Device: seal.Device{Tenant: o.Tenant, Channel: o.Channel, ID: name, Ring: d.ring, Agent: "1.0.0"},
 		Root:   o.Root, Keeper: &memory{}, Subject: d.subject, Share: one,
 		Clock: func() seal.Evidence { return seal.Evidence{Wall: time.Now(), Build: o.Built} },
-		Tell:  d.tell, Report: d.report,
+		Tell:  d.tell, Report: d.report, Commands: map[string]steer.Obey{"status": d.status},
 	})
 	if err != nil {
 		return nil, err
