@@ -312,6 +312,20 @@ func TestComesBack(t *testing.T) {
 	r.comes(t, b)
 }
 
+// TestAskedWhileLooking: who is asked for the network may ask how fetching goes.
+func TestAskedWhileLooking(t *testing.T) {
+	b := content(1000)
+	var r *rig
+	r = build(t, b, func(o *parcel.Options) {
+		o.Online = func() bool { return len(r.Status()) > 0 }
+		o.Metered = func() bool { return len(r.Status()) > 1 }
+		o.Free = func() (int64, error) { return int64(len(r.Status())) << 30, nil }
+	}, whole(b))
+	r.Want("gate", parcel.Wish{File: r.file})
+	r.run(t)
+	r.comes(t, b)
+}
+
 // TestRot: a file that changed on the disk is not read, and comes again.
 func TestRot(t *testing.T) {
 	b := content(1000)

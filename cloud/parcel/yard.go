@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -174,12 +175,13 @@ func (y *Yard) Run(ctx context.Context) error {
 // next is the file to fetch now, nil when there is none, and how long until one
 // might be.
 func (y *Yard) next(now time.Time) (*Wish, time.Duration) {
+	is := y.conditions() // before the lock: who knows them may ask for the status
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	wait := look
 	for _, w := range y.missing() {
 		t := y.trial(w.SHA256)
-		switch why := y.hindered(w); {
+		switch why := is.hinder(w, y.have(w.File)); {
 		case why != "":
 			t.fault = why
 		case now.Before(t.next):
@@ -191,20 +193,34 @@ func (y *Yard) next(now time.Time) (*Wish, time.Duration) {
 	return nil, wait
 }
 
-// hindered says why a file cannot be fetched now, "" when it can.
-func (y *Yard) hindered(w Wish) string {
-	if !y.Online() {
-		return "the network is offline"
-	}
-	if w.Bytes > meteredMost && !w.Dear && y.Metered() {
-		return "it waits for a network where bytes cost nothing; the document may say metered: allow"
-	}
+// conditions are what lets files be fetched, or not.
+type conditions struct {
+	online, metered bool
+	free            int64 // bytes; as many as there can be where it is not known
+}
+
+func (y *Yard) conditions() conditions {
+	c := conditions{online: y.Online(), metered: y.Metered(), free: math.MaxInt64}
 	if y.Free == nil {
-		return ""
+		return c
 	}
-	free, err := y.Free()
-	if need := w.Bytes - y.have(w.File) + spare; err == nil && free < need {
-		return fmt.Sprintf("the disk has %d bytes free, and %d are needed", free, need)
+	if free, err := y.Free(); err == nil {
+		c.free = free
+	}
+	return c
+}
+
+// hinder says why a file cannot be fetched now of which so much has come, "" when
+// it can.
+func (c conditions) hinder(w Wish, have int64) string {
+	need := w.Bytes - have + spare
+	switch {
+	case !c.online:
+		return "the network is offline"
+	case w.Bytes > meteredMost && !w.Dear && c.metered:
+		return "it waits for a network where bytes cost nothing; the document may say metered: allow"
+	case c.free < need:
+		return fmt.Sprintf("the disk has %d bytes free, and %d are needed", c.free, need)
 	}
 	return ""
 }

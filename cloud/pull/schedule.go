@@ -7,7 +7,7 @@ import (
 // The bounds of a schedule. Jitter keeps the devices of a fleet, which came up
 // together after a power cut, from asking together.
 const (
-	soon      = time.Minute      // within it, at random, a device that came online asks
+	soon      = time.Minute      // within it, or the period, at random, a device that came online asks
 	spread    = 0.2              // of the period, up and down
 	thrift    = 6                // times the period where bytes cost money
 	firstFail = 30 * time.Second // mean of the first wait after a failure is half of it
@@ -29,7 +29,7 @@ type schedule struct {
 // minute when a request is due, and at its time when not.
 func (s *schedule) look(now time.Time, online bool, random float64) {
 	if online && !s.online {
-		s.due = later(s.due, now.Add(scale(soon, random)))
+		s.due = later(s.due, now.Add(scale(min(soon, s.every), random)))
 	}
 	s.online = online
 }

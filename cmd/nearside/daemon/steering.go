@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"nearside/agent"
@@ -10,6 +11,7 @@ import (
 	"nearside/agent/server"
 	"nearside/agent/server/steering"
 	"nearside/agent/task"
+	"nearside/cloud"
 	"nearside/cmd/nearside/judge"
 	"nearside/local/sense"
 	"nearside/policy"
@@ -63,7 +65,7 @@ func (d *daemon) given() (*config.Config, *policy.Document) {
 }
 
 // lay puts in force what the documents from outside make of the config. Before
-// keys were read the pool is left as it is: see [daemon.wake].
+// keys were read the targets that need one are left alone: see [daemon.wake].
 func (d *daemon) lay() {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
@@ -71,11 +73,24 @@ func (d *daemon) lay() {
 	now.laid = d.helm.Over(now.config, now.own.Doc)
 	p := d.helm.InForce(now.own, now.config.Cloud.Disabled)
 	d.inForce.Store(&now)
+	keys := unread(now.laid.Cloud.Targets)
 	if d.awake {
-		d.repool(now.laid, d.keys(context.Background(), now.laid.Cloud.Targets))
+		keys = d.keys(context.Background(), now.laid.Cloud.Targets)
 	}
+	d.repool(now.laid, keys)
 	d.install(now.laid, p)
 	d.touch()
+}
+
+// unread are the keys of targets whose keys were not read yet.
+func unread(targets []config.Target) map[string]cloud.Key {
+	all := map[string]cloud.Key{}
+	for _, t := range targets {
+		if !t.Key.IsZero() {
+			all["cloud/"+t.Name] = cloud.Key{Err: errors.New("it is being read")}
+		}
+	}
+	return all
 }
 
 func (d *daemon) own() *agent.Policy { return d.inForce.Load().own }

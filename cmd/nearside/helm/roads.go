@@ -3,6 +3,8 @@ package helm
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"time"
 
 	"nearside/agent/config/strict"
 	"nearside/agent/server/steering"
@@ -35,20 +37,40 @@ type note struct {
 
 const maxCA = 1 << 20 // bytes
 
-// address is the puller of the config.
-func (w *watch) address() (*pull.Puller, error) {
-	p := w.by.Pull
-	trust := pull.Trust{}
-	if p.CA != "" {
-		ca, err := strict.ReadFile(p.CA, maxCA)
-		if err != nil {
-			return nil, fmt.Errorf("read remote.pull.ca: %w", err)
+// via is how addresses are asked: by the trust and the proxy of remote.pull,
+// where there is one. A clock that is behind all that is known of the time does
+// not make certificates look as if they began later.
+func (w *watch) via() (*http.Transport, error) {
+	trust := pull.Trust{Now: func() time.Time {
+		now, floor := w.helm.o.Now(), w.steer.Status().Clock.Time
+		if now.Before(floor) {
+			return floor
 		}
-		trust.CA = ca
+		return now
+	}}
+	if p := w.by.Pull; p != nil {
+		trust.Proxy = p.Proxy
+		if p.CA != "" {
+			ca, err := strict.ReadFile(p.CA, maxCA)
+			if err != nil {
+				return nil, fmt.Errorf("read remote.pull.ca: %w", err)
+			}
+			trust.CA = ca
+		}
 	}
 	via, err := trust.Transport()
 	if err != nil {
 		return nil, fmt.Errorf("remote.pull: %w", err)
+	}
+	return via, nil
+}
+
+// address is the puller of the config.
+func (w *watch) address() (*pull.Puller, error) {
+	p := w.by.Pull
+	via, err := w.via()
+	if err != nil {
+		return nil, err
 	}
 	source, err := pull.NewHTTPS(p.URL, true, via)
 	if err != nil {

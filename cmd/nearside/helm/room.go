@@ -2,15 +2,14 @@ package helm
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"nearside/agent/config"
-	"nearside/agent/config/strict"
 	"nearside/cloud/network"
-	"nearside/cloud/pull"
 	"nearside/cloud/steer"
 	"nearside/cmd/nearside/kinds"
 	"nearside/policy"
@@ -38,18 +37,13 @@ func (h *Helm) kinds() map[string]steer.Kind {
 	return all
 }
 
-// via is how files that documents name are fetched: by the trust of the address
-// that documents are pulled from, where there is one.
+// via is how files that documents name are fetched.
 func (h *Helm) via() (http.RoundTripper, error) {
-	trust := pull.Trust{}
-	if w := h.watch.Load(); w != nil && w.by.Pull != nil && w.by.Pull.CA != "" {
-		ca, err := strict.ReadFile(w.by.Pull.CA, maxCA)
-		if err != nil {
-			return nil, err
-		}
-		trust.CA = ca
+	w := h.watch.Load()
+	if w == nil {
+		return nil, errors.New("nobody steers this device")
 	}
-	return trust.Transport()
+	return w.via()
 }
 
 func (h *Helm) reachable() bool { return h.o.Device.Look().Connectivity.State != network.Offline }

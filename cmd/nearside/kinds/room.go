@@ -129,17 +129,20 @@ func (r *Room) put(kind string, d Document, late *seal.Payload) {
 	r.o.Renew()
 }
 
-// Drop has nothing in force any more: another steers, or nobody does.
+// Drop has nothing in force any more: another steers, or nobody does. Files that
+// are here stay until the next start, since another may want them at once.
 func (r *Room) Drop() {
 	r.mu.Lock()
-	had := len(r.set)+len(r.late) > 0
+	had, late := len(r.set)+len(r.late) > 0, r.late
 	r.set, r.late, r.waiting = nil, map[string]*seal.Payload{}, nil
 	yard := r.yard
 	r.mu.Unlock()
-	if yard != nil {
-		for _, kind := range Names() {
-			yard.Want(kind)
+	for _, kind := range Names() {
+		if yard != nil {
 			yard.Want(kind + " next")
+		}
+		if late[kind] != nil {
+			yard.Want(kind)
 		}
 	}
 	if had {

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -131,13 +132,14 @@ func refusal(c *cobra.Command, g *shell.Globals, resp *http.Response, text []byt
 // told says what became of a document.
 func told(a *steering.Applied) string {
 	what := fmt.Sprintf("%s %d (%.8s)", a.Kind, a.Version, a.Digest)
+	state := cmp.Or(a.State, "in force") // only policies have one
 	switch {
 	case !a.Changed:
-		return what + ": nothing done, it is here already, " + a.State
+		return what + ": nothing done, it is here already, " + state
 	case a.State == "probation":
 		return what + " is in force, on trial"
 	}
-	return what + ": " + a.State
+	return what + ": " + state
 }
 
 // await waits for the end of the trial. A daemon that is started again
