@@ -56,11 +56,23 @@ func (y *Yard) Read(f File) ([]byte, error) {
 		return nil, fmt.Errorf("read file %s: %w", f.Name, err)
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != f.SHA256 {
-		_ = y.root.Remove(f.SHA256) // else it is found again at the next reading
-		y.Wake()
+		y.discard(file, f.SHA256)
 		return nil, fmt.Errorf("read file %s: %w", f.Name, ErrAltered)
 	}
 	return data, nil
+}
+
+// discard removes a file that is not what was signed, unless a good one took its
+// place meanwhile, and has it fetched.
+func (y *Yard) discard(file *os.File, name string) {
+	y.disk.Lock()
+	defer y.disk.Unlock()
+	read, err := file.Stat()
+	now, gone := y.root.Lstat(name)
+	if err == nil && gone == nil && os.SameFile(read, now) {
+		_ = y.root.Remove(name) // else it is found again at the next reading
+	}
+	y.Wake()
 }
 
 // fetch brings the rest of a file. What was there of it is gone on with once: if
@@ -245,6 +257,12 @@ func (y *Yard) finish(f File) error {
 	if hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
 		return ErrAltered
 	}
+	return y.install(f)
+}
+
+func (y *Yard) install(f File) error {
+	y.disk.Lock()
+	defer y.disk.Unlock()
 	if err := y.root.Rename(f.SHA256+partSuffix, f.SHA256); err != nil {
 		return err
 	}

@@ -329,19 +329,37 @@ func TestAskedWhileLooking(t *testing.T) {
 // TestRot: a file that changed on the disk is not read, and comes again.
 func TestRot(t *testing.T) {
 	b := content(1000)
-	r := build(t, b, nil, whole(b))
-	r.run(t)
-	r.Want("gate", parcel.Wish{File: r.file})
-	r.comes(t, b)
 	for _, damage := range [][]byte{append([]byte("x"), b[1:]...), b[1:], append(slices.Clone(b), 'x')} {
+		r := build(t, b, nil, whole(b))
 		if err := os.WriteFile(filepath.Join(r.dir, r.file.SHA256), damage, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Read(r.file); err == nil || !strings.Contains(err.Error(), "not the signed one") {
+		if _, err := r.Read(r.file); !errors.Is(err, parcel.ErrAltered) {
 			t.Errorf("got %v", err)
 		}
+		if got := names(t, r.dir); len(got) > 0 {
+			t.Errorf("kept %v", got)
+		}
+		r.Want("gate", parcel.Wish{File: r.file})
+		r.run(t)
 		r.comes(t, b)
 	}
+}
+
+// TestRotWhileItRuns: it is fetched again because it could not be read.
+func TestRotWhileItRuns(t *testing.T) {
+	b := content(1000)
+	r := build(t, b, nil, whole(b))
+	r.Want("gate", parcel.Wish{File: r.file})
+	r.run(t)
+	r.comes(t, b)
+	if err := os.WriteFile(filepath.Join(r.dir, r.file.SHA256), append([]byte("x"), b[1:]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(r.file); !errors.Is(err, parcel.ErrAltered) {
+		t.Errorf("got %v", err)
+	}
+	r.comes(t, b)
 }
 
 // TestLeftovers: at the start what nobody wants goes, but for parts that are

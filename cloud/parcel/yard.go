@@ -43,6 +43,7 @@ type Yard struct {
 	Options
 	root  *os.Root
 	woken chan struct{} // room for one
+	disk  sync.Mutex    // held while a file takes its place or loses it
 
 	mu     sync.Mutex // guards wishes and trials
 	wishes map[string][]Wish

@@ -112,6 +112,9 @@ func (h *HTTPS) Get(ctx context.Context, etag string) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, wholeTime)
 	defer cancel()
 	a, err := h.get(ctx, etag)
+	if err == nil {
+		err = ctx.Err() // the end of a body may come just as it is given up
+	}
 	if err != nil {
 		return nil, fmt.Errorf("pull envelopes: %w", err)
 	}
