@@ -11,14 +11,10 @@ import (
 )
 
 // home refuses, before anything else, what names a host that is not ours: over
-// TCP a page may have had its own name lead here. It gives the body its time,
-// whoever answers: the router does, where a path must be cleaned first.
+// TCP a page may have had its own name lead here.
 func (s *Server) home(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Request-Id", requestID(r))
-		ctl, now := http.NewResponseController(w), time.Now()
-		_ = ctl.SetReadDeadline(now.Add(s.opts.Limits.Body))
-		_ = ctl.SetWriteDeadline(now.Add(s.opts.Limits.Unread)) // of what is answered at once
 		if !callers.LineOf(r).Unix() && !slices.Contains(s.doors.Load().Hosts, hostOnly(r.Host)) {
 			s.refuse(w, hostRefused, forbidden("The Host header is not one this server answers to; use localhost, or add it to listen.hosts."))
 			return
