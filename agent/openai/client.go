@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -138,7 +137,7 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 		cancel(nil)
 		return nil, err
 	}
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
+	if kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
 		cancel(nil)
 		resp.Body.Close()
 		return nil, fmt.Errorf("%w: content type %q for a stream", ErrBroken, kind)

@@ -257,7 +257,12 @@ func (r *Request) Only(allowed []string, set map[string]any) []byte {
 	return mustJSON(out)
 }
 
+// withUsage are stream_options that ask for usage, beside what the caller asks for.
 func withUsage(options json.RawMessage) json.RawMessage {
+	const alone = `{"include_usage":true}`
+	if len(options) == 0 || string(options) == alone { // as most are
+		return json.RawMessage(alone)
+	}
 	o := object(options)
 	o["include_usage"] = json.RawMessage("true")
 	return mustJSON(o)

@@ -209,6 +209,25 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// streamed is a request for a stream with further fields.
+func streamed(t testing.TB, fields string) *openai.Request {
+	t.Helper()
+	r, err := openai.Decode([]byte(hi(`"stream":true` + fields)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// BenchmarkBody is the request for a stream as a target gets it.
+func BenchmarkBody(b *testing.B) {
+	r := streamed(b, "")
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Body("some-model")
+	}
+}
+
 func TestBodyAndOnly(t *testing.T) {
 	r, err := openai.Decode([]byte(hi(`"model":"auto","stream":true,"stream_options":{"x":1},"seed":9007199254740993,"exotic":{"big":123456789012345678901234567890,"f":1.10},"user":null`)))
 	if err != nil {
@@ -218,6 +237,7 @@ func TestBodyAndOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	silent, asked, refused := streamed(t, ""), streamed(t, `,"stream_options":{"include_usage":true}`), streamed(t, `,"stream_options":{"include_usage":false}`)
 	const messages = `"messages":[{"role":"user","content":"hi"}]`
 	tests := []struct{ name, got, want string }{
 		{"body keeps what it does not know", string(r.Body("some-model")),
@@ -225,6 +245,9 @@ func TestBodyAndOnly(t *testing.T) {
 		{"body escapes names", string(odd.Body("m\"\x7f<é")), `{"model":"m\"` + "\x7f" + `\u003cé",` + messages + `,"a\"\u003cé\n\\":1}`},
 		{"only what is allowed", string(r.Only([]string{"messages", "seed", "absent"}, nil)), `{` + messages + `,"seed":9007199254740993}`},
 		{"what is set wins", string(r.Only([]string{"messages", "model"}, map[string]any{"model": "m", "top_k": 1})), `{` + messages + `,"model":"m","top_k":1}`},
+		{"usage is asked for once", string(asked.Body("m")), `{"model":"m","stream_options":{"include_usage":true},` + messages + `,"stream":true}`},
+		{"usage is asked for", string(silent.Body("m")), `{"model":"m","stream_options":{"include_usage":true},` + messages + `,"stream":true}`},
+		{"usage is asked for where the caller would not", string(refused.Body("m")), `{"model":"m","stream_options":{"include_usage":true},` + messages + `,"stream":true}`},
 		{"names", strings.Join(r.Names(), " "), "exotic messages model seed stream stream_options"},
 		{"field", string(r.Field("seed")) + string(r.Field("user")), "9007199254740993"},
 	}
