@@ -1,9 +1,9 @@
 package metrics
 
 import (
+	"math"
 	"sync"
-
-	"github.com/prometheus/client_golang/prometheus"
+	"sync/atomic"
 )
 
 // maxSeries bounds the series of one family. Names come from the config and
@@ -16,36 +16,47 @@ const other = "other"
 // labels are the values of a series, as many as its family has names.
 type labels [4]string
 
-// family is a counter with labels. Its series are found without allocation.
-type family struct {
-	names int
-	vec   *prometheus.CounterVec
+// sum is a number that only grows. It may be used from any goroutine.
+type sum struct{ bits atomic.Uint64 }
 
-	mu     sync.RWMutex // guards series
-	series map[labels]prometheus.Counter
+func (s *sum) add(v float64) {
+	for {
+		old := s.bits.Load()
+		if s.bits.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v)) {
+			return
+		}
+	}
 }
 
-func newFamily(r prometheus.Registerer, name, help string, names ...string) *family {
-	f := &family{
-		names: len(names), series: map[labels]prometheus.Counter{},
-		vec: prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, names),
-	}
-	r.MustRegister(f.vec)
-	return f
+func (s *sum) inc() { s.add(1) }
+
+func (s *sum) value() float64 { return math.Float64frombits(s.bits.Load()) }
+
+// family is a counter with labels. Its series are found without allocation.
+type family struct {
+	name, help string
+	names      []string
+
+	mu     sync.RWMutex // guards series
+	series map[labels]*sum
+}
+
+func newFamily(name, help string, names ...string) *family {
+	return &family{name: name, help: help, names: names, series: map[labels]*sum{}}
 }
 
 // at is the series with the labels.
-func (f *family) at(l labels) prometheus.Counter {
+func (f *family) at(l labels) *sum {
 	f.mu.RLock()
 	c := f.series[l]
 	f.mu.RUnlock()
 	if c != nil {
 		return c
 	}
-	return f.add(l)
+	return f.grow(l)
 }
 
-func (f *family) add(l labels) prometheus.Counter {
+func (f *family) grow(l labels) *sum {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.series) >= maxSeries {
@@ -55,8 +66,21 @@ func (f *family) add(l labels) prometheus.Counter {
 	}
 	c := f.series[l]
 	if c == nil {
-		c = f.vec.WithLabelValues(l[:f.names]...)
+		c = &sum{}
 		f.series[l] = c
 	}
 	return c
+}
+
+// show takes all series down.
+func (f *family) show(p page) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	pairs := make([]string, 2*len(f.names))
+	for l, c := range f.series {
+		for i, name := range f.names {
+			pairs[2*i], pairs[2*i+1] = name, l[i]
+		}
+		p.counter(f.name, f.help, c.value(), pairs...)
+	}
 }

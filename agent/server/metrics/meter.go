@@ -1,15 +1,11 @@
 package metrics
 
 import (
-	"bytes"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/common/expfmt"
 
 	"nearside/agent"
 	"nearside/agent/server"
@@ -24,40 +20,36 @@ type Sources struct {
 // Meter counts finished requests; it is an agent's observer. Its methods may
 // be called from any goroutine.
 type Meter struct {
-	registry *prometheus.Registry
-	routes   map[string]route
-	callers  atomic.Pointer[[]string]
+	sources Sources
+	routes  map[string]*route
+	callers atomic.Pointer[[]string]
 
 	requests, callersAsked, attempts, lookups *family
 	tokens, cost, degraded, broken            *family
 }
 
 // route is how long the answers of one route took.
-type route struct{ total, first prometheus.Observer }
+type route struct{ total, first durations }
 
 // routes are those a request can end on.
 var routes = []string{"local", "cloud", "cache", "stale", "default", "queue", "none"}
 
-// Buckets in seconds: a kept answer takes less than a millisecond, a model on
-// a small device a minute.
-var buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
-
 // New makes a meter.
 func New(src Sources) *Meter {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &scrape{src})
 	m := &Meter{
-		registry: r, routes: map[string]route{},
-		requests:     newFamily(r, "nearside_requests_total", "Finished requests.", "service", "route", "reason", "status"),
-		callersAsked: newFamily(r, "nearside_caller_requests_total", "Finished requests by the caller's name in the config.", "caller", "status"),
-		attempts:     newFamily(r, "nearside_attempts_total", "Calls to targets, by how they ended.", "target", "result"),
-		lookups:      newFamily(r, "nearside_cache_lookups_total", "Requests by what the cache of answers gave.", "result"),
-		tokens:       newFamily(r, "nearside_tokens_total", "Tokens of answers, as the targets counted them.", "target", "direction"),
-		cost:         newFamily(r, "nearside_cost_usd_total", "What answers cost in USD, by the prices of the config.", "target"),
-		degraded:     newFamily(r, "nearside_degraded_answers_total", "Answers that were stale, a default or unverified.", "reason"),
-		broken:       newFamily(r, "nearside_broken_streams_total", "Streams that broke off after their headers.", "target"),
+		sources: src, routes: map[string]*route{},
+		requests:     newFamily("nearside_requests_total", "Finished requests.", "service", "route", "reason", "status"),
+		callersAsked: newFamily("nearside_caller_requests_total", "Finished requests by the caller's name in the config.", "caller", "status"),
+		attempts:     newFamily("nearside_attempts_total", "Calls to targets, by how they ended.", "target", "result"),
+		lookups:      newFamily("nearside_cache_lookups_total", "Requests by what the cache of answers gave.", "result"),
+		tokens:       newFamily("nearside_tokens_total", "Tokens of answers, as the targets counted them.", "target", "direction"),
+		cost:         newFamily("nearside_cost_usd_total", "What answers cost in USD, by the prices of the config.", "target"),
+		degraded:     newFamily("nearside_degraded_answers_total", "Answers that were stale, a default or unverified.", "reason"),
+		broken:       newFamily("nearside_broken_streams_total", "Streams that broke off after their headers.", "target"),
 	}
-	m.addRoutes()
+	for _, name := range routes {
+		m.routes[name] = &route{}
+	}
 	m.SetCallers(nil)
 	return m
 }
@@ -66,22 +58,9 @@ func New(src Sources) *Meter {
 // other. It may be called at any time.
 func (m *Meter) SetCallers(names []string) { m.callers.Store(&names) }
 
-func (m *Meter) addRoutes() {
-	total := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "nearside_request_duration_seconds", Help: "From the request to the end of its answer.", Buckets: buckets,
-	}, []string{"route"})
-	first := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "nearside_time_to_first_token_seconds", Help: "From the request to the beginning of a streamed answer.", Buckets: buckets,
-	}, []string{"route"})
-	m.registry.MustRegister(total, first)
-	for _, name := range routes {
-		m.routes[name] = route{total.WithLabelValues(name), first.WithLabelValues(name)}
-	}
-}
-
 // Attempted counts a call to a target. It makes the meter an agent's observer.
 func (m *Meter) Attempted(target, result string) {
-	m.attempts.at(labels{target, resultClass(result)}).Inc()
+	m.attempts.at(labels{target, resultClass(result)}).inc()
 }
 
 // resultClass bounds what a target can make of its status.
@@ -99,15 +78,15 @@ func resultClass(result string) string {
 // observer.
 func (m *Meter) Finished(o *agent.Observation) {
 	status := statusClass(o.Status)
-	m.requests.at(labels{o.Service, o.Route, o.Reason, status}).Inc()
-	m.callersAsked.at(labels{m.caller(o.Caller), status}).Inc()
+	m.requests.at(labels{o.Service, o.Route, o.Reason, status}).inc()
+	m.callersAsked.at(labels{m.caller(o.Caller), status}).inc()
 	if o.Cache != "" {
-		m.lookups.at(labels{o.Cache}).Inc()
+		m.lookups.at(labels{o.Cache}).inc()
 	}
 	if r, ok := m.routes[o.Route]; ok {
-		r.total.Observe(o.Total.Seconds())
+		r.total.observe(o.Total.Seconds())
 		if o.Streamed {
-			r.first.Observe(o.First.Seconds())
+			r.first.observe(o.First.Seconds())
 		}
 	}
 	m.answered(o)
@@ -116,17 +95,17 @@ func (m *Meter) Finished(o *agent.Observation) {
 // answered counts what is known of an answer alone.
 func (m *Meter) answered(o *agent.Observation) {
 	if o.TokensIn > 0 || o.TokensOut > 0 {
-		m.tokens.at(labels{o.Target, "in"}).Add(float64(max(0, o.TokensIn)))
-		m.tokens.at(labels{o.Target, "out"}).Add(float64(max(0, o.TokensOut)))
+		m.tokens.at(labels{o.Target, "in"}).add(float64(max(0, o.TokensIn)))
+		m.tokens.at(labels{o.Target, "out"}).add(float64(max(0, o.TokensOut)))
 	}
 	if o.CostUSD > 0 {
-		m.cost.at(labels{o.Target}).Add(o.CostUSD)
+		m.cost.at(labels{o.Target}).add(o.CostUSD)
 	}
 	if o.Degraded {
-		m.degraded.at(labels{o.Reason}).Inc()
+		m.degraded.at(labels{o.Reason}).inc()
 	}
 	if o.Broken {
-		m.broken.at(labels{o.Target}).Inc()
+		m.broken.at(labels{o.Target}).inc()
 	}
 }
 
@@ -151,17 +130,17 @@ func statusClass(status int) string {
 
 // ServeHTTP answers a scrape in the text format 0.0.4.
 func (m *Meter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	families, err := m.registry.Gather()
-	var text bytes.Buffer
-	for _, f := range families {
-		if err == nil {
-			_, err = expfmt.MetricFamilyToText(&text, f)
-		}
+	p := page{}
+	for _, f := range []*family{m.requests, m.callersAsked, m.attempts, m.lookups, m.tokens, m.cost, m.degraded, m.broken} {
+		f.show(p)
 	}
-	if err != nil {
-		http.Error(w, "the metrics could not be gathered", http.StatusInternalServerError)
-		return
+	for name, r := range m.routes {
+		r.total.show(p, "nearside_request_duration_seconds", "From the request to the end of its answer.", "route", name)
+		r.first.show(p, "nearside_time_to_first_token_seconds", "From the request to the beginning of a streamed answer.", "route", name)
 	}
-	w.Header().Set("Content-Type", string(expfmt.NewFormat(expfmt.TypeTextPlain)))
-	_, _ = w.Write(text.Bytes())
+	p.read(&m.sources)
+	p.golang()
+	p.process()
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = io.WriteString(w, p.text())
 }

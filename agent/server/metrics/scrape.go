@@ -4,21 +4,13 @@ import (
 	"runtime"
 	"strconv"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"nearside/agent/server"
 	"nearside/agent/server/feed"
 )
 
-// scrape reads the daemon's status when somebody asks.
-type scrape struct{ Sources }
-
-// Describe says nothing, since which series there are is known only then.
-func (s *scrape) Describe(chan<- *prometheus.Desc) {}
-
-// Collect reads every source once.
-func (s *scrape) Collect(ch chan<- prometheus.Metric) {
-	p, st := page{ch}, s.Status()
+// read takes down the daemon's status, reading every source once.
+func (p page) read(s *Sources) {
+	st := s.Status()
 	counts := s.Counts()
 	p.gauge("nearside_build_info", "The program that runs; the value is 1.", 1, "version", st.Version, "commit", st.Commit, "go_version", runtime.Version())
 	p.gauge("nearside_requests_in_flight", "Requests that are being answered.", float64(counts.InFlight))
@@ -47,39 +39,6 @@ var (
 	breakers = []string{"closed", "open", "half_open"}
 	engines  = []string{"none", "stopped", "starting", "ready", "backoff", "quarantined", "broken", "short", "external"}
 )
-
-// page takes metrics down for one scrape. Labels are names and values in turn.
-type page struct{ ch chan<- prometheus.Metric }
-
-func (p page) gauge(name, help string, v float64, labels ...string) {
-	p.add(prometheus.GaugeValue, name, help, v, labels)
-}
-
-func (p page) counter(name, help string, v float64, labels ...string) {
-	p.add(prometheus.CounterValue, name, help, v, labels)
-}
-
-func (p page) add(kind prometheus.ValueType, name, help string, v float64, labels []string) {
-	var names, values []string
-	for i := 0; i+1 < len(labels); i += 2 {
-		names, values = append(names, labels[i]), append(values, labels[i+1])
-	}
-	p.ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, v, values...)
-}
-
-// states is one series per state, 1 for the one that is.
-func (p page) states(name, help string, all []string, is string, labels ...string) {
-	for _, state := range all {
-		p.gauge(name, help, truth(state == is), append([]string{"state", state}, labels...)...)
-	}
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
 
 func (p page) policy(s *server.PolicyStatus) {
 	p.gauge("nearside_policy_version", "Version of the policy in force.", float64(s.Version))
