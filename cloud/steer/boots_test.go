@@ -224,3 +224,50 @@ func TestResetMeanwhile(t *testing.T) {
 		l.takes(t, o.policy(t, 0, 1, "one"))
 	})
 }
+
+// TestPanics: what panics while it is put in force is given up like what fails,
+// and ends no process.
+func TestPanics(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, o.policy(t, 0, 1, "one"))
+		time.Sleep(time.Minute)
+		l.refuses(t, o.policy(t, 0, 2, "panics"), trial.NotApplied)
+		l.is(t, "rolled_back", "one", 1)
+		l.refuses(t, o.policy(t, 0, 1, "panics", gate), trial.NotApplied)
+		if l.d.gate != "" {
+			t.Errorf("the gate %q stays", l.d.gate)
+		}
+		l.takes(t, o.policy(t, 0, 2, "good gate", gate))
+		l.refuses(t, o.policy(t, 0, 3, "panics again", gate), trial.NotApplied)
+		if l.d.gate != "good gate" {
+			t.Errorf("the gate is %q", l.d.gate)
+		}
+		l.end(t)
+		l = live(t, o, k)
+		defer l.end(t)
+		l.is(t, "rolled_back", "one", 1)
+		if l.d.gate != "good gate" {
+			t.Errorf("after a boot the gate is %q", l.d.gate)
+		}
+	})
+}
+
+// TestNotJudged: that the device could not look at a document says nothing of
+// it: the same bytes are looked at again.
+func TestNotJudged(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		l := live(t, o, &disk{})
+		defer l.end(t)
+		l.d.valid = func(context.Context, string) error { return errors.New("the database is busy") }
+		one := o.policy(t, 0, 1, "one")
+		l.refuses(t, one, trial.NotJudged)
+		l.d.valid = func(context.Context, string) error { return &seal.Refusal{Reason: trial.AnswersNothing} }
+		l.refuses(t, one, trial.AnswersNothing)
+		l.d.valid = nil
+		l.takes(t, one)
+	})
+}

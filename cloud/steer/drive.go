@@ -145,7 +145,7 @@ func (s *Steer) apply(ctx context.Context, h *trial.Held) error {
 	kind := s.o.Kinds[h.Said.Kind]
 	p, err := h.Open()
 	if err == nil {
-		err = kind.Apply(ctx, p)
+		err = guarded(func() error { return kind.Apply(ctx, p) })
 	}
 	if err == nil {
 		s.rec = s.rec.InPlace(h.Said.Kind)
@@ -156,8 +156,11 @@ func (s *Steer) apply(ctx context.Context, h *trial.Held) error {
 	}
 	s.saveAnyhow(s.rec.Reverted(h, trial.NotApplied, []string{err.Error()}, s.now()))
 	s.tell(s.badEvent())
-	if old := s.rec.Kinds[h.Said.Kind]; old != nil && s.booting {
+	switch old := s.rec.Kinds[h.Said.Kind]; {
+	case old != nil && (s.booting || errors.Is(err, errPanic)):
 		_ = s.apply(ctx, old) // told there
+	case errors.Is(err, errPanic): // halfway
+		_ = guarded(func() error { return kind.Apply(ctx, nil) })
 	}
 	return err
 }
@@ -190,8 +193,21 @@ func (s *Steer) enforce(ctx context.Context, h *trial.Held) error {
 	if err != nil {
 		return err
 	}
-	return s.o.Subject.Swap(ctx, p)
+	return guarded(func() error { return s.o.Subject.Swap(ctx, p) })
 }
+
+// guarded has a panic of the subject be an error: what is signed is not to end
+// the process, at this boot and at each one after it.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: %v", errPanic, v)
+		}
+	}()
+	return f()
+}
+
+var errPanic = errors.New("it panicked")
 
 // rollback gives up the policy in force. It takes effect even where it cannot
 // be saved: harm is worse than being tried once more after a power cut.

@@ -114,6 +114,8 @@ func (d *device) Swap(_ context.Context, p *seal.Payload) error {
 		d.body = ""
 	} else if strings.HasPrefix(p.Body, "stuck") {
 		return errors.New("it does not fit")
+	} else if strings.HasPrefix(p.Body, "panics") {
+		panic("halfway")
 	} else {
 		d.body = p.Body
 	}
@@ -181,6 +183,9 @@ func (g gates) Apply(_ context.Context, p *seal.Payload) error {
 	g.d.gate = ""
 	if p != nil {
 		g.d.gate = p.Body
+	}
+	if strings.HasPrefix(g.d.gate, "panics") {
+		panic("halfway")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package steer
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -84,7 +85,7 @@ func (s *Steer) accept(ctx context.Context, q *offer) (*Result, error) {
 		return nil, err
 	}
 	if e.Type == seal.RootType {
-		return s.rotate(ctx, q)
+		return s.rotate(q, e)
 	}
 	proof := s.proof()
 	v, err := s.root.Verify(q.envelope, s.o.Device, s.rec.Heights(), s.rec.Clock.Read(proof))
@@ -147,16 +148,21 @@ func (s *Steer) share(text string) string {
 }
 
 // rotate takes a root that follows the one that is trusted. One of the chain
-// that comes again is nothing new.
-func (s *Steer) rotate(ctx context.Context, q *offer) (*Result, error) {
-	if slices.Contains(s.rec.Roots, string(q.envelope)) || string(q.envelope) == string(s.o.Root) {
+// that comes again is nothing new, however it is wrapped. What is kept is the
+// proof alone: a broker could fill the record with the rest.
+func (s *Steer) rotate(q *offer, e *seal.Envelope) (*Result, error) {
+	if s.trusts(e.Payload) {
 		return &Result{Kind: "root", Version: s.root.Version, Again: true}, nil
 	}
 	root, err := s.root.Next(q.envelope)
 	if err != nil {
 		return nil, err
 	}
-	next, err := s.rec.Rotated(s.base, s.share(string(q.envelope)))
+	proof, err := s.root.Proof(q.envelope, root)
+	if err != nil {
+		return nil, err
+	}
+	next, err := s.rec.Rotated(s.base, s.share(string(proof)))
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +173,14 @@ func (s *Steer) rotate(ctx context.Context, q *offer) (*Result, error) {
 	s.tell(Event{Kind: EventRoot, Version: root.Version, From: q.from})
 	s.changed()
 	return &Result{Kind: "root", Version: root.Version}, nil
+}
+
+// trusts tells whether a root is one of those that are followed.
+func (s *Steer) trusts(root []byte) bool {
+	return slices.ContainsFunc(append([]string{string(s.o.Root)}, s.rec.Roots...), func(envelope string) bool {
+		e, err := seal.Peek([]byte(envelope))
+		return err == nil && bytes.Equal(e.Payload, root)
+	})
 }
 
 // refuse says no, and remembers it, so that the same bytes are not judged
@@ -188,13 +202,17 @@ func (s *Steer) refuse(q *offer, err error) {
 	}
 }
 
-// refusal is what an error says to programs.
+// refusal is what an error says to programs. One that is none says nothing of
+// what was offered, such as that the past could not be read.
 func refusal(err error) *seal.Refusal {
 	var why *seal.Refusal
 	if errors.As(err, &why) {
 		return why
 	}
-	return &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &seal.Refusal{Reason: trial.Invalid, Detail: "to look at it took too long: " + err.Error()}
+	}
+	return &seal.Refusal{Reason: trial.NotJudged, Detail: err.Error()}
 }
 
 // turnAway has the record know of a refusal, and tells it.
@@ -215,7 +233,7 @@ func (s *Steer) turnAway(q *offer, why seal.Refusal) {
 // remember has the same bytes refused unseen, unless the reason may pass.
 func (s *Steer) remember(q *offer, why seal.Refusal) {
 	switch why.Reason {
-	case trial.NotKept, trial.HarmfulReplay, trial.Busy, trial.TooManyCommands, trial.WaitsForFiles:
+	case seal.NotYetValid, trial.NotKept, trial.HarmfulReplay, trial.AnswersNothing, trial.NotJudged, trial.Busy, trial.TooManyCommands, trial.WaitsForFiles:
 		return
 	}
 	if q.envelope == nil {

@@ -189,3 +189,53 @@ func TestPrevious(t *testing.T) {
 		l.is(t, "probation", "two", 2)
 	})
 }
+
+// TestEndedAfterAReset: what was dropped by hand is judged like any other when it
+// comes again: its time may be over, and nobody told the broker.
+func TestEndedAfterAReset(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		l := live(t, o, &disk{})
+		defer l.end(t)
+		ends := o.policy(t, 0, 1, "ends", func(p *seal.Payload) { p.NotAfter = time.Now().Add(time.Hour) })
+		l.takes(t, ends)
+		time.Sleep(2 * time.Hour)
+		l.takes(t, ends) // it is in force, and nothing new
+		if err := l.Reset(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		l.refuses(t, ends, seal.Expired)
+	})
+}
+
+// TestRootInWrapping: what a broker adds to the envelope of a root is not kept,
+// and does not make another of it.
+func TestRootInWrapping(t *testing.T) {
+	o := newOffice(t, 5)
+	wrapped := func(n int) []byte {
+		e := must[*seal.Envelope](t)(seal.Peek(o.root(t, n)))
+		e.Signatures = append(e.Signatures, seal.Signature{KeyID: strings.Repeat("ab", 8), Sig: make([]byte, 20<<10)})
+		b := must[[]byte](t)(e.Encode())
+		return append(b, []byte(strings.Repeat(" ", seal.MaxBytes-len(b)))...)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, wrapped(1))
+		for _, again := range [][]byte{o.root(t, 1), wrapped(1)} {
+			if r, err := l.Offer(t.Context(), again, "again"); err != nil || !r.Again {
+				t.Errorf("the same root in other wrapping: %+v, %v", r, err)
+			}
+		}
+		l.takes(t, o.policy(t, 1, 1, "one"))
+		l.end(t)
+		if kept := k.record(t).Roots; len(kept) != 1 || len(kept[0]) > 4<<10 {
+			t.Errorf("%d roots are kept, of %d bytes", len(kept), len(kept[0]))
+		}
+		l = live(t, o, k)
+		defer l.end(t)
+		if got := l.Status().RootVersion; got != 2 {
+			t.Errorf("after a boot root %d is trusted", got)
+		}
+	})
+}

@@ -77,7 +77,8 @@ func (f fields) args() map[string]string {
 }
 
 // VerifyCommand opens the envelope of a command and tells what it is, if this
-// device may obey: enough signatures, its tenant and audience, not expired.
+// device may obey: enough signatures, its tenant and audience, not expired, and
+// not of a day that is to come, where that is known.
 // Whether it was answered before is for the caller to know.
 func (r *Root) VerifyCommand(envelope []byte, d Device, now Reading) (*Command, error) {
 	c, _, err := r.ReadCommand(envelope)
@@ -100,6 +101,8 @@ func (c *Command) Judge(r *Root, d Device, now Reading) error {
 		return refuse(OtherTenant, "for tenant %q; this device is of %q", c.Tenant, d.Tenant)
 	case !c.Audience.Has(d):
 		return refuse(OtherAudience, "for %q; this is device %q in ring %q", []string(c.Audience), d.ID, d.Ring)
+	case now.State == ClockTrusted && c.Issued.After(now.Time.Add(ahead)):
+		return refuse(NotYetValid, "issued at %s, and it is %s: a device remembers commands until they have expired", written(c.Issued), written(now.Time))
 	case !c.NotAfter.After(now.Time):
 		return refuse(Expired, "ended at %s; it is at least %s", written(c.NotAfter), written(now.Time))
 	}

@@ -177,6 +177,9 @@ func TestVerifyCommand(t *testing.T) {
 		"other tenant": {f.command(func(c *seal.Command) { c.Tenant = "evil" }), seal.OtherTenant},
 		"other device": {f.command(func(c *seal.Command) { c.Audience = seal.Audience{"device:kiosk-8"} }), seal.OtherAudience},
 		"expired":      {f.command(func(c *seal.Command) { c.NotAfter = now }), seal.Expired},
+		"of next year": {f.command(func(c *seal.Command) {
+			c.Issued, c.NotAfter = now.Add(365*24*time.Hour), now.Add(366*24*time.Hour)
+		}), seal.NotYetValid},
 	} {
 		got, err := f.root.VerifyCommand(c.envelope, device, trusted)
 		refused(t, name, err, c.want)

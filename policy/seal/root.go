@@ -106,6 +106,27 @@ func (r *Root) Next(b []byte) (*Root, error) {
 	return next, nil
 }
 
+// Proof is the envelope of a root that followed this one, with nothing but what
+// proves it: what was signed, and the good signatures by keys of both. Whoever
+// carries an envelope may add to it what nobody looks at, and who keeps it keeps
+// that too.
+func (r *Root) Proof(b []byte, next *Root) ([]byte, error) {
+	e, err := Peek(b)
+	if err != nil {
+		return nil, err
+	}
+	message, slim := Message(e.Type, e.Payload), &Envelope{Type: e.Type, Payload: e.Payload}
+	for _, s := range e.Signatures {
+		old, inOld := r.find(s.KeyID)
+		key, inNew := next.find(s.KeyID)
+		twice := slices.ContainsFunc(slim.Signatures, func(o Signature) bool { return o.KeyID == s.KeyID })
+		if !twice && (inOld && old.Verifies(message, s.Sig) || inNew && key.Verifies(message, s.Sig)) {
+			slim.Signatures = append(slim.Signatures, s)
+		}
+	}
+	return slim.Encode()
+}
+
 func (r *Root) follows(next *Root) error {
 	switch {
 	case next.Version <= r.Version:

@@ -243,8 +243,8 @@ func TestWrongPlace(t *testing.T) {
 	}
 }
 
-// TestKnown: a document that was taken may come again, even when it could not
-// be taken any more.
+// TestKnown: a document that is in force may come again, even when it could not
+// be taken any more. One that is in force no more, as after a reset, may not.
 func TestKnown(t *testing.T) {
 	f := newFleet(t)
 	envelope := f.signed(func(p *seal.Payload) { p.NotAfter, p.Previous = now, strings.Repeat("ef", 32) })
@@ -252,6 +252,10 @@ func TestKnown(t *testing.T) {
 	floors := seal.Floors{"acme/stable/policy": {Version: 7, Digest: digest, Current: digest}}
 	if v, err := f.root.Verify(envelope, device, floors, trusted); err != nil || !v.Known {
 		t.Errorf("got %+v, %v", v, err)
+	}
+	for _, now := range []string{"", strings.Repeat("cd", 32)} {
+		_, err := f.root.Verify(envelope, device, seal.Floors{"acme/stable/policy": {Version: 7, Digest: digest, Current: now}}, trusted)
+		refused(t, "what is in force no more", err, seal.WrongPrevious)
 	}
 }
 

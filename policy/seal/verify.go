@@ -19,8 +19,8 @@ type Floors map[string]Floor
 // another's.
 func FloorKey(tenant, channel, kind string) string { return tenant + "/" + channel + "/" + kind }
 
-// Verified is a payload that enough keys signed. Known tells that it is what
-// raised the floor: the same version with the same digest.
+// Verified is a payload that enough keys signed. Known tells that it is in force:
+// it raised the floor, and nothing took its place since.
 type Verified struct {
 	Payload
 	Digest   string
@@ -31,8 +31,9 @@ type Verified struct {
 // Verify opens an envelope and tells what is in it, if a device may take it:
 // first the signatures over the raw bytes, then what the payload says of tenant,
 // channel, audience, epoch, version, agent, previous, times and share. What it
-// refuses is a [*Refusal]. A document that raised the floor is only held against
-// what comes before agent, since the rest was judged when it came. With the
+// refuses is a [*Refusal]. A document that is in force is only held against what
+// comes before agent, since the rest was judged when it came; one that was, and
+// is no more, has no such right. With the
 // refusal of a document that enough keys signed comes what it is, for reports.
 func (r *Root) Verify(envelope []byte, d Device, f Floors, c Reading) (*Verified, error) {
 	v, err := r.Read(envelope)
@@ -78,7 +79,8 @@ func (v *Verified) Judge(r *Root, d Device, floors Floors, c Reading) error {
 	if err := v.above(r, floor); err != nil {
 		return err
 	}
-	if v.Known = floor.Digest == v.Digest && floor.Version == v.Version && floor.Epoch == v.Epoch; v.Known {
+	v.Known = floor.Current == v.Digest && floor.Digest == v.Digest && floor.Version == v.Version && floor.Epoch == v.Epoch
+	if v.Known {
 		return nil
 	}
 	if err := r.current(c); err != nil {

@@ -63,7 +63,8 @@ type Record struct {
 	Rolled    bool      `json:"rolled,omitempty"` // the last trial ended in a rollback
 	Bad       []Bad     `json:"bad,omitempty"`    // the newest last
 	Refused   *Refused  `json:"refused,omitempty"`
-	Seen      []Seen    `json:"seen,omitempty"` // the oldest first
+	Seen      []Seen    `json:"seen,omitempty"`  // the oldest first
+	Passed    time.Time `json:"passed,omitzero"` // commands until then are obeyed no more, see [Record.Begun]
 	Counts    Counts    `json:"counts,omitzero"`
 }
 
@@ -133,12 +134,14 @@ const (
 	Ordered          = "ordered"     // a command rolled it back
 	NothingToRoll    = "nothing_to_roll_back"
 	WaitsForFiles    = "waits_for_files" // it is fetched what it names; then it is looked at again
+	AnswersNothing   = "answers_nothing" // ordinary asks would get nothing, as things are
+	NotJudged        = "not_judged"      // it could not be looked at; it may be offered again
 )
 
 // Reasons lists every reason that this package knows.
 func Reasons() []string {
 	return []string{Invalid, FailsOwnTests, HarmfulReplay, RolledBackBefore, NotKept, Busy, TooManyRoots, TooManyCommands,
-		UnknownCommand, NotApplied, Harm, Crashes, Ordered, NothingToRoll, WaitsForFiles}
+		UnknownCommand, NotApplied, Harm, Crashes, Ordered, NothingToRoll, WaitsForFiles, AnswersNothing, NotJudged}
 }
 
 // Hold makes a document to keep of its signed bytes.

@@ -44,7 +44,10 @@ func full(tb testing.TB) trial.Record {
 	usual := figures(rand.New(rand.NewPCG(1, 2)), usual, 20)
 	r = r.Received(hold(tb, seal.KindPolicy, 4)).Stored(usual).Swapped().Watched(usual, time.Minute)
 	r = r.Received(hold(tb, seal.KindPolicy, 5)).Turned(trial.Refused{Refusal: seal.Refusal{Reason: "x", Detail: "y"}, From: "usb", At: noon})
-	r, err := r.Begun("c1", noon.Add(time.Hour))
+	r, err := r.Begun("c0", noon.Add(-time.Hour))
+	if err == nil {
+		r, err = r.Begun("c1", noon.Add(time.Hour))
+	}
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -214,6 +217,13 @@ func TestSeen(t *testing.T) {
 	r, err := r.Begun("more", noon.Add(time.Hour))
 	if _, there := r.Answered("0"); err != nil || there {
 		t.Errorf("with two that are expired: %v, the first is there: %v", err, there)
+	}
+	r.Clock.Floor = noon.Add(-time.Hour) // it was too high, and came down
+	if _, err := r.Begun("1", noon.Add(time.Minute)); seal.Reason(err) != seal.Expired {
+		t.Errorf("one that was forgotten comes again: %v", err)
+	}
+	if _, err := r.Reset(true).Begun("1", noon.Add(time.Minute)); seal.Reason(err) != seal.Expired {
+		t.Errorf("after a reset: %v", err)
 	}
 	r = r.Ended("more", true, strings.Repeat("x", trial.MaxAnswer+1))
 	if s, _ := r.Answered("more"); !s.Done || s.Answer != "" {

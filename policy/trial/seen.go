@@ -31,10 +31,21 @@ func (r Record) seen(id string) int {
 
 // Begun remembers a command before it is obeyed, so that it is not obeyed
 // twice. Commands that have expired at the floor of the clock are forgotten,
-// since they would not be obeyed; with too many others it is refused.
+// since they would not be obeyed, nor would they be if the floor came down: what
+// expires no later than one that was forgotten is refused. With too many others
+// it is refused, too.
 func (r Record) Begun(id string, until time.Time) (Record, error) {
+	if !until.After(r.Passed) {
+		return r, &seal.Refusal{Reason: seal.Expired, Detail: "commands until " + r.Passed.Format(time.RFC3339) + " are over on this device"}
+	}
 	floor := r.Clock.Floor
-	r.Seen = slices.DeleteFunc(slices.Clone(r.Seen), func(s Seen) bool { return !s.Until.After(floor) })
+	r.Seen = slices.DeleteFunc(slices.Clone(r.Seen), func(s Seen) bool {
+		over := !s.Until.After(floor)
+		if over && s.Until.After(r.Passed) {
+			r.Passed = s.Until
+		}
+		return over
+	})
 	if len(r.Seen) >= MaxSeen {
 		return r, &seal.Refusal{Reason: TooManyCommands, Detail: "128 commands may still arrive again; sign commands that expire sooner"}
 	}

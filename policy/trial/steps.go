@@ -248,7 +248,7 @@ func (r Record) Risen(other seal.Floors) Record {
 // and what was found to be bad stay unless they are to be forgotten; what was
 // answered stays, so that no command is obeyed twice.
 func (r Record) Reset(forget bool) Record {
-	n := Record{Seq: r.Seq, Session: r.Session, Clock: r.Clock, Seen: r.Seen, Counts: r.Counts, Refused: r.Refused}
+	n := Record{Seq: r.Seq, Session: r.Session, Clock: r.Clock, Seen: r.Seen, Passed: r.Passed, Counts: r.Counts, Refused: r.Refused}
 	if forget {
 		return n
 	}
