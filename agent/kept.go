@@ -121,7 +121,5 @@ func (w *walk) store() {
 		body = w.result.answer.Completion()
 	}
 	e := kept.Entry{Target: w.result.Target, Model: w.result.Model, Body: body}
-	if value, err := e.Encode(); err == nil {
-		w.agent.parts.Cache.Put(w.key(), value, w.agent.parts.Now())
-	}
+	w.agent.parts.Cache.Put(w.key(), e.Encode(), w.agent.parts.Now())
 }

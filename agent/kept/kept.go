@@ -28,13 +28,11 @@ type Entry struct {
 }
 
 // Encode is the entry in bytes.
-func (e *Entry) Encode() ([]byte, error) {
-	head, err := json.Marshal(e)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, len(head)+1+len(e.Body))
-	return append(append(append(out, head...), '\n'), e.Body...), nil
+func (e *Entry) Encode() []byte {
+	out := make([]byte, 0, len(`{"target":"","model":""}`)+len(e.Target)+len(e.Model)+1+len(e.Body))
+	out = openai.AppendString(append(out, `{"target":`...), e.Target)
+	out = openai.AppendString(append(out, `,"model":`...), e.Model)
+	return append(append(out, "}\n"...), e.Body...)
 }
 
 // Decode reads what Encode made and was kept at a time; nil for what is no entry.

@@ -54,6 +54,28 @@ func TestKey(t *testing.T) {
 	}
 }
 
+// TestEncode: the line before the body is JSON, whatever the names are.
+func TestEncode(t *testing.T) {
+	for _, name := range []string{"", "cloud/first", "gpt \"4\"\n<é>\x7f\u2028", "\xff"} {
+		e := kept.Entry{Target: "cloud/" + name, Model: name, Body: []byte(`{"a":"b\n"}`)}
+		head, err := json.Marshal(&e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := string(e.Encode()), string(head)+"\n"+string(e.Body); got != want {
+			t.Errorf("%q:\ngot  %q\nwant %q", name, got, want)
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	e := kept.Entry{Target: "cloud/first", Model: "fake-model", Body: bytes.Repeat([]byte("x"), 600)}
+	b.ReportAllocs()
+	for b.Loop() {
+		e.Encode()
+	}
+}
+
 // FuzzDecode: any bytes are no entry, or one that is encoded as it was meant.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"target":"cloud/first","model":"m"}` + "\n" + `{"choices":[]}`))
@@ -64,11 +86,7 @@ func FuzzDecode(f *testing.F) {
 		if e == nil {
 			return
 		}
-		text, err := e.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		again := kept.Decode(text, e.At)
+		again := kept.Decode(e.Encode(), e.At)
 		if again == nil || again.Target != e.Target || again.Model != e.Model || !bytes.Equal(again.Body, e.Body) {
 			t.Errorf("%q: read %+v, then %+v", value, e, again)
 		}

@@ -202,7 +202,7 @@ func (r *Request) Field(name string) json.RawMessage {
 // given model. A stream asks for its usage, so that cost is known.
 func (r *Request) Body(model string) []byte {
 	out := make([]byte, 0, r.Size+len(model)+64)
-	out = appendString(append(out, `{"model":`...), model)
+	out = AppendString(append(out, `{"model":`...), model)
 	if r.Stream {
 		out = append(append(out, `,"stream_options":`...), withUsage(r.Field("stream_options"))...)
 	}
@@ -210,15 +210,15 @@ func (r *Request) Body(model string) []byte {
 		if f.name == "model" || f.name == "stream_options" {
 			continue
 		}
-		out = append(appendString(append(out, ','), f.name), ':')
+		out = append(AppendString(append(out, ','), f.name), ':')
 		out = append(out, f.value...)
 	}
 	return append(out, '}')
 }
 
-// appendString adds a string in quotes: as it is when it is made of letters,
+// AppendString adds a string in JSON: as it is when it is made of letters,
 // digits and the like, as names are.
-func appendString(to []byte, s string) []byte {
+func AppendString(to []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
 			return append(to, mustJSON(s)...)

@@ -203,7 +203,7 @@ func (s *Stream) queue(c *chunk, ended bool) {
 		s.push(s.shape(c, "null"))
 	case finish != "":
 		s.Answer.settle()
-		s.last = s.shape(c, string(mustJSON(s.Answer.Finish)))
+		s.last = s.shape(c, string(AppendString(nil, s.Answer.Finish)))
 	}
 }
 
