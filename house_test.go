@@ -38,7 +38,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/kinds":      {"agent/config", "agent/config/strict", "cloud/parcel", "policy", "policy/calib", "policy/gate", "policy/seal", "policy/trial"},
 	"cmd/nearside/tables":     {"policy/calib"},
-	"cmd/nearside/doctor":     {"agent/config", "agent/config/remote", "agent/config/secret", "agent/config/strict", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "local", "local/sense", "policy/seal", "store"},
+	"cmd/nearside/doctor":     {"agent/config", "agent/config/remote", "agent/config/secret", "agent/config/strict", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "agent/server/steering", "local", "local/sense", "policy/seal", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},

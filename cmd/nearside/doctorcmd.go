@@ -28,8 +28,9 @@ running daemon. Each line is ok, warn or fail, with what to do under it.
 
 Nothing is changed. Without a daemon the engine is started with its model for a
 moment. Each cloud target is asked once for its list of models, with its key,
-which costs nothing, and each broker is logged in to once; --offline asks nobody and looks up no name. Keys are never
-printed, and those of the environment that no target uses are only named.
+which costs nothing, and each broker is logged in to once, unless the daemon is
+connected; --offline asks nobody and looks up no name. Keys are never printed,
+and those of the environment that no target uses are only named.
 
 Exit: 0 nothing failed, 1 something did.`,
 		Example: `  nearside doctor

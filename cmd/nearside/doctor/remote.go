@@ -20,6 +20,7 @@ import (
 
 	"nearside/agent/config/remote"
 	"nearside/agent/config/strict"
+	"nearside/agent/server/steering"
 	"nearside/policy/seal"
 )
 
@@ -94,8 +95,17 @@ func recordFolder(p *Patient) []Finding {
 // in.
 const brokerLimit = 10 * time.Second
 
-// broker looks up a broker's name, connects, and logs in as the device would,
-// under another client id so that a running daemon is not put out.
+// connected is the link of a running daemon that stands, nil when there is none.
+func connected(p *Patient) *steering.Broker {
+	if p.Daemon == nil || p.Daemon.Remote == nil || p.Daemon.Remote.MQTT == nil || !p.Daemon.Remote.MQTT.Connected {
+		return nil
+	}
+	return p.Daemon.Remote.MQTT
+}
+
+// broker looks up a broker's name, connects, and logs in as the device would.
+// While the daemon is connected nobody logs in: many a broker takes the client
+// id from the certificate, and would put the daemon out.
 func broker(ctx context.Context, p *Patient, text string) Finding {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -106,6 +116,10 @@ func broker(ctx context.Context, p *Patient, text string) Finding {
 	if why := p.silent(u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()); why != "" {
 		return ok(name + " is not called: " + why)
 	}
+	link := connected(p)
+	if link != nil && link.Broker != nil && *link.Broker == name {
+		return ok(name + ": the daemon is connected to it")
+	}
 	ctx, cancel := context.WithTimeout(ctx, brokerLimit)
 	defer cancel()
 	conn, err := reach(ctx, p.Config.Remote.MQTT, u)
@@ -115,6 +129,9 @@ func broker(ctx context.Context, p *Patient, text string) Finding {
 	defer conn.Close()
 	if u.Scheme == "ws" || u.Scheme == "wss" {
 		return ok(name + " listens; whether it lets this device in is not tried over WebSocket")
+	}
+	if link != nil {
+		return ok(name + " listens; not logged in to, since the daemon is connected to another")
 	}
 	until, _ := ctx.Deadline()
 	_ = conn.SetDeadline(until)

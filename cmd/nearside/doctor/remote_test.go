@@ -8,11 +8,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"nearside/agent/config/remote"
 	"nearside/agent/config/secret"
+	"nearside/agent/server"
+	"nearside/agent/server/steering"
 	"nearside/cmd/nearside/doctor"
 	"nearside/policy/seal"
 )
@@ -116,6 +120,29 @@ func TestBroker(t *testing.T) {
 	f(doctor.Warn, "return code 3", 0x20, 2, 0, 3)
 	f(doctor.Fail, "does not speak MQTT 3.1.1", 'H', 'T', 'T', 'P')
 	f(doctor.Fail, "hangs up instead of letting this device in")
+}
+
+// While the daemon is connected no broker is logged in to: it would end the
+// daemon's session where client ids come from certificates.
+func TestBrokerInUse(t *testing.T) {
+	addr, said := newBroker(t, 0x20, 2, 0, 0)
+	w := newWard(t)
+	w.steered(0, "tcp://"+addr)
+	for _, broker := range []string{"tcp://" + addr, "tls://another:8883"} {
+		w.Daemon = &server.Status{Remote: &steering.Link{MQTT: &steering.Broker{Connected: true, Broker: &broker}}}
+		if all := w.examine(); !slices.ContainsFunc(all, func(f doctor.Finding) bool {
+			return f.Verdict == doctor.OK && strings.Contains(f.Message, "the daemon is connected to")
+		}) {
+			t.Errorf("got %+v", all)
+		}
+	}
+	select {
+	case words := <-said:
+		if len(words) > 0 {
+			t.Errorf("the broker was told %q", words)
+		}
+	default:
+	}
 }
 
 // TestBrokerAway: what is not there, is not trusted or may not be called.
