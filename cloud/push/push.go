@@ -93,6 +93,7 @@ const (
 	TellForeign    = "message_not_ours"     // dropped: topic
 	TellOverflow   = "messages_dropped"     // the inbox was full: topic, dropped
 	TellNoResponse = "broker_frozen"        // it did not answer in time, and was left: broker
+	TellUntrusted  = "broker_untrusted"     // it did not prove who it is, and was told nothing: broker, why
 )
 
 // Status is how the link is, for the daemon's own status.
@@ -106,6 +107,7 @@ type Status struct {
 	KeepAlive time.Duration
 
 	Attempts, Connections, TakenOver     uint64   // since the start
+	Untrusted                            uint64   // attempts at brokers that did not prove who they are
 	Received, Sent                       uint64   // messages taken in, notes acknowledged
 	TooLarge, Foreign, Dropped, Replaced uint64   // messages that were not delivered; Replaced ones had a newer one of their topic
 	Refused                              []string // filters that the broker would not have

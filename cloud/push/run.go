@@ -94,6 +94,10 @@ func (l *Link) failed(err error) {
 	if err.Error() != was {
 		l.o.Log.Warn("no connection to a broker", "broker", l.Status().Broker, "err", err)
 	}
+	if errors.Is(err, pipe.ErrUntrusted) {
+		l.note(func(s *Status) { s.Untrusted++ })
+		l.tell(TellUntrusted, map[string]any{"broker": l.Status().Broker, "why": err.Error()})
+	}
 	if errors.Is(err, errFrozen) {
 		l.tell(TellNoResponse, map[string]any{"broker": l.Status().Broker})
 	}

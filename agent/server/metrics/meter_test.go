@@ -28,7 +28,7 @@ func newMeter() *metrics.Meter {
 					Audits: learn.Audits{Done: 4, Failed: 5, Skipped: map[string]int64{"metered": 6}}, Targets: []learn.Known{{Name: "local/small", State: learn.Doubted, Text: &learn.Text{InForce: true}}},
 				},
 				Remote: &steering.Link{
-					MQTT: &steering.Broker{Connected: true, Dropped: 8}, Outbox: steering.Outbox{Notes: 9, Dropped: 10}, RolledBack: 11,
+					MQTT: &steering.Broker{Connected: true, Untrusted: 13, Dropped: 8}, Outbox: steering.Outbox{Notes: 9, Dropped: 10}, RolledBack: 11,
 					Refusals: map[string]int64{"unsigned": 12}, Clock: &steering.Clock{State: "floor"},
 				},
 				Health:  []server.Condition{{Severity: "warn"}},
@@ -124,6 +124,7 @@ func TestScrape(t *testing.T) {
 		`nearside_policy_rollbacks_total 11`,
 		`nearside_remote_connected 1`,
 		`nearside_remote_messages_dropped_total 8`,
+		`nearside_remote_untrusted_total 13`,
 		`nearside_remote_outbox_notes 9`,
 		`nearside_remote_dropped_total 10`,
 		`nearside_clock{state="floor"} 1`,

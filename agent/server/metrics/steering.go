@@ -14,6 +14,7 @@ func (p page) steered(l *steering.Link) {
 	p.counter("nearside_policy_rollbacks_total", "Policies from outside that did harm and were taken back.", float64(l.RolledBack))
 	if l.MQTT != nil {
 		p.gauge("nearside_remote_connected", "1 while the device is connected to a broker.", truth(l.MQTT.Connected))
+		p.counter("nearside_remote_untrusted_total", "Connections given up since a broker did not prove who it is.", float64(l.MQTT.Untrusted))
 		p.counter("nearside_remote_messages_dropped_total", "Messages of a broker that were not taken in.", float64(l.MQTT.Dropped))
 	}
 	p.gauge("nearside_remote_outbox_notes", "Notes that wait to be told to the operator.", float64(l.Outbox.Notes))

@@ -31,7 +31,8 @@ type Broker struct {
 	Attempts  uint64     `json:"attempts"`
 	Received  uint64     `json:"received"`
 	Sent      uint64     `json:"sent"`
-	Dropped   uint64     `json:"dropped"` // that came and were not taken in: too large, not ours, too many
+	Untrusted uint64     `json:"untrusted"` // attempts at brokers that did not prove who they are
+	Dropped   uint64     `json:"dropped"`   // that came and were not taken in: too large, not ours, too many
 }
 
 // Pulled is what came of asking an address for documents.

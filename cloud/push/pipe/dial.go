@@ -128,12 +128,21 @@ func (b *Broker) openStream(ctx context.Context) (net.Conn, error) {
 	return secured, nil
 }
 
+// ErrUntrusted is of a broker that did not prove who it is, and is told nothing.
+var ErrUntrusted = errors.New("the broker does not prove who it is")
+
 func explainTLS(err error) error {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return fmt.Errorf("the broker's certificate is of a CA that is not trusted (if it is yours, name it in mqtt.ca): %w", err)
+		return fmt.Errorf("%w: its certificate is of a CA that is not trusted (if it is yours, name it in mqtt.ca): %w", ErrUntrusted, err)
 	}
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return fmt.Errorf("the broker's certificate is for another name: %w", err)
+		return fmt.Errorf("%w: its certificate is for another name: %w", ErrUntrusted, err)
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("%w: %w", ErrUntrusted, err)
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return fmt.Errorf("%w: it speaks no TLS: %w", ErrUntrusted, err)
 	}
 	return fmt.Errorf("TLS: %w", err)
 }

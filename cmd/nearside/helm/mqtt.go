@@ -62,7 +62,7 @@ func (m *mqtt) stand() *steering.Broker {
 	s := m.Status()
 	return &steering.Broker{
 		Connected: s.Connected, Broker: word(s.Broker), Since: when(s.Since), LastError: word(s.LastError), NextTry: when(s.NextTry),
-		Session: s.Session, Attempts: s.Attempts, Received: s.Received, Sent: s.Sent, Dropped: s.TooLarge + s.Foreign + s.Dropped,
+		Session: s.Session, Attempts: s.Attempts, Received: s.Received, Sent: s.Sent, Untrusted: s.Untrusted, Dropped: s.TooLarge + s.Foreign + s.Dropped,
 	}
 }
 
