@@ -111,8 +111,8 @@ func (c *council) first() string { return c.rooted(c.root(1, 2, c.a, c.b, c.d)) 
 
 func (c *council) second() string { return c.rooted(c.root(2, 2, c.a, c.b, c.c), c.both()...) }
 
-// command is signed by those keys.
-func (c *council) command(id, do string, by ...*seal.Private) string {
+// order is a command signed by those keys.
+func (c *council) order(id, do string, by ...*seal.Private) string {
 	c.t.Helper()
 	return c.commanded(seal.Command{ID: id, Do: do}, by...)
 }
@@ -320,7 +320,7 @@ func TestAttackEnvelopes(t *testing.T) {
 			}
 		}), seal.BadSignature},
 		assault{"a policy signed as a command", c.envelope(seal.CommandType, c.words(9), c.both()...), seal.WrongType},
-		assault{"a command as a policy", c.command("c1", "rollback", c.both()...), seal.WrongType},
+		assault{"a command as a policy", c.order("c1", "rollback", c.both()...), seal.WrongType},
 		assault{"a policy as a root", c.envelope(seal.RootType, c.words(9), c.both()...), seal.Malformed + "/root.threshold"},
 		assault{"a root as a policy", c.envelope(seal.PolicyType, string(payload), c.both()...), seal.Malformed + "/payload.channel"},
 		assault{"a type nobody knows", meddled(t, good, func(w *parts) { w.Type = "application/json" }), seal.WrongType},

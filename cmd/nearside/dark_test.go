@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,8 +24,8 @@ import (
 )
 
 // inProcess runs the daemon of the house in this process, with that clock, until
-// the test ends.
-func (h *house) inProcess(now func() time.Time) {
+// the test ends or stop is called.
+func (h *house) inProcess(now func() time.Time) (stop func()) {
 	h.t.Helper()
 	load := func() (*config.Config, *agent.Policy, error) {
 		cfg, err := config.Load(filepath.Join(h.dir, "nearside.yaml"))
@@ -39,7 +40,7 @@ func (h *house) inProcess(now func() time.Time) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- daemon.Run(ctx, daemon.Options{
@@ -47,19 +48,21 @@ func (h *house) inProcess(now func() time.Time) {
 			Watch: server.Watch{Logs: feed.New(feed.Options{}), Level: new(slog.LevelVar)}, Listens: func() { close(ready) },
 		})
 	}()
-	h.t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		h.http.CloseIdleConnections()
-		stop()
+		cancel()
 		if err := <-ended; err != nil {
 			h.t.Errorf("the daemon ended with %v: %s", err, &h.log)
 		}
 	})
+	h.t.Cleanup(stop)
 	select {
 	case <-ready:
 	case err := <-ended:
 		ended <- err
 		h.t.Fatalf("the daemon did not start: %v", err)
 	}
+	return stop
 }
 
 // TestDark: a device that has at boot no broker, no name server and no clock

@@ -62,6 +62,7 @@ func (h *house) listen(ctx context.Context, lastID string) <-chan happened {
 // hears waits for an event of the kind with the texts in its data.
 func hears(t *testing.T, events <-chan happened, kind string, texts ...string) happened {
 	t.Helper()
+	end := time.After(patience)
 	for {
 		select {
 		case e, on := <-events:
@@ -75,7 +76,7 @@ func hears(t *testing.T, events <-chan happened, kind string, texts ...string) h
 			if ok {
 				return e
 			}
-		case <-time.After(patience):
+		case <-end:
 			t.Fatalf("no event %s %q", kind, texts)
 		}
 	}
