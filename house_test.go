@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/judge":      {"agent/config/remote", "agent/config/written", "policy", "policy/bind", "policy/lint", "policy/seal"},
 	"cmd/nearside/late":       {"cloud/push", "local", "store"},
 	"cmd/nearside/herald":     {},
-	"cmd/nearside/kinds":      {"agent/config", "agent/config/strict", "cloud/parcel", "policy", "policy/calib", "policy/gate", "policy/seal", "policy/trial"},
+	"cmd/nearside/kinds":      {"agent/config", "agent/config/strict", "cloud/parcel", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/seal", "policy/trial"},
 	"cmd/nearside/tables":     {"policy/calib"},
 	"cmd/nearside/doctor":     {"agent/config", "agent/config/remote", "agent/config/secret", "agent/config/strict", "agent/openai", "agent/server", "agent/server/callers", "agent/server/listen", "agent/server/steering", "local", "local/sense", "policy/seal", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},

@@ -42,6 +42,7 @@ type Observation struct {
 
 	Attempts   int      // calls to targets
 	Confidence *float64 // of the local answer; nil where there was none or it tells nothing
+	Withheld   string   // the rule that kept the cloud from it, see [policy.Plan]
 }
 
 // tried takes in the end of an attempt.
@@ -70,7 +71,7 @@ func (w *walk) observe(end Finish) {
 	*seen = Observation{
 		Decision: r.Decision, Caller: w.in.Caller, Service: w.service(), Route: r.Route, Target: r.Target, Reason: r.Reason,
 		Cache: r.Cache, Status: end.Status, Streamed: r.Stream != nil, Broken: r.Stream != nil && end.Err != nil && !errors.Is(end.Err, context.Canceled),
-		Degraded: r.Degraded, First: r.first, Total: r.Timing.Total, Attempts: r.Attempts, Confidence: w.score,
+		Degraded: r.Degraded, First: r.first, Total: r.Timing.Total, Attempts: r.Attempts, Confidence: w.score, Withheld: w.plan.Withheld,
 	}
 	if r.answer != nil && r.answer.Usage != nil && !r.Kept {
 		seen.TokensIn, seen.TokensOut = r.answer.Usage.In, r.answer.Usage.Out

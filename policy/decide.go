@@ -56,13 +56,16 @@ type chooser struct {
 	sig     *Signals
 	service Service
 
-	own     *Ask    // ask, when rules bound it
-	bounds  Limit   // of rules, where they are less than what the ask has
-	require Require // of an answer
-	commit  Commit
-	private bool // a rule made the ask private
-	capped  int  // index in matched of the rule whose cost cap binds
-	fewer   int  // the same of the one whose attempts do
+	own      *Ask    // ask, when rules bound it
+	bounds   Limit   // of rules, where they are less than what the ask has
+	require  Require // of an answer
+	commit   Commit
+	private  bool // a rule made the ask private, of the name secret
+	secret   string
+	withheld string // see [Plan]
+	spared   bool   // a rule kept a local target from the ask
+	capped   int    // index in matched of the rule whose cost cap binds
+	fewer    int    // the same of the one whose attempts do
 
 	matched   []*Rule  // rules whose condition holds
 	blamed    int      // index in matched of the first that changed something; its length when none did
@@ -120,6 +123,9 @@ func (c *chooser) plan() Plan {
 	}
 	p.Steps = append(p.Steps, last)
 	p.NotChosen, p.Reason = c.not, c.reason()
+	if len(c.clouds) == 0 && !c.spared {
+		p.Withheld = c.withheld
+	}
 	return p
 }
 

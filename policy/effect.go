@@ -37,7 +37,7 @@ func (c *chooser) bind() {
 	for i, r := range c.matched {
 		e := &r.Then
 		if e.Privacy == Private && c.ask.Privacy != Private {
-			c.bounded().Privacy, c.private = Private, true
+			c.bounded().Privacy, c.private, c.secret = Private, true, r.Name
 			c.blame(i)
 		}
 		if e.Limit != nil {

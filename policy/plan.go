@@ -46,10 +46,11 @@ func CommitTokens(rule string) (int, bool) {
 type Plan struct {
 	Steps     []Step      `json:"plan"`
 	NotChosen []NotChosen `json:"not_chosen"`
-	Private   bool        `json:"private,omitempty"` // a rule made the ask private
-	Bounds    Limit       `json:"bounds,omitzero"`   // by rules, below what the caller set
-	Require   Require     `json:"require,omitzero"`  // of an answer, by rules and the service
-	Reason    string      `json:"reason,omitempty"`  // rule_NAME, private, forced_mode or offline, when one of them shaped the plan
+	Private   bool        `json:"private,omitempty"`  // a rule made the ask private
+	Bounds    Limit       `json:"bounds,omitzero"`    // by rules, below what the caller set
+	Require   Require     `json:"require,omitzero"`   // of an answer, by rules and the service
+	Reason    string      `json:"reason,omitempty"`   // rule_NAME, private, forced_mode or offline, when one of them shaped the plan
+	Withheld  string      `json:"withheld,omitempty"` // the first rule that kept a cloud target from it, where no cloud target is left and no rule kept a local one
 }
 
 // Step is one rung: who is asked, for how long, and why.

@@ -136,14 +136,26 @@ func (c *chooser) byRule(t *Target) string {
 	for i, r := range c.matched {
 		if denies(r.Then.Deny, t) {
 			c.blame(i)
+			c.keep(t, r.Name)
 			return "denied by rule " + r.Name
 		}
 		if len(r.Then.Force) > 0 && !names(r.Then.Force, t) {
 			c.blame(i)
+			c.keep(t, r.Name)
 			return "rule " + r.Name + " forces another"
 		}
 	}
 	return ""
+}
+
+// keep notes that a rule kept a target from the ask.
+func (c *chooser) keep(t *Target, rule string) {
+	switch {
+	case t.Local():
+		c.spared = true
+	case c.withheld == "":
+		c.withheld = rule
+	}
 }
 
 // blame notes that a matched rule changed something.
@@ -167,6 +179,7 @@ func names(list []string, t *Target) bool {
 
 func (c *chooser) byPrivacy(t *Target) string {
 	if c.ask.Privacy == Private && !t.Local() {
+		c.keep(t, c.secret)
 		return "the ask is private and stays on the device"
 	}
 	return ""
@@ -230,6 +243,9 @@ func (c *chooser) overspend() {
 	c.overspent = true
 	if c.bounds.MaxCost != nil {
 		c.blame(c.capped)
+		if c.withheld == "" {
+			c.withheld = c.matched[c.capped].Name
+		}
 	}
 }
 

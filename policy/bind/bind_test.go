@@ -335,3 +335,49 @@ func BenchmarkBind(b *testing.B) {
 		bind.Bind(own, &remote, bind.Switches{CloudOff: true})
 	}
 }
+
+// TestTightens: which rules keep more on the device than its own policy does,
+// and that plans name the one that did.
+func TestTightens(t *testing.T) {
+	rule := func(name string, e policy.Effect) policy.Rule { return policy.Rule{Name: name, Then: e} }
+	far, dear := policy.Effect{Deny: []string{"cloud"}}, policy.Effect{Limit: &policy.Limit{MaxCost: ptr(0.001)}}
+	own := &policy.Document{Services: map[string]policy.Service{"chat": {Ladder: policy.Rungs()}}, Rules: []policy.Rule{rule("mine", far), rule("mild", policy.Effect{Prefer: []string{"local"}})}}
+	own.Rules[0].When = policy.Condition{Field: "caller", In: []string{"people"}}
+	remote := *own
+	remote.Rules = []policy.Rule{
+		own.Rules[0], rule("mild", dear), rule("cloud_off", far), rule("near", policy.Effect{Force: []string{"local"}}), rule("spare", policy.Effect{Deny: []string{"local"}}), rule("secret", policy.Effect{Privacy: policy.Private}),
+	}
+	for _, off := range []bool{false, true} {
+		s := bind.Switches{CloudOff: off}
+		want := map[string]bool{"mild": true, "cloud_off": true, "secret": true}
+		if off {
+			want = map[string]bool{"mild": true, "cloud_off_remote": true, "secret": true}
+		}
+		if got := bind.Tightens(own, bind.Bind(own, &remote, s), s); !reflect.DeepEqual(got, want) {
+			t.Errorf("off %v: %v, want %v", off, got, want)
+		}
+	}
+	if got := bind.Tightens(own, bind.Bind(own, own, bind.Switches{}), bind.Switches{}); len(got) > 0 {
+		t.Errorf("its own policy tightens: %v", got)
+	}
+	targets := []policy.Target{{Name: "local/small", Services: []string{"chat"}, Usable: true}, {Name: "cloud/a", Services: []string{"chat"}, Usable: true, Price: &policy.Price{Input: 1, Output: 20}}}
+	for _, tt := range []struct {
+		want  string
+		rules []policy.Rule
+	}{
+		{"", nil},
+		{"a", []policy.Rule{rule("a", far)}},
+		{"a", []policy.Rule{rule("a", policy.Effect{Privacy: policy.Private})}},
+		{"a", []policy.Rule{rule("b", policy.Effect{Prefer: []string{"local"}}), rule("a", dear)}},
+		{"", []policy.Rule{rule("a", policy.Effect{Deny: []string{"local", "cloud"}})}},
+		{"", []policy.Rule{rule("a", far), rule("b", policy.Effect{Deny: []string{"local"}})}},
+		{"", []policy.Rule{rule("a", policy.Effect{Deny: []string{"cloud/b"}})}},
+	} {
+		d := *own
+		d.Rules = tt.rules
+		a := policy.Ask{Service: "chat", Task: "chat", DeadlineMS: 60_000, Size: policy.Size{TokensOut: 1000}}
+		if p := decide(&d, &a, policy.Signals{Network: "online", Targets: targets}); p.Withheld != tt.want {
+			t.Errorf("%+v: withheld by %q, want %q", tt.rules, p.Withheld, tt.want)
+		}
+	}
+}

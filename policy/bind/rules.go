@@ -82,6 +82,33 @@ func binding(e *policy.Effect) (policy.Effect, bool) {
 	return b, len(b.Deny)+len(b.Force) > 0 || b.Limit != nil || b.Require != nil || b.Privacy != ""
 }
 
+// Tightens lists, by name, the rules of a bound document that keep asks from the
+// cloud (deny, privacy) or cap what they cost, and are not the device's own: with
+// them more stays on the device than its own policy would keep there.
+func Tightens(own, bound *policy.Document, s Switches) map[string]bool {
+	all := map[string]bool{}
+	for i := range bound.Rules {
+		r := &bound.Rules[i]
+		mine := slices.ContainsFunc(own.Rules, func(o policy.Rule) bool { return o.Name == r.Name && keeps(&o.Then) })
+		if keeps(&r.Then) && !mine && (!s.CloudOff || r.Name != CloudOff) {
+			all[r.Name] = true
+		}
+	}
+	return all
+}
+
+// keeps tells whether an effect keeps asks from the cloud, or caps their cost.
+func keeps(e *policy.Effect) bool {
+	return len(far(e.Deny)) > 0 || e.Privacy != "" || e.Limit != nil && e.Limit.MaxCost != nil
+}
+
+// Binds tells whether an effect is about privacy or spending, which is what of
+// the device's own rules holds whatever is in force.
+func Binds(e *policy.Effect) bool {
+	_, binds := binding(e)
+	return binds
+}
+
 // far are the names of the list that stand for cloud targets.
 func far(list []string) []string {
 	var all []string

@@ -32,6 +32,12 @@
 // longer than the limit count as slow, so that what hangs is found too. With
 // fewer asks it waits, for as long as it takes.
 //
+// To keep more on the device and to spend less is always allowed, and nothing
+// looser is to take the place of that because answers got poorer: of asks from
+// which the document keeps the cloud, only errors and that they were given up
+// count, or that they hang ([Outcome].Kept). What answers got poorer by, slower
+// or fewer is what the operator chose.
+//
 // The package is pure: no clock, no file, no socket; times come in with what
 // happened.
 package trial

@@ -78,6 +78,7 @@ type Outcome struct {
 	Gone    bool    // the caller gave up before it ended; what the other fields say but MS does not count
 	Poor    bool    // it was answered, and the answer is known to be poor
 	Local   bool    // the device answered
+	Kept    bool    // what binds an ask to the device kept the cloud from it: only that it failed or was given up counts
 	MS      float64 // until the end, or the first byte of a stream, in milliseconds
 	CostUSD float64
 }
@@ -92,20 +93,29 @@ type Figures struct {
 	Refusals int64     `json:"refusals"`
 	Poor     int64     `json:"poor"`
 	Local    int64     `json:"local"`
+	Kept     int64     `json:"kept,omitempty"` // asks of which only errors count, see [Outcome]
 	CostUSD  float64   `json:"cost_usd"`
-	Times    Histogram `json:"times"` // of asks that were tried, and of those given up
-	Costs    Histogram `json:"costs"` // of asks that were tried
+	Times    Histogram `json:"times"` // of asks that were tried, and of those given up; not of those kept
+	Costs    Histogram `json:"costs"` // of asks that were tried; not of those kept
 }
 
 // Add counts the end of an ask. What comes in is counted apart, in Begun.
 func (f *Figures) Add(o Outcome) {
 	if o.Gone {
 		f.Gone++
-		f.Times.Add(o.MS / TimeUnit)
+		if !o.Kept {
+			f.Times.Add(o.MS / TimeUnit)
+		}
 		return
 	}
 	f.Asks++
 	f.Errors += one(o.Failed)
+	if o.Kept {
+		f.Kept++
+		f.Local += one(o.Local)
+		f.CostUSD += o.CostUSD
+		return
+	}
 	f.Refusals += one(o.Refused)
 	f.Poor += one(o.Poor)
 	f.Local += one(o.Local)
@@ -138,6 +148,7 @@ func (f Figures) plus(o Figures, sign int64) Figures {
 	f.Refusals = max(0, f.Refusals+sign*o.Refusals)
 	f.Poor = max(0, f.Poor+sign*o.Poor)
 	f.Local = max(0, f.Local+sign*o.Local)
+	f.Kept = max(0, f.Kept+sign*o.Kept)
 	f.CostUSD = max(0, f.CostUSD+float64(sign)*o.CostUSD)
 	for i := range f.Times {
 		f.Times[i] = added(f.Times[i], o.Times[i], sign)

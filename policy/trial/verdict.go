@@ -91,18 +91,19 @@ func (h harm) String() string {
 func harms(before, since Figures, late int64) []harm {
 	asks, base := float64(since.Asks), float64(before.Asks)
 	slow, dear := SlowMS(before), dearUSD(before)
-	tried, usually := since.Times.N()+float64(late), before.Times.N()
+	free, freely := asks-float64(since.Kept), base-float64(before.Kept)
+	tried, usually := since.Times.N()+float64(since.Kept+late), before.Times.N()
 	f := func(name string, k, n, usual, base float64, limit [2]float64) harm {
 		h := harm{name: name, k: math.Round(k), n: n, usual: usual, base: base, limit: limit[1]}
-		if base >= Clear {
+		if h.base >= Clear {
 			h.limit = wilson(usual, base, 1) + limit[0]
 		}
 		return h
 	}
 	return []harm{
 		f("errors", float64(since.Errors), asks, float64(before.Errors), base, [2]float64{0.15, 0.5}),
-		f("refusals", float64(since.Refusals), asks, float64(before.Refusals), base, [2]float64{0.15, 0.5}),
-		f("poor", float64(since.Poor), asks, float64(before.Poor), base, [2]float64{0.2, 0.6}),
+		f("refusals", float64(since.Refusals), free, float64(before.Refusals), freely, [2]float64{0.15, 0.5}),
+		f("poor", float64(since.Poor), free, float64(before.Poor), freely, [2]float64{0.2, 0.6}),
 		f("given up", float64(since.Gone), asks+float64(since.Gone), float64(before.Gone), base+float64(before.Gone), [2]float64{0.3, 0.6}),
 		f(fmt.Sprintf("slower than %.1f s", slow/1000), since.Times.Over(slow/TimeUnit)+float64(late), tried, before.Times.Over(slow/TimeUnit), usually, [2]float64{0.3, 0.5}),
 		f(fmt.Sprintf("dearer than %.3g USD", dear), since.Costs.Over(dear/CostUnit), since.Costs.N(), before.Costs.Over(dear/CostUnit), before.Costs.N(), [2]float64{0.1, 0.5}),

@@ -231,3 +231,46 @@ func BenchmarkLook(b *testing.B) {
 		w.Look(at, now)
 	}
 }
+
+// TestKept: a document that keeps asks from the cloud is not taken back because
+// their answers got poorer, slower or fewer. That they fail or hang is harm all
+// the same, and so is what becomes of the other asks.
+func TestKept(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	kept := func(change func(*trial.Outcome)) kind {
+		return with(usual, func(_ *rand.Rand, o *trial.Outcome) {
+			o.Local, o.CostUSD, o.Kept = true, 0, true
+			change(o)
+		})
+	}
+	for _, tt := range []struct {
+		name string
+		kind kind
+		want trial.Decision
+	}{
+		{"poor", kept(func(o *trial.Outcome) { o.Poor = true }), trial.Confirm},
+		{"refused", kept(func(o *trial.Outcome) { o.Refused, o.Local, o.Failed = true, false, false }), trial.Confirm},
+		{"slow", kept(func(o *trial.Outcome) { o.MS = 5*o.MS + 2000 }), trial.Confirm},
+		{"failed", kept(func(o *trial.Outcome) { o.Failed = true }), trial.RollBack},
+		{"hanging", kept(func(o *trial.Outcome) { o.MS = 300_000 }), trial.RollBack},
+		{"half of them, and the others poor", with(usual, func(r *rand.Rand, o *trial.Outcome) {
+			if o.Kept = r.Float64() < 0.5; !o.Kept {
+				o.Poor = true
+			}
+		}), trial.RollBack},
+	} {
+		for range 50 {
+			if j, after := live(r, figures(r, usual, 300), tt.kind, time.Second); j.Decision != tt.want || after > time.Minute {
+				t.Fatalf("%s: %v after %v: %q", tt.name, j.Decision, after, j.Evidence)
+			}
+		}
+	}
+	// And the way back: what was kept says nothing of what was usual.
+	before := figures(r, kept(func(o *trial.Outcome) { o.Poor, o.Failed = true, false }), 300)
+	third := with(usual, func(r *rand.Rand, o *trial.Outcome) { o.Poor, o.Failed = r.Float64() < 0.35, false })
+	for range 50 {
+		if j, _ := live(r, before, third, time.Second); j.Decision != trial.Confirm {
+			t.Fatalf("back to the cloud: %v: %q", j.Decision, j.Evidence)
+		}
+	}
+}

@@ -52,6 +52,7 @@ func (c *counter) Began() { c.helm.figures.begin(1) }
 func (c *counter) Finished(o *agent.Observation) {
 	c.Observer.Finished(o)
 	if out, counts := outcome(o, c.helm.o.Own); counts {
+		out.Kept = c.helm.keeps(o.Withheld)
 		c.helm.figures.add(out)
 		return
 	}
@@ -80,6 +81,13 @@ func outcome(o *agent.Observation, own func() *agent.Policy) (trial.Outcome, boo
 		return out, false
 	}
 	return out, true
+}
+
+// keeps tells whether a rule of the policy from outside keeps asks on the device
+// that its own policy would let go.
+func (h *Helm) keeps(rule string) bool {
+	tight := h.tight.Load()
+	return rule != "" && tight != nil && (*tight)[rule]
 }
 
 // unsure tells whether the device's own policy would have had more of the answer

@@ -99,3 +99,23 @@ func TestCountsAtOnce(t *testing.T) {
 		t.Errorf("got %+v, want 800 asks for 200 USD", got)
 	}
 }
+
+// TestKeptByARule: asks that a tighter policy from outside keeps from the cloud
+// are not held against it.
+func TestKeptByARule(t *testing.T) {
+	h, o := counting()
+	h.outside.Store(&document{doc: &policy.Document{Rules: []policy.Rule{{Name: "stay", Then: policy.Effect{Deny: []string{"cloud"}}}}}})
+	poor := &agent.Observation{Status: 200, Route: "local", Target: "local/a", Degraded: true, Withheld: "stay"}
+	for _, want := range []trial.Figures{{Asks: 1, Kept: 1, Local: 1}, {Asks: 2, Kept: 1, Local: 2, Poor: 1}} {
+		h.InForce(h.o.Own(), want.Poor == 1) // switched off by hand it is not the policy that keeps them
+		if poor.Withheld = "stay"; want.Poor == 1 {
+			poor.Withheld = "cloud_off"
+		}
+		o.Finished(poor)
+		got := h.figures.now()
+		got.Begun, got.Times, got.Costs = 0, trial.Histogram{}, trial.Histogram{}
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}

@@ -23,6 +23,7 @@ import (
 	"nearside/cmd/nearside/kinds"
 	"nearside/cmd/nearside/late"
 	"nearside/policy"
+	"nearside/policy/bind"
 	"nearside/policy/seal"
 )
 
@@ -61,9 +62,10 @@ type Helm struct {
 	figures tally
 	room    *kinds.Room // documents that are no policies
 	heard   heard
-	watch   atomic.Pointer[watch]    // nil: nobody steers
-	outside atomic.Pointer[document] // the policy from outside that is in force, nil for the device's own
-	next    chan *config.Config      // to steer by from now on; room for one
+	watch   atomic.Pointer[watch]           // nil: nobody steers
+	outside atomic.Pointer[document]        // the policy from outside that is in force, nil for the device's own
+	tight   atomic.Pointer[map[string]bool] // rules of it that keep more on the device than its own policy does
+	next    chan *config.Config             // to steer by from now on; room for one
 
 	mu    sync.Mutex // guards fault
 	fault string     // why it cannot be steered, although it is to be
@@ -260,7 +262,11 @@ var hints = map[string]string{
 func (h *Helm) InForce(own *agent.Policy, cloudOff bool) *agent.Policy {
 	d := h.outside.Load()
 	if d == nil {
+		h.tight.Store(nil)
 		return own
 	}
-	return d.bound(own, cloudOff)
+	p := d.bound(own, cloudOff)
+	tight := bind.Tightens(own.Doc, p.Doc, bind.Switches{CloudOff: cloudOff})
+	h.tight.Store(&tight)
+	return p
 }

@@ -197,3 +197,24 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+// TestCreep: no number of steps, each small enough, leads far from the device's
+// own policy, and none can praise its own tables for the next one to be judged
+// by. What is as far as it was may stay, and the way back is open.
+func TestCreep(t *testing.T) {
+	const tables, thresholds = "local: {default: 0.66, code: 0.1, math: 0.2, open: 0.4, long: 0.2, tools: 0.1, schema: 0.3}", "confidence: {default: 0.25, smollm2-135m: 0.25}"
+	b := device(t)
+	praised := check(t, changed("", tables, "local: {default: 0.95}", "near: 0.4", "near: 0"), b, "", "")
+	b.Present = praised.Doc
+	all := changed(rule("name: near, then: {force: [local]}"), tables, "local: {default: 0.95}", thresholds, "confidence: {default: 0}")
+	check(t, all, b, judge.Harmful, "against this device's own policy")
+	check(t, changed(rule("name: stay, then: {deny: [cloud]}")), b, "", "")
+	check(t, changed(""), b, "", "")
+	far, err := judge.Check(t.Context(), all, judge.Basis{Own: b.Present, Present: b.Present, Signals: b.Signals, Known: b.Known})
+	if err != nil {
+		t.Fatalf("by its own tables alone it is good: %v", err)
+	}
+	b.Present = far.Doc // as it was, however it came to be
+	check(t, all, b, "", "")
+	check(t, changed(""), b, "", "")
+}

@@ -123,7 +123,7 @@ func (w *world) ordinary(j *Judgement) error {
 		for i := range all {
 			w.both(m, &oracle{doc: w.present, ask: &all[i].Ask, sig: &s})
 		}
-		if err := w.weigh("ordinary asks, "+c.name, m.findings(&w.limits, false), j); err != nil {
+		if err := w.weigh("ordinary asks, "+c.name, append(m.findings(&w.limits, false), w.creep(m, false)...), j); err != nil {
 			return err
 		}
 	}

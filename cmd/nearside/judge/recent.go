@@ -43,7 +43,7 @@ func (w *world) recent(ctx context.Context, j *Judgement) error {
 	if m.asks < leastRecent {
 		return nil
 	}
-	return w.weigh(fmt.Sprintf("the %d latest asks", m.asks), m.findings(&w.limits, true), j)
+	return w.weigh(fmt.Sprintf("the %d latest asks", m.asks), append(m.findings(&w.limits, true), w.creep(m, true)...), j)
 }
 
 // replay reads page after page, the latest first.

@@ -18,13 +18,41 @@ type world struct {
 	// caps: to keep more on the device and to spend less is always allowed, and
 	// what follows from that alone is not held against a policy.
 	withheld *policy.Document
+	origin   *world // with the device's own policy as the one in force; nil where it is
 }
 
 func newWorld(b *Basis, written, next *policy.Document) *world {
-	w := &world{basis: b, limits: remote.DefaultLimits(), next: next, present: bind.Bind(b.Present, b.Present, b.Switches)}
+	w := &world{basis: b, limits: remote.DefaultLimits(), next: next}
 	if b.Limits != nil {
 		w.limits = *b.Limits
 	}
+	private := keeping(written)
+	w.against(b.Present, private)
+	if b.Present != b.Own {
+		w.origin = &world{basis: b, limits: twice(w.limits), next: next}
+		w.origin.against(b.Own, private)
+	}
+	return w
+}
+
+// against has the world compare with a policy that is in force.
+func (w *world) against(present, private *policy.Document) {
+	w.present = bind.Bind(present, present, w.basis.Switches)
+	w.withheld = bind.Bind(private, w.present, bind.Switches{})
+}
+
+// twice are the limits against the device's own policy: two steps as large as
+// one may be, and no more by any number of steps. Shares of the device and times
+// are as the fleet wants them.
+func twice(l remote.Limits) remote.Limits {
+	l.Refusals, l.Poor, l.Quality, l.LocalShare = 2*l.Refusals, 2*l.Poor, 2*l.Quality, 100
+	l.CostFactor, l.CostUSD = l.CostFactor*l.CostFactor, 2*l.CostUSD
+	l.LatencyFactor, l.LatencyMS = l.LatencyFactor*l.LatencyFactor, 2*l.LatencyMS
+	return l
+}
+
+// keeping is what of a policy keeps asks on the device and caps their cost.
+func keeping(written *policy.Document) *policy.Document {
 	private := &policy.Document{}
 	for _, r := range written.Rules {
 		then := policy.Effect{Deny: r.Then.Deny, Privacy: r.Then.Privacy}
@@ -34,8 +62,7 @@ func newWorld(b *Basis, written, next *policy.Document) *world {
 		r.Then = then
 		private.Rules = append(private.Rules, r)
 	}
-	w.withheld = bind.Bind(private, w.present, bind.Switches{})
-	return w
+	return private
 }
 
 // decide plans an ask by a document that has been in force for long.
@@ -66,6 +93,31 @@ func (w *world) both(m *means, o *oracle) {
 	m.was.add(o.of(&was))
 	m.kept.add(o.of(&kept))
 	m.is.add((&oracle{o.doc, ask, o.sig, o.sure}).of(&is))
+	if w.origin != nil {
+		w.creeps(m, o, &was, &is)
+	}
+}
+
+// creeps adds what is expected of the ask by the device's own policy, and by its
+// tables: those of the one in force are a step away already, and so may be what
+// they call good.
+func (w *world) creeps(m *means, o *oracle, now, next *policy.Plan) {
+	if m.own == nil {
+		m.own, m.ownNow = &means{}, &means{}
+	}
+	own, ask := &oracle{w.origin.present, o.ask, o.sig, o.sure}, w.timed(o.ask, w.next)
+	p, k := decide(w.origin.present, o.ask, o.sig), decide(w.origin.withheld, o.ask, o.sig)
+	was, kept := own.of(&p), own.of(&k)
+	is := (&oracle{own.doc, ask, o.sig, o.sure}).of(next)
+	for _, to := range []struct {
+		*means
+		is forecast
+	}{{m.own, is}, {m.ownNow, own.of(now)}} {
+		to.asks++
+		to.was.add(was)
+		to.kept.add(kept)
+		to.means.is.add(to.is)
+	}
 }
 
 // means are sums over asks: as the policy in force has it, as it would with what
@@ -73,6 +125,10 @@ func (w *world) both(m *means, o *oracle) {
 type means struct {
 	asks          int
 	was, kept, is forecast
+
+	// By the device's own policy, where another is in force: what the new one
+	// makes of it, and what the one in force does.
+	own, ownNow *means
 }
 
 func (f *forecast) add(g forecast) {
@@ -90,6 +146,24 @@ func (f *forecast) add(g forecast) {
 type finding struct {
 	text string
 	harm bool
+	far  float64 // how far it moved; more is worse
+}
+
+// creep is what moves beyond the limits against the device's own policy, and
+// further than it has by now.
+func (w *world) creep(m *means, recent bool) []finding {
+	if m.own == nil {
+		return nil
+	}
+	var beyond []finding
+	now := m.ownNow.findings(&w.origin.limits, recent)
+	for i, f := range m.own.findings(&w.origin.limits, recent) {
+		if f.harm && f.far > now[i].far+1e-9 {
+			f.text += ", against this device's own policy"
+			beyond = append(beyond, f)
+		}
+	}
+	return beyond
 }
 
 // findings compares by the table of limits. Whether ordinary asks are refused is
@@ -98,7 +172,7 @@ func (m *means) findings(l *remote.Limits, recent bool) []finding {
 	n := float64(max(1, m.asks))
 	points := func(name string, before, after, limit float64) finding {
 		before, after = 100*before/n, 100*after/n
-		return finding{fmt.Sprintf("%s %.0f %% of asks, before %.0f %% (limit %+.0f points)", name, after, before, limit), (after-before)*sign(limit) > sign(limit)*limit}
+		return finding{fmt.Sprintf("%s %.0f %% of asks, before %.0f %% (limit %+.0f points)", name, after, before, limit), (after-before)*sign(limit) > sign(limit)*limit, (after - before) * sign(limit)}
 	}
 	moved := 100 * (m.is.local - m.was.local) / n
 	local := points("local share", m.was.local, m.is.local, l.LocalShare)
@@ -130,5 +204,5 @@ func sign(x float64) float64 {
 
 // ratio is too much when it is more by a factor and by an amount.
 func ratio(format, name string, before, after, factor, amount float64) finding {
-	return finding{fmt.Sprintf(format, name, after, before, factor, amount), after > factor*before && after-before > amount}
+	return finding{fmt.Sprintf(format, name, after, before, factor, amount), after > factor*before && after-before > amount, after}
 }

@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -154,6 +155,9 @@ func lay(d Document, cfg *config.Config, own *policy.Document) (*config.Config, 
 	said, err := d.over(&next, own)
 	if err != nil {
 		return nil, said, err
+	}
+	if len(cfg.TargetNames()) > 0 && len(next.TargetNames()) == 0 {
+		return nil, said, errors.New("with it nobody could answer: it switches off every target that this device has")
 	}
 	for _, p := range next.Validate() {
 		return nil, said, fmt.Errorf("with it this device's config has a fault: %s: %s", p.Path, p.Message)

@@ -11,6 +11,7 @@ import (
 	"nearside/agent/config/strict"
 	"nearside/cloud/parcel"
 	"nearside/policy"
+	"nearside/policy/bind"
 	"nearside/policy/gate"
 )
 
@@ -89,14 +90,18 @@ func (g *gateDocument) config(own *config.Gate) *config.Gate {
 	return c
 }
 
-// over: rules of this device may go by what its own gate tells, privacy rules
-// among them, so the other gate must tell at least that.
-func (g *gateDocument) over(cfg *config.Config, _ *policy.Document) ([]string, error) {
+// over: rules of this device may go by what its own gate tells, so the other gate
+// must tell at least that. Where rules on privacy or spending do, none takes its
+// place: that it knows an intent does not mean that it ever tells it.
+func (g *gateDocument) over(cfg *config.Config, own *policy.Document) ([]string, error) {
 	if cfg.Local.Disabled {
 		return []string{"not used: local is disabled"}, nil
 	}
-	if own := cfg.Local.Gate; own != nil {
-		missing, err := g.lacks(own)
+	if rule := goesByGate(own); rule != "" {
+		return nil, fmt.Errorf("rule %s of this device's own policy keeps asks to privacy or spending by what a gate tells, and one from outside could tell it never; put that gate into the config (local.gate)", rule)
+	}
+	if given := cfg.Local.Gate; given != nil {
+		missing, err := g.lacks(given)
 		if err != nil {
 			return []string{err.Error()}, nil
 		}
@@ -106,6 +111,22 @@ func (g *gateDocument) over(cfg *config.Config, _ *policy.Document) ([]string, e
 	}
 	cfg.Local.Gate = g.config(cfg.Local.Gate)
 	return nil, nil
+}
+
+// goesByGate is a rule on privacy or spending that goes by what gates tell, ""
+// when there is none.
+func goesByGate(own *policy.Document) string {
+	if own == nil {
+		return ""
+	}
+	for i := range own.Rules {
+		r, by := &own.Rules[i], false
+		r.When.Fields(func(field string) { by = by || field == "intent" || field == "p_in_scope" })
+		if by && bind.Binds(&r.Then) {
+			return r.Name
+		}
+	}
+	return ""
 }
 
 // lacks is an intent that the device's own gate knows and this one does not.

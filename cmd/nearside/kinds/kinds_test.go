@@ -258,6 +258,15 @@ func trained(t *testing.T, intents ...string) []byte {
 	return b
 }
 
+// TestNobodyLeft: what switches off all that there is does not hold.
+func TestNobodyLeft(t *testing.T) {
+	all := "targets: [{name: first, disabled: true}, {name: second, disabled: true}, {name: api, disabled: true}]"
+	c, _, err := over(t, read(t, seal.KindTargets, all), nil, seal.KindTargets)
+	if err == nil || !strings.Contains(err.Error(), "nobody could answer") || len(names(c)) != 3 {
+		t.Errorf("got %v, %v", names(c), err)
+	}
+}
+
 // TestGate stands in the place of the device's own, under its name, when it
 // knows as much.
 func TestGate(t *testing.T) {
@@ -298,6 +307,16 @@ func TestGate(t *testing.T) {
 	c, _, err = laid(kinds.Set(nil).With(seal.KindGate, same), own, nil)
 	if err != nil || c.Local.Gate.Name() != "gate-car" || c.Local.Gate.Least() != 0.8 {
 		t.Errorf("got %+v, %v", c, err)
+	}
+	for field, binds := range map[string]bool{"intent": true, "p_in_scope": true, "task": false} {
+		by := policy.Condition{Not: &policy.Condition{Field: field}}
+		for _, e := range []policy.Effect{{Privacy: policy.Private}, {Prefer: []string{"local"}}} {
+			rules := &policy.Document{Rules: []policy.Rule{{Name: "secret", When: policy.Condition{Any: []policy.Condition{by}}, Then: e}}}
+			_, _, err := laid(kinds.Set(nil).With(seal.KindGate, same), own, rules)
+			if refused := err != nil && strings.Contains(err.Error(), "rule secret"); refused != (binds && e.Privacy != "") {
+				t.Errorf("a rule by %s, %+v: %v", field, e, err)
+			}
+		}
 	}
 	own.Local.Disabled = true
 	c, notes, err := laid(kinds.Set(nil).With(seal.KindGate, same), own, nil)
