@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -198,7 +199,8 @@ func TestPackageDocs(t *testing.T) {
 	}
 }
 
-// TestNamedTests: the tests that docs/SECURITY.md relies on exist.
+// TestNamedTests: the tests that docs/SECURITY.md relies on exist, also their
+// cases, written as `TestName/the case`.
 func TestNamedTests(t *testing.T) {
 	text, err := os.ReadFile("docs/SECURITY.md")
 	if err != nil {
@@ -206,16 +208,26 @@ func TestNamedTests(t *testing.T) {
 	}
 	there := testsIn(t)
 	for _, name := range regexp.MustCompile("(Test|Fuzz)[A-Z][A-Za-z]+").FindAllString(string(text), -1) {
-		if !slices.Contains(there, name) {
+		if there[name] == "" {
 			t.Errorf("docs/SECURITY.md names %s, which is no test", name)
+		}
+	}
+	cases := regexp.MustCompile("`(Test[A-Za-z]+)/([^`]+)`").FindAllStringSubmatch(string(text), -1)
+	if len(cases) < 40 {
+		t.Errorf("docs/SECURITY.md names %d cases, and there are more attacks than that", len(cases))
+	}
+	for _, c := range cases {
+		if !strings.Contains(there[c[1]], strconv.Quote(c[2])) {
+			t.Errorf("docs/SECURITY.md names %s/%s, which is no case of it", c[1], c[2])
 		}
 	}
 }
 
-// testsIn lists the tests and fuzz targets of the tree.
-func testsIn(t *testing.T) []string {
+// testsIn are the tests and fuzz targets of the tree, each with all the text of
+// the files that have one of its name.
+func testsIn(t *testing.T) map[string]string {
 	t.Helper()
-	var all []string
+	all := map[string]string{}
 	begin := regexp.MustCompile(`(?m)^func (Test|Fuzz)\w+`)
 	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
@@ -223,7 +235,7 @@ func testsIn(t *testing.T) []string {
 		}
 		text, err := os.ReadFile(path)
 		for _, line := range begin.FindAllString(string(text), -1) {
-			all = append(all, strings.TrimPrefix(line, "func "))
+			all[strings.TrimPrefix(line, "func ")] += string(text)
 		}
 		return err
 	})
