@@ -423,6 +423,30 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestSlowReader: the time that it takes to hand an event on is not the target's.
+func TestSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := stream(t, time.Second, hel, lo)
+		var call context.Context
+		inner := c.HTTP
+		c.HTTP = trip(func(r *http.Request) (*http.Response, error) {
+			call = r.Context()
+			return inner.RoundTrip(r)
+		})
+		s, err := c.ChatStream(t.Context(), nil, openai.Shape{Silence: 30 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		s.Idle = func() { time.Sleep(time.Minute) }
+		for range 2 {
+			if _, err := s.Next(); err != nil || call.Err() != nil {
+				t.Fatalf("got %v, the call ended: %v", err, call.Err())
+			}
+		}
+	})
+}
+
 func TestResult(t *testing.T) {
 	safe := httptest.NewTLSServer(says(plain))
 	defer safe.Close()

@@ -34,6 +34,7 @@ type Stream struct {
 	strip   bool          // take out log-probabilities the caller did not ask for
 	alarm   *time.Timer   // ends a read that takes too long
 	allowed time.Duration // longest silence; 0 is unbounded
+	listens bool          // the alarm is set
 	given   bool          // handed out: Next was called
 	size    int           // bytes read
 	event   envelope      // the latest chunk as it was read
@@ -56,6 +57,7 @@ func (w waiting) Read(p []byte) (int, error) {
 	if w.stream.Idle != nil {
 		w.stream.Idle()
 	}
+	w.stream.listen()
 	return w.Reader.Read(p)
 }
 
@@ -122,11 +124,11 @@ func (s *Stream) Ended() bool { return s.err == io.EOF }
 
 // fill reads one event into ready, or sets err.
 func (s *Stream) fill() {
-	if limit := s.patience(); limit > 0 && s.alarm != nil {
-		s.alarm.Reset(limit)
-		defer s.alarm.Stop()
-	}
+	s.listens = false
 	data, err := s.read()
+	if s.listens {
+		s.alarm.Stop()
+	}
 	done := string(bytes.TrimSpace(data)) == "[DONE]"
 	if err == nil && !done {
 		err = s.take(data)
@@ -139,6 +141,18 @@ func (s *Stream) fill() {
 	default:
 		s.err = err
 	}
+}
+
+// listen sets the alarm, once for each event that is waited for. It begins when
+// nothing is left to be handed on, so that a slow reader does not count as the
+// silence of the target.
+func (s *Stream) listen() {
+	limit := s.patience()
+	if limit <= 0 || s.alarm == nil || s.listens {
+		return
+	}
+	s.listens = true
+	s.alarm.Reset(limit)
 }
 
 // patience is how long the next read may take; 0 is unbounded.
