@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
+	"nearside/cloud/steer"
 	"nearside/cloud/wire"
 	"nearside/policy/seal"
 )
@@ -12,16 +14,39 @@ import (
 const (
 	maxAnswer = 48 << 10 // bytes of an answer to a command
 	lately    = 200      // decisions that are summed up
+	writeTime = 5 * time.Second
 )
 
-// command obeys a signed command, and writes its answer down. What nobody who
-// may command signed has no answer: it is an event.
+// command obeys a signed command, and writes its answer down before the broker
+// is told that it came: a power cut costs neither. What nobody who may command
+// signed has no answer: it is an event. A broker may bring commands as fast as it
+// can, also those that were answered: of these and of refusals some are told, and
+// the rest is not worth the disk.
 func (w *watch) command(ctx context.Context, envelope []byte) {
 	a, err := w.steer.Command(ctx, envelope)
 	if err != nil {
-		w.helm.o.Log.Warn("a command is not obeyed", "reason", seal.Reason(err), "err", err)
+		if muted, ok := w.refusals.Tell(time.Now()); ok {
+			w.helm.o.Log.Warn("a command is not obeyed", "reason", seal.Reason(err), "err", err, "more", muted)
+		}
 		return
 	}
+	if a.Again {
+		if _, ok := w.repeats.Tell(time.Now()); !ok {
+			return
+		}
+	}
+	n, err := w.answer(a)
+	if err != nil {
+		w.lost.Add(1)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime) // what was done is answered for
+	defer cancel()
+	w.write(ctx, n)
+}
+
+// answer is what a command came to, for its sender.
+func (w *watch) answer(a steer.Answer) (note, error) {
 	out := wire.Answer{ID: a.ID, Device: w.by.Device, OK: a.OK}
 	if len(a.Result) > 0 && json.Unmarshal(a.Result, &out.Result) != nil {
 		out.Result = map[string]any{"answer": string(a.Result)}
@@ -29,7 +54,8 @@ func (w *watch) command(ctx context.Context, envelope []byte) {
 	if text, failed := out.Result["error"].(string); failed && !a.OK {
 		out.Result, out.Error = nil, printable(text)
 	}
-	w.note("ack", "ack-"+a.ID, false, out)
+	body, err := json.Marshal(out)
+	return note{"ack", "ack-" + a.ID, false, body}, err
 }
 
 // tellStatus is the command status: what works now, and what is wrong.

@@ -10,6 +10,7 @@ import (
 	"nearside/agent/server/steering"
 	"nearside/cloud/pull"
 	"nearside/policy/seal"
+	"nearside/policy/trial"
 )
 
 // broker is a way to a broker and back, until Run ends.
@@ -87,7 +88,7 @@ func (w *watch) pulled(ctx context.Context, envelope []byte) (settled bool) {
 	switch seal.Reason(err) {
 	case "":
 		return err == nil
-	case seal.NotYetValid, seal.WrongPrevious, seal.NotInShare, "busy", "not_kept":
+	case seal.NotYetValid, seal.WrongPrevious, seal.NotInShare, trial.AnswersNothing, trial.NotJudged, "busy", "not_kept":
 		return false
 	}
 	return true

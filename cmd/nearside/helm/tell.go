@@ -113,17 +113,18 @@ func names(list []server.Condition) string {
 func (w *watch) tell(ctx context.Context) error {
 	timer := time.NewTimer(soon)
 	defer timer.Stop()
-	last, due := time.Now().Add(-seldom), time.Now().Add(soon)
+	last, due, pace := time.Now().Add(-seldom), time.Now().Add(soon), pace{}
 	for {
 		select {
 		case <-ctx.Done():
+			w.last()
 			return nil
 		case n := <-w.notes:
 			w.write(ctx, n)
 		case now := <-w.news:
 			next := last.Add(seldom)
 			if now {
-				next = last.Add(atLeast)
+				next = pace.next(last)
 			}
 			if early := time.Now().Add(soon); next.Before(early) {
 				next = early
@@ -134,8 +135,50 @@ func (w *watch) tell(ctx context.Context) error {
 			}
 		case <-timer.C:
 			last, due = time.Now(), time.Now().Add(untilSure)
+			pace.spend(last)
 			timer.Reset(untilSure)
 			w.write(ctx, w.described())
+		}
+	}
+}
+
+// pace bounds reports that are wanted soon: some come [atLeast] after one
+// another, and where they go on, such as while a broker brings what is refused,
+// one in [later]. The zero value had none.
+type pace struct{ full time.Time }
+
+const (
+	later = time.Minute
+	burst = 16
+)
+
+// next is when one may follow the last.
+func (p *pace) next(last time.Time) time.Time {
+	at := last.Add(atLeast)
+	if free := p.full.Add(-(burst - 1) * later); free.After(at) {
+		return free
+	}
+	return at
+}
+
+// spend counts one.
+func (p *pace) spend(at time.Time) {
+	if p.full.Before(at) {
+		p.full = at
+	}
+	p.full = p.full.Add(later)
+}
+
+// last writes down what waits, as the watch ends: a little time is left for it.
+func (w *watch) last() {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
+	defer cancel()
+	for ctx.Err() == nil {
+		select {
+		case n := <-w.notes:
+			w.write(ctx, n)
+		default:
+			return
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"nearside/cloud/steer"
 	"nearside/cloud/wire"
 	"nearside/policy/seal"
+	"nearside/policy/trial"
 )
 
 const (
@@ -37,6 +38,9 @@ type watch struct {
 	out     outbox       // nil: nobody is told
 	blocked *string      // why one of these cannot be used
 	puller  *pull.Puller // nil: nothing is pulled
+
+	refusals trial.Pace // of commands, in the log
+	repeats  trial.Pace // of answers that were given; both of the goroutine that brings commands
 
 	notes    chan note                   // to be written down
 	news     chan bool                   // something is to be reported; true: soon. Room for one
