@@ -3,6 +3,7 @@ package steer
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"nearside/policy/seal"
 	"nearside/policy/trial"
@@ -39,8 +40,12 @@ func (s *Steer) adapt() {
 	}
 }
 
+// bootWait is how long the first ask may be kept waiting for the disk.
+const bootWait = 10 * time.Millisecond
+
 // boot counts the boot, durably, before anything that is being tried is tried
-// again: where that fails the last good policy is in force.
+// again: where that fails, and as long as it lasts, the last good policy is in
+// force.
 func (s *Steer) boot(ctx context.Context) {
 	s.booting = true
 	next := s.rec.Booted(s.now())
@@ -49,9 +54,9 @@ func (s *Steer) boot(ctx context.Context) {
 		s.rec = next // nothing is tried: the start need not wait for the disk
 		s.mark()
 	} else {
-		s.saveAnyhow(next)
+		s.count(next)
 	}
-	s.unbooted = s.unsaved != "" && (s.rec.Trial != nil || s.rec.Next != nil)
+	s.unbooted = (s.unsaved != "" || s.counting != nil) && (s.rec.Trial != nil || s.rec.Next != nil)
 	if gaveUp {
 		s.tell(s.badEvent())
 	}
@@ -66,6 +71,53 @@ func (s *Steer) boot(ctx context.Context) {
 	s.booting = false
 	s.drive(ctx)
 	s.age()
+}
+
+// count saves that there was a boot. A disk that is slow does not keep the first
+// ask waiting, only what is being tried: a crash before the boot is counted
+// cannot be the fault of that.
+func (s *Steer) count(next trial.Record) {
+	s.counted()
+	next.Clock = next.Clock.Raise(s.proof())
+	if s.settled {
+		next.Seq++
+	}
+	s.rec = next
+	done := make(chan error, 1)
+	s.counting = done
+	b, err := next.Encode()
+	if err != nil {
+		done <- err
+		s.counted()
+		return
+	}
+	go func() { done <- s.keep(b) }()
+	late := time.NewTimer(bootWait)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		done <- err
+		s.counted()
+	case <-late.C:
+	}
+}
+
+// counted waits for the boot to be counted.
+func (s *Steer) counted() {
+	if s.counting == nil {
+		return
+	}
+	err := <-s.counting
+	s.counting = nil
+	if err != nil {
+		s.failed(err)
+		s.gap = firstGap
+		s.mark()
+		return
+	}
+	s.saves++
+	s.unsaved, s.dirty, s.unbooted = "", time.Time{}, false
+	s.savedAt, s.raised = time.Now(), time.Now()
 }
 
 // settle compares the other copy of the record with the one of the boot. The

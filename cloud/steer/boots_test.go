@@ -85,6 +85,55 @@ func TestBootOnAFullDisk(t *testing.T) {
 	})
 }
 
+// TestBootOnASlowDisk: the first ask does not wait for a boot to be counted. What
+// is being tried does, also where that never ends well.
+func TestBootOnASlowDisk(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, o.policy(t, 0, 1, "one"))
+		time.Sleep(time.Minute)
+		l.takes(t, o.policy(t, 0, 2, "two"))
+		for _, tt := range []struct {
+			lasts       time.Duration
+			ends        error
+			first, then string
+		}{{0, nil, "two", "two"}, {300 * time.Millisecond, nil, "one", "two"}, {300 * time.Millisecond, errCut, "one", "one"}, {300 * time.Millisecond, nil, "one", "two"}} {
+			l.end(t)
+			k.on(func(int, []byte) error { return tt.ends })
+			start := time.Now()
+			l = live(t, o, slow{k, tt.lasts})
+			if took := time.Since(start); took > 10*time.Millisecond || l.d.inForce() != tt.first {
+				t.Errorf("%v: the first ask after %v is answered by %q, want %q at once", tt, took, l.d.inForce(), tt.first)
+			}
+			if st := l.Status(); st.Trial == nil {
+				t.Errorf("%v: nothing is on trial: %+v", tt, st)
+			}
+			time.Sleep(400 * time.Millisecond)
+			synctest.Wait()
+			if l.d.inForce() != tt.then {
+				t.Errorf("%v: in force is %q, want %q", tt, l.d.inForce(), tt.then)
+			}
+			k.on(nil)
+		}
+		time.Sleep(time.Minute)
+		l.is(t, "confirmed", "two", 2)
+		l.end(t)
+	})
+}
+
+// slow is a disk that takes its time.
+type slow struct {
+	*disk
+	lasts time.Duration
+}
+
+func (s slow) Save(ctx context.Context, b []byte) error {
+	time.Sleep(s.lasts)
+	return s.disk.Save(ctx, b)
+}
+
 // TestUnusable: a confirmed policy that another version of the program cannot
 // put in force is no reason not to answer.
 func TestUnusable(t *testing.T) {

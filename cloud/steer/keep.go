@@ -16,16 +16,14 @@ const (
 // save makes a record durable, and only then the one that counts. An error is a
 // refusal; the old record stays.
 func (s *Steer) save(next trial.Record) error {
+	s.counted()
 	if s.settled {
 		next.Seq++
 	}
-	proof := s.proof()
-	next.Clock = next.Clock.Raise(proof)
+	next.Clock = next.Clock.Raise(s.proof())
 	b, err := next.Encode()
 	if err == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), saveTime) // a save is not given up halfway
-		err = s.o.Keeper.Save(ctx, b)
-		cancel()
+		err = s.keep(b)
 	}
 	if err != nil {
 		s.rec.Seq = next.Seq // it may have landed all the same
@@ -36,6 +34,13 @@ func (s *Steer) save(next trial.Record) error {
 	s.rec, s.unsaved, s.dirty, s.unbooted = next, "", time.Time{}, false
 	s.savedAt, s.raised = time.Now(), time.Now()
 	return nil
+}
+
+// keep has a record on the disk when it returns without an error.
+func (s *Steer) keep(record []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), saveTime) // a save is not given up halfway
+	defer cancel()
+	return s.o.Keeper.Save(ctx, record)
 }
 
 // failed tells once that saving fails.

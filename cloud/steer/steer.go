@@ -34,10 +34,11 @@ type Steer struct {
 	loaded   int64  // Seq of the record at boot
 	damaged  string // why the record at boot could not be read
 	begun    bool
-	booting  bool   // no document of another kind is in force that was put there before
-	settled  bool   // the other copy was looked at
-	unbooted bool   // this boot could not be saved: nothing is tried until it is
-	own      string // why the device's own policy is in force, whatever the record says
+	booting  bool         // no document of another kind is in force that was put there before
+	settled  bool         // the other copy was looked at
+	unbooted bool         // this boot is not saved: nothing is tried until it is
+	counting <-chan error // tells when this boot is saved; nil when that is known
+	own      string       // why the device's own policy is in force, whatever the record says
 	raised   time.Time
 	saves    int64
 	savedAt  time.Time
@@ -112,6 +113,11 @@ func (s *Steer) Run(ctx context.Context) error {
 	defer close(s.stopped)
 	if !s.begun {
 		s.Begin(ctx)
+	}
+	if s.counting != nil {
+		s.counted()
+		s.drive(ctx)
+		s.publish()
 	}
 	s.aside(func() func() {
 		b, err := s.o.Keeper.Second(ctx)

@@ -107,7 +107,8 @@ func (h *house) standing() steering.Standing {
 // it.
 func (h *house) inForce(version int64, state string) steering.Standing {
 	h.t.Helper()
-	s := h.standing()
+	var s steering.Standing
+	until(h.t, "the boot is counted", patience, func() bool { s = h.standing(); return s.State != "candidate" })
 	if s.Version != version || s.State != state {
 		h.t.Errorf("in force: got version %d, %s, want %d, %s", s.Version, s.State, version, state)
 	}
