@@ -189,3 +189,27 @@ func TestServiceBounds(t *testing.T) {
 	f(500*time.Second, "stale")
 	f(700*time.Second, "none")
 }
+
+// seen remembers the last observation.
+type seen struct{ agent.Observation }
+
+func (*seen) Attempted(string, string)        {}
+func (s *seen) Finished(o *agent.Observation) { s.Observation = *o }
+
+// TestWithheldIsObserved: who counts what came of asks is told which rule kept
+// the cloud from them.
+func TestWithheldIsObserved(t *testing.T) {
+	for _, then := range []policy.Effect{{Deny: []string{"cloud"}}, {Prefer: []string{"local"}}} {
+		doc, digest, _ := written.DefaultPolicy()
+		doc.Rules = []policy.Rule{{Name: "stay", Then: then}}
+		want, o, w := map[bool]string{true: "stay"}[then.Deny != nil], &seen{}, newWorld()
+		a := agent.New(agent.Parts{Cloud: w.cloud, Observer: o, Signals: func() policy.Signals {
+			return policy.Signals{Network: "online", Targets: []policy.Target{{Name: "cloud/arm", Services: []string{"act"}, Usable: true}}}
+		}}, agent.Settings{Policy: &agent.Policy{Doc: doc, Digest: digest}})
+		result, err := a.Handle(t.Context(), agent.Input{Request: agent.API("act", []byte(`{}`))})
+		result.Close(agent.Finish{Status: 200, Err: err})
+		if o.Decision == "" || o.Withheld != want {
+			t.Errorf("%+v: observed %+v, want withheld by %q", then, o.Observation, want)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func (t Trust) Transport() (*http.Transport, error) {
 func (t Trust) proxy() (func(*http.Request) (*url.URL, error), error) {
 	switch t.Proxy {
 	case "":
-		return http.ProxyFromEnvironment, nil
+		return fromEnvironment, nil
 	case "none":
 		return nil, nil
 	}
@@ -64,6 +64,16 @@ func (t Trust) proxy() (func(*http.Request) (*url.URL, error), error) {
 		return nil, errors.New("proxy must be a URL that begins with http://, https:// or socks5://, or none")
 	}
 	return http.ProxyURL(u), nil
+}
+
+// fromEnvironment is the proxy that the environment says. Its error repeats none
+// of that, since a password may be in it, and the error goes into reports.
+func fromEnvironment(r *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(r)
+	if err != nil {
+		return nil, errors.New("the proxy of the environment is no URL: correct HTTPS_PROXY, or set proxy")
+	}
+	return u, nil
 }
 
 // HTTPS asks one address.

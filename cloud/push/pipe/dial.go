@@ -178,7 +178,10 @@ func (b *Broker) proxy() (*url.URL, error) {
 		return via, err
 	}
 	via, err = http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: b.Address()}})
-	if err == nil && via != nil && via.Scheme != "http" {
+	if err != nil {
+		return nil, errors.New("the proxy of the environment is no URL: correct HTTPS_PROXY, or set proxy") // its own error repeats a password
+	}
+	if via != nil && via.Scheme != "http" {
 		err = fmt.Errorf("the proxy of the environment is of scheme %q, which MQTT cannot go through: set proxy to http://HOST:PORT or none", via.Scheme)
 	}
 	return via, err
