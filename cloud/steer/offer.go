@@ -102,6 +102,7 @@ func (s *Steer) accept(ctx context.Context, q *offer) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.prepare(ctx, v.Kind)
 	next := s.rec.Received(h)
 	next.Clock = next.Clock.Heard(v.Issued, proof)
 	if err := s.save(next); err != nil {
@@ -110,6 +111,15 @@ func (s *Steer) accept(ctx context.Context, q *offer) (*Result, error) {
 	s.current = q
 	s.drive(ctx)
 	return nil, nil
+}
+
+// prepare has the subject get ready while the disk keeps what came. The document
+// itself is looked at only when that is kept, so that one which ends the process
+// is known at the next boot.
+func (s *Steer) prepare(ctx context.Context, kind string) {
+	if p, ok := s.o.Subject.(Preparer); ok && kind == seal.KindPolicy {
+		s.aside(func() func() { p.Prepare(ctx); return func() {} })
+	}
 }
 
 // before tells whether a document is in force already, or was given up, or is

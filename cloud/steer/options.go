@@ -22,6 +22,12 @@ type Subject interface {
 	Figures() trial.Figures
 }
 
+// Preparer is a subject that can get ready for a document that it has not seen
+// yet, while the disk keeps it. It is told so beside all else that it does.
+type Preparer interface {
+	Prepare(ctx context.Context)
+}
+
 // Kind takes documents of another kind than policy. They are not put on trial.
 type Kind interface {
 	// Validate tells why a document may not be put in force here.

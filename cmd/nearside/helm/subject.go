@@ -3,6 +3,7 @@ package helm
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"nearside/agent"
 	"nearside/agent/config/written"
@@ -31,9 +32,34 @@ func (d *document) bound(own *agent.Policy, cloudOff bool) *agent.Policy {
 // Source is where a policy from outside is said to be from.
 const Source = "remote"
 
+// ahead is the past that a judgement needs, read while the disk keeps the policy.
+type ahead struct {
+	begun time.Time
+	done  chan struct{} // closed when past is there
+	past  *judge.Past   // nil: it could not be read
+}
+
+// freshly is how long a past that was read ahead may be used.
+const freshly = 30 * time.Second
+
+// Prepare reads the past for the judgement that follows.
+func (w *watch) Prepare(ctx context.Context) {
+	a := &ahead{begun: time.Now(), done: make(chan struct{})}
+	w.ahead.Store(a)
+	defer close(a.done)
+	if b := w.helm.o.Device.Basis(); b.Recent != nil {
+		a.past, _ = judge.Remember(ctx, b.Recent, b.Signals.Time) // else the judgement reads it, and says why it cannot
+	}
+}
+
 // Validate judges a policy on this device.
 func (w *watch) Validate(ctx context.Context, p *seal.Payload) error {
-	j, err := judge.Check(ctx, p.Body, w.helm.o.Device.Basis())
+	basis := w.helm.o.Device.Basis()
+	if a := w.ahead.Swap(nil); a != nil && time.Since(a.begun) < freshly {
+		<-a.done
+		basis.Past = a.past
+	}
+	j, err := judge.Check(ctx, p.Body, basis)
 	if err != nil {
 		return err
 	}

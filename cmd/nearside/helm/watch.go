@@ -47,6 +47,7 @@ type watch struct {
 	lost     atomic.Int64                // notes that could not be written down
 	result   atomic.Pointer[wire.Result] // of the newest document that came
 	judged   atomic.Pointer[document]    // that was last found to be valid, until it is put in force
+	ahead    atomic.Pointer[ahead]       // what the next judgement needs
 	restored atomic.Pointer[string]      // how a copy of the record was found not to be right
 	unwell   atomic.Pointer[string]      // the conditions that were reported
 }

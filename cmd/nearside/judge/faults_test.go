@@ -120,10 +120,19 @@ func TestRecent(t *testing.T) {
 			b := b
 			b.Recent = tt.recent
 			j := check(t, lower, b, tt.reason, "")
+			past, err := judge.Remember(t.Context(), b.Recent, b.Signals.Time)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ahead := b
+			ahead.Past, ahead.Recent = past, nil
+			if same := check(t, lower, ahead, tt.reason, ""); !reflect.DeepEqual(same, j) {
+				t.Errorf("read ahead: got %+v, want %+v", same, j)
+			}
 			if j != nil && j.Recent != tt.asks {
 				t.Errorf("%d asks were planned again, want %d", j.Recent, tt.asks)
 			}
-			if tt.recent.read > 128 {
+			if tt.recent.read > 2*128 {
 				t.Errorf("%d records were read", tt.recent.read)
 			}
 		})

@@ -37,6 +37,7 @@ type Basis struct {
 	Known    lint.Known     // of this device; nothing is held against what is nil
 	Signals  policy.Signals // of the device now, with its targets and their figures
 	Recent   Recent         // nil: there is no past
+	Past     *Past          // of Recent, read ahead; nil: it is read now
 	Limits   *remote.Limits // nil: the usual ones
 }
 

@@ -30,51 +30,56 @@ type record struct {
 	} `json:"outcome"`
 }
 
+// Past are recent decisions, read and not changed any more.
+type Past struct{ records []*record }
+
+// Remember reads the decisions of the last days, the latest first, as many as a
+// policy is judged by. It takes about as long as the rest of a judgement, and
+// needs no policy, so it can be done ahead.
+func Remember(ctx context.Context, from Recent, now time.Time) (*Past, error) {
+	past := &Past{}
+	for before, read := "", 0; read < maxRecent; {
+		page, err := from.Decisions(ctx, perPage, before)
+		if err != nil {
+			return nil, fmt.Errorf("read recent decisions: %w", err)
+		}
+		for _, text := range page {
+			r := &record{}
+			if json.Unmarshal(text, r) != nil || r.ID == "" {
+				return past, nil // what was written by another version is old, and so is all that follows
+			}
+			if before = r.ID; !now.IsZero() && now.Sub(r.Time) > week {
+				return past, nil
+			}
+			past.records = append(past.records, r)
+		}
+		if read += len(page); len(page) == 0 {
+			return past, nil
+		}
+	}
+	return past, nil
+}
+
 // recent plans the asks of the last days again.
-func (w *world) recent(ctx context.Context, j *Judgement) error {
-	if w.basis.Recent == nil {
-		return nil
+func (w *world) recent(ctx context.Context, j *Judgement) (err error) {
+	past := w.basis.Past
+	if past == nil && w.basis.Recent != nil {
+		past, err = Remember(ctx, w.basis.Recent, w.basis.Signals.Time)
+	}
+	if past == nil {
+		return err
 	}
 	m := &means{}
-	if err := w.replay(ctx, m); err != nil {
-		return fmt.Errorf("read recent decisions: %w", err)
+	for _, r := range past.records {
+		if w.same(r) {
+			w.both(m, &oracle{doc: w.present, ask: &r.Ask, sig: &r.Signals, sure: r.Outcome.Confidence})
+		}
 	}
 	j.Recent = m.asks
 	if m.asks < leastRecent {
 		return nil
 	}
-	return w.weigh(fmt.Sprintf("the %d latest asks", m.asks), append(m.findings(&w.limits, true), w.creep(m, true)...), j)
-}
-
-// replay reads page after page, the latest first.
-func (w *world) replay(ctx context.Context, m *means) error {
-	for before, read := "", 0; read < maxRecent; {
-		page, err := w.basis.Recent.Decisions(ctx, perPage, before)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		read += len(page)
-		for _, text := range page {
-			r := &record{}
-			if json.Unmarshal(text, r) != nil || r.ID == "" {
-				return nil // what was written by another version is old, and so is all that follows
-			}
-			before = r.ID
-			if w.old(r) {
-				return nil
-			}
-			if w.same(r) {
-				w.both(m, &oracle{doc: w.present, ask: &r.Ask, sig: &r.Signals, sure: r.Outcome.Confidence})
-			}
-		}
-	}
-	return nil
-}
-
-// old tells whether a record is from before the last days.
-func (w *world) old(r *record) bool {
-	now := w.basis.Signals.Time
-	return !now.IsZero() && now.Sub(r.Time) > week
+	return w.weigh(fmt.Sprintf("the %d latest asks", m.asks), m.findings(&w.limits, true), j)
 }
 
 // same tells whether an ask got as far as a plan, and could be answered by whom
