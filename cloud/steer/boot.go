@@ -124,10 +124,11 @@ func (s *Steer) counted() {
 // newer one counts; floors are the higher of both.
 func (s *Steer) settle(ctx context.Context, c copied) {
 	if ctx.Err() != nil {
+		s.asking = c.err == nil // what was read, and not looked at, is left alone
 		return
 	}
 	other, why := readCopy(c)
-	s.settled = true
+	s.settled, s.asking = true, false
 	switch {
 	case why == "" && other.Seq > s.loaded:
 		s.adopt(ctx, other)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"nearside/policy/trial"
 )
@@ -81,4 +83,49 @@ func (k *disk) record(tb testing.TB) trial.Record {
 		tb.Fatal(err)
 	}
 	return r
+}
+
+// tardy has read the other copy at once, and hands it over later.
+type tardy struct{ *disk }
+
+func (s tardy) Load() ([]byte, error) {
+	b, err := s.disk.Load()
+	_, _ = s.disk.Second(context.Background())
+	return b, err
+}
+
+func (s tardy) Second(context.Context) ([]byte, error) {
+	b := s.disk.second
+	time.Sleep(5 * time.Second)
+	return b, nil
+}
+
+// TestOlderFirstCopy: while the other copy is on its way, what an older one says
+// does not take its place: a power cut would make that the truth.
+func TestOlderFirstCopy(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &disk{}
+		l := live(t, o, k)
+		l.takes(t, o.policy(t, 0, 1, "one"))
+		time.Sleep(time.Minute)
+		l.end(t)
+		old := k.first
+		l = live(t, o, k)
+		l.takes(t, o.policy(t, 0, 2, "two"))
+		time.Sleep(time.Minute)
+		l.end(t)
+		k.first = old
+		l = live(t, o, tardy{k})
+		defer l.end(t)
+		time.Sleep(4 * time.Second)
+		if r, err := trial.Decode(k.second); err != nil || r.Good == nil || r.Good.Said.Version != 2 {
+			t.Fatalf("the newer copy is gone: %+v, %v", r.Good, err)
+		}
+		time.Sleep(4 * time.Second)
+		l.is(t, "confirmed", "two", 2)
+		if r := k.record(t); r.Good.Said.Version != 2 {
+			t.Errorf("the older copy stays")
+		}
+	})
 }

@@ -18,7 +18,9 @@ func (s *Steer) drive(ctx context.Context) {
 			s.swap(ctx)
 			continue
 		case trial.Validate:
-			s.validate(ctx)
+			if s.settled { // what it comes to could not be saved
+				s.validate(ctx)
+			}
 		case trial.Observe:
 			s.probe.Begin(time.Now(), s.rec.Probation, s.o.Subject.Figures())
 		}

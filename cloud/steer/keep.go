@@ -14,8 +14,12 @@ const (
 )
 
 // save makes a record durable, and only then the one that counts. An error is a
-// refusal; the old record stays.
+// refusal; the old record stays. While the other copy is being read nothing is
+// saved: it may be newer than what is known here, and must not be lost.
 func (s *Steer) save(next trial.Record) error {
+	if s.asking {
+		return &seal.Refusal{Reason: trial.NotKept, Detail: "the other copy of the record is not read yet"}
+	}
 	s.counted()
 	if s.settled {
 		next.Seq++

@@ -117,7 +117,7 @@ func TestInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &disk{}
 		k.on(func(n int, _ []byte) error { // all saves after the command was begun are lost
-			if n > 2 {
+			if n > 1 {
 				return errCut
 			}
 			return nil

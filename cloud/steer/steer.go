@@ -36,6 +36,7 @@ type Steer struct {
 	begun    bool
 	booting  bool         // no document of another kind is in force that was put there before
 	settled  bool         // the other copy was looked at
+	asking   bool         // it is being read: a save would put what may be older in its place
 	unbooted bool         // this boot is not saved: nothing is tried until it is
 	counting <-chan error // tells when this boot is saved; nil when that is known
 	own      string       // why the device's own policy is in force, whatever the record says
@@ -119,6 +120,7 @@ func (s *Steer) Run(ctx context.Context) error {
 		s.drive(ctx)
 		s.publish()
 	}
+	s.asking = true
 	s.aside(func() func() {
 		b, err := s.o.Keeper.Second(ctx)
 		return func() { s.settle(ctx, copied{b, err}) }
