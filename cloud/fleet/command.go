@@ -48,6 +48,9 @@ func (f *Fleet) Send(ctx context.Context, a Ask, devices []string) (*Sent, error
 	for i, some := range slices.Collect(slices.Chunk(devices, batch)) {
 		id := fmt.Sprintf("%s-%d", name, i+1)
 		envelope, err := a.sign(f.tenant, id, some)
+		if err == nil {
+			err = f.proven(envelope)
+		}
 		if err != nil {
 			return sent, err
 		}
@@ -61,6 +64,19 @@ func (f *Fleet) Send(ctx context.Context, a Ask, devices []string) (*Sent, error
 		}
 	}
 	return sent, nil
+}
+
+// proven refuses, where the root is known, what no device would obey: devices
+// answer such a command with silence.
+func (f *Fleet) proven(envelope []byte) error {
+	if f.root == nil {
+		return nil
+	}
+	e, err := seal.Open(envelope)
+	if err == nil {
+		_, err = f.root.Signers(e)
+	}
+	return err
 }
 
 func (a *Ask) sign(tenant, id string, devices []string) ([]byte, error) {

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"nearside/cloud/fleet/broker"
 	"nearside/cloud/fleet/stages"
 	"nearside/cloud/wire"
+	"nearside/policy/seal"
 )
 
 func plan(t testing.TB, rings []string, shares ...float64) []stages.Stage {
@@ -363,5 +365,31 @@ func TestCommand(t *testing.T) {
 		if a.Online != (a.Answer != nil) {
 			t.Errorf("%s: %+v", a.Device, a.Answer)
 		}
+	}
+}
+
+// TestCommandOfAStranger: where the root is known, a command that no device
+// would obey is refused before it is sent.
+func TestCommandOfAStranger(t *testing.T) {
+	t.Parallel()
+	key, err := seal.Generate(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := &seal.Root{Version: 1, Threshold: 1, Keys: []seal.Key{key.Key()}}
+	f, err := fleet.Open(t.Context(), fleet.Options{Broker: broker.Options{URL: startBroker(t)}, Tenant: "acme", Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	send := func(by seal.Signer) error {
+		_, err := f.Send(t.Context(), fleet.Ask{Do: "status", Expires: time.Minute, Signers: []seal.Signer{by}}, []string{"a"})
+		return err
+	}
+	if err := send(signer(t)); seal.Reason(err) != seal.UnknownKey {
+		t.Errorf("a stranger's command: %v", err)
+	}
+	if err := send(key); err != nil {
+		t.Error(err)
 	}
 }

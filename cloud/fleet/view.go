@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -94,6 +95,16 @@ func (d *Device) Applied(kind string) wire.Applied {
 		}
 	}
 	return wire.Applied{}
+}
+
+// Said is what a device says of a document beside the reason: the detail, and
+// the figures that a roll-back rests on.
+func Said(r *wire.Result) string {
+	said := strings.TrimPrefix(r.Detail, r.Reason+": ")
+	if len(r.Evidence) == 0 {
+		return said
+	}
+	return strings.TrimPrefix(said+": "+strings.Join(r.Evidence, "; "), ": ")
 }
 
 // Published is an envelope that a topic retains; the zero value is none.

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -55,11 +56,11 @@ func Open(b []byte) (*Envelope, error) {
 // first root.
 func Peek(b []byte) (*Envelope, error) {
 	if len(b) > MaxBytes {
-		return nil, refuse(TooLarge, "the envelope has %d bytes; at most %d are taken", len(b), MaxBytes)
+		return nil, refuse(TooLarge, "the envelope has more than the %d bytes that are taken", MaxBytes)
 	}
 	f, err := parseObject("envelope", b)
 	if err != nil {
-		return nil, err
+		return nil, unsigned(b, err)
 	}
 	e := &Envelope{
 		Type:    f.Text("payloadType", "text", false, func(s string) bool { return exact.Printable(s, 1, 128) }),
@@ -71,10 +72,18 @@ func Peek(b []byte) (*Envelope, error) {
 	if err := f.end(); err != nil {
 		return nil, err
 	}
-	if !slices.Contains([]string{PolicyType, RootType, CommandType}, e.Type) {
-		return nil, refuse(WrongType, "%q is no type of document that is known", e.Type)
+	if known := []string{PolicyType, RootType, CommandType}; !slices.Contains(known, e.Type) {
+		return nil, refuse(WrongType, "%q is no type of document; known are %s", e.Type, strings.Join(known, ", "))
 	}
 	return e, nil
+}
+
+// unsigned adds to a refusal that the bytes may be what an envelope is made of.
+func unsigned(b []byte, err error) error {
+	if len(b) == 0 || bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
+		return err
+	}
+	return refuse(Malformed, "%s; what is not signed yet is signed with: nearside fleet sign", err.(*Refusal).Detail)
 }
 
 // fields are those of a document from outside.
@@ -98,7 +107,7 @@ func (f fields) end() error {
 
 func (f fields) signature(v any) Signature {
 	in := f.Inner("signatures", v)
-	s := Signature{KeyID: in.Text("keyid", "16 hex digits", false, isKeyID), Sig: in.Base64("sig")}
+	s := Signature{KeyID: in.Text("keyid", "16 lower-case hex digits", false, isKeyID), Sig: in.Base64("sig")}
 	_ = in.End() // told by f
 	return s
 }

@@ -101,7 +101,7 @@ func ParsePayload(b []byte) (*Payload, error) {
 		Version: f.Whole("version", 1, false), Epoch: f.Whole("epoch", 0, true), Issued: f.Moment("issued", false),
 		Kind: f.Text("kind", nameForm, false, isName), Body: f.Text("body", "text", false, func(string) bool { return true }),
 		Audience: f.audience(), NotBefore: f.Moment("not_before", true), NotAfter: f.Moment("not_after", true),
-		MinAgent: f.Text("min_agent", "a version such as 1.2.3", true, isVersion), Previous: f.Text("previous", "64 hex digits", true, isDigest),
+		MinAgent: f.Text("min_agent", "a version such as 1.2.3", true, isVersion), Previous: f.Text("previous", "64 lower-case hex digits", true, isDigest),
 		Rollout: f.rollout(), Files: f.files(),
 	}
 	if err := f.end(); err != nil {
@@ -131,7 +131,7 @@ func (f fields) files() []File {
 		list = append(list, File{
 			Name:   in.Text("name", "a file name, no path: letters, digits, . _ -, no dot first", false, isFileName),
 			URL:    in.Text("url", "an https URL without user and fragment", false, isURL),
-			SHA256: in.Text("sha256", "64 hex digits", false, isDigest),
+			SHA256: in.Text("sha256", "64 lower-case hex digits", false, isDigest),
 			Bytes:  in.Whole("bytes", 0, false),
 		})
 		_ = in.End() // told by f

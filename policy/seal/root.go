@@ -179,7 +179,7 @@ func ReadRoot(b []byte) (*Root, error) {
 
 func (f fields) key(v any) Key {
 	in := f.Inner("keys", v)
-	id := in.Text("keyid", "16 hex digits", false, isKeyID)
+	id := in.Text("keyid", "16 lower-case hex digits", false, isKeyID)
 	text := in.Text("pem", "a public key in PEM", false, func(s string) bool { return len(s) <= maxPEM })
 	if in.End() != nil { // told by f
 		return Key{}

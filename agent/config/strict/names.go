@@ -39,10 +39,11 @@ func namesOf(t reflect.Type) []string {
 	return names
 }
 
-// nameOf is the name in a field's JSON tag; a field with "-" is not for files.
+// nameOf is the name in a field's JSON tag; a field without one, or with "-", is
+// not for files.
 func nameOf(f reflect.StructField) (string, bool) {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	return name, name != "-"
+	return name, name != "" && name != "-"
 }
 
 // Suggest names the known one that was probably meant, or all of them.

@@ -163,9 +163,18 @@ func explain(address string, err error) error {
 	case errors.Is(err, packets.ErrorRefusedNotAuthorised), errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword):
 		return fmt.Errorf("connect to %s: the broker refuses this user; look at --user, --password-file or --cert", address)
 	case errors.Is(err, packets.ErrorNetworkError) && network:
-		return fmt.Errorf("%w at %s: %w", ErrAbsent, address, err)
+		return fmt.Errorf("%w at %s: %w", ErrAbsent, address, plain(err))
 	}
 	return fmt.Errorf("connect to %s: %w; is it a broker for MQTT 3.1.1, and is tls:// or tcp:// right?", address, err)
+}
+
+// plain is the network's own error, without the library's name for it.
+func plain(err error) error {
+	cause, _ := errors.AsType[net.Error](err)
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return errors.New("it said nothing in time; is it frozen, or in another network?")
+	}
+	return cause
 }
 
 // refused is what a broker says instead of a quality of service when it does

@@ -18,6 +18,24 @@ func started() stages.Rollout {
 	}
 }
 
+// TestFateOfKinds: a device that has a document of another kind has it, though what it said last
+// was of something else.
+func TestFateOfKinds(t *testing.T) {
+	r := started()
+	r.Kind = "prices"
+	f := func(d stages.Device, want string) {
+		t.Helper()
+		d.ID, d.Online = "a", true
+		if got, _ := r.Fate(&d, begin); got != want {
+			t.Errorf("%+v is %s, want %s", d, got, want)
+		}
+	}
+	f(stages.Device{Version: 7, Digest: digest, Result: stages.Result{Digest: "other", OK: true}}, stages.Good)
+	f(stages.Device{Result: stages.Result{Digest: digest, OK: true}}, stages.Good)
+	f(stages.Device{Version: 6, Digest: "other", Result: stages.Result{Digest: "other", OK: true}}, stages.Waiting)
+	f(stages.Device{Version: 6, Digest: "other", Result: stages.Result{Digest: digest, Reason: "invalid"}}, stages.Failed)
+}
+
 // TestFate: what counts as good, failed, late and skipped.
 func TestFate(t *testing.T) {
 	ours := stages.Result{Digest: digest}

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -142,9 +143,15 @@ func (m *rootMaking) root(c *cobra.Command, before *seal.Root) (*seal.Root, erro
 	if m.threshold == 0 && len(m.keys) == 1 {
 		r.Threshold = 1
 	}
+	if r.Threshold < 1 || r.Threshold > len(m.keys) {
+		return nil, fmt.Errorf("--threshold must say how many of the %d keys must sign, 1 to %d", len(m.keys), len(m.keys))
+	}
 	var err error
 	if r.Expires, err = moment("expires", m.expires, time.Now()); err != nil {
 		return nil, err
+	}
+	if !r.Expires.IsZero() && !r.Expires.After(time.Now()) {
+		return nil, errors.New("--expires is past; devices would take nothing by this root")
 	}
 	r.Keys, err = publicKeys(c, m.keys)
 	return r, err
@@ -195,8 +202,11 @@ func named(err error, before, root *seal.Root, file []byte) error {
 	}
 	parts := []string{}
 	for _, r := range []*seal.Root{before, root} {
-		if r != nil {
-			parts = append(parts, fmt.Sprintf("root %d wants %d signatures, and has not those of %s", r.Version, r.Threshold, strings.Join(missing(r, file), ", ")))
+		if r == nil {
+			continue
+		}
+		if lack := missing(r, file); len(r.Keys)-len(lack) < r.Threshold {
+			parts = append(parts, fmt.Sprintf("root %d wants %d signatures, and has not those of %s", r.Version, r.Threshold, strings.Join(lack, ", ")))
 		}
 	}
 	return fmt.Errorf("%w (%s)", err, strings.Join(parts, "; "))

@@ -157,6 +157,9 @@ func (s *signing) body(c *cobra.Command, args []string) error {
 	if leaks := secret.Leaks(text); len(leaks) > 0 {
 		return fmt.Errorf("%s:%d: %sholds what looks like a secret; secrets stay on the device, and documents only name where they are", args[0], leaks[0].Line, field(leaks[0].Field))
 	}
+	if _, err := seal.Peek(text); err == nil {
+		return fmt.Errorf("%s is an envelope already; add a signature to it with --add", args[0])
+	}
 	s.document.Body = string(text)
 	if s.document.Kind != seal.KindPolicy {
 		return nil

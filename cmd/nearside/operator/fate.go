@@ -34,7 +34,7 @@ func fates(f *fleet.Fleet, r *stages.Rollout, meant func(*fleet.Device) bool) []
 		x := fate{Device: d.ID, Ring: d.Ring(), Online: d.Online()}
 		x.Fate, x.Reason = d.Fate(r, time.Now())
 		if s := d.Status; s != nil && s.Result != nil && s.Result.Digest == r.Digest {
-			x.Detail = s.Result.Detail
+			x.Detail = fleet.Said(s.Result)
 		}
 		all = append(all, x)
 	}

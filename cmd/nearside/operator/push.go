@@ -223,9 +223,24 @@ func (p *pushing) follow(c *cobra.Command, g *shell.Globals, f *fleet.Fleet, doc
 		bad += counts[stages.Waiting]
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d devices do not have it; withdraw it with: nearside fleet push --clear", bad)
+		return fmt.Errorf("not all devices have it (%d of %d lack it); it stays published until a newer one is, or: %s", bad, len(all), p.withdrawal(r.Kind))
 	}
 	return nil
+}
+
+// withdrawal is the command that takes the document off the broker again.
+func (p *pushing) withdrawal(kind string) string {
+	line := "nearside fleet push --clear"
+	if kind != "policy" {
+		line += " --kind " + kind
+	}
+	for _, ring := range p.rings {
+		line += " --ring " + ring
+	}
+	for _, device := range p.devices {
+		line += " --device " + device
+	}
+	return line
 }
 
 // meant tells whether the flags name the device.

@@ -182,7 +182,7 @@ func (r *rolling) ended(c *cobra.Command, g *shell.Globals, end *stages.Rollout)
 	}
 	return shell.Refused(fmt.Errorf("rollout %s was aborted: %s\nwhat it published is cleared; a ring that it had reached as a whole retains nothing now, so push the old document there again for new devices.\n"+
 		"Devices that have it keep it, unless they rolled it back themselves. For these:\n"+
-		"  nearside fleet rollback --rollout %s --key KEY ...       back to what each had before\n"+
+		"  nearside fleet rollback --rollout %s --key KEY ...       back to the last one that each confirmed\n"+
 		"  nearside fleet sign --version %d ... OLD.yaml            or publish the old one under a higher version",
 		end.ID, end.Why, end.ID, end.Version+1))
 }

@@ -132,7 +132,10 @@ func refusal(c *cobra.Command, g *shell.Globals, resp *http.Response, text []byt
 // told says what became of a document.
 func told(a *steering.Applied) string {
 	what := fmt.Sprintf("%s %d (%.8s)", a.Kind, a.Version, a.Digest)
-	state := cmp.Or(a.State, "in force") // only policies have one
+	state := "in force"
+	if a.Kind == "policy" { // only these are tried
+		state = cmp.Or(a.State, state)
+	}
 	switch {
 	case !a.Changed:
 		return what + ": nothing done, it is here already, " + state

@@ -44,13 +44,12 @@ func Replay(g *shell.Globals) *cobra.Command {
 		Use: "replay CANDIDATE FILE...", Short: "Decide the recent asks of devices again by a candidate, before it is sent", Args: cobra.MinimumNArgs(2),
 		Long: `Decide the recent asks of devices again by a candidate: what becomes of the local
 share, cost and refusals of each, and whether its device would refuse the
-candidate. A FILE holds decision records of one device, a line each, as
-nearside policy replay --save writes them, or the answers of many, as
-nearside fleet command diagnose --out writes them. The candidate is an envelope, a
-policy file or profile:NAME. No broker is asked. Ends with 3 when a device would
-refuse the candidate.`,
+candidate. A FILE is named after its device and holds decision records, a line
+each, as nearside policy replay --save writes them there. The candidate is an
+envelope, a policy file or profile:NAME. No broker is asked. Ends with 3 when a
+device would refuse the candidate.`,
 		Example: `  nearside fleet replay policy.dsse cam-17.jsonl cam-18.jsonl --current before.dsse
-  nearside fleet replay mine.yaml answers.json --json`,
+  nearside fleet replay mine.yaml cam-17.jsonl --json`,
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c, g, args[0], args[1:]) },
 	}
 	c.Flags().StringVar(&r.current, "current", "profile:default", "what the devices apply now: an envelope, a policy `FILE` or profile:NAME")
@@ -130,7 +129,7 @@ func foresee(ctx context.Context, p past, before, after text) (forecast, error) 
 		})
 	f.Asks, f.Changed, f.Before, f.After, f.Skipped = report.Records, report.Changed, report.Before, report.After, report.Unreadable
 	if report.Records == 0 {
-		return f, shell.Usage("%s: no record of a decision could be read", p.device)
+		return f, shell.Usage("%s: no record of a decision could be read; make some there with: nearside policy replay --save FILE", p.device)
 	}
 	for _, r := range p.records {
 		if json.Unmarshal(r, &newest) == nil && len(newest.Signals.Targets) > 0 {

@@ -53,7 +53,7 @@ func rowOf(d *fleet.Device) row {
 		r.Health = append(r.Health, h.Name+" "+h.Severity)
 	}
 	if s.Result != nil {
-		r.OK, r.Reason, r.Detail = &s.Result.OK, s.Result.Reason, s.Result.Detail
+		r.OK, r.Reason, r.Detail = &s.Result.OK, s.Result.Reason, fleet.Said(s.Result)
 		if !s.Result.OK {
 			r.Refused = s.Result.Digest
 		}
