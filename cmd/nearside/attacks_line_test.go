@@ -51,7 +51,8 @@ func TestAttackAtLineRate(t *testing.T) {
 	grown, wrote, said := s.resident(t)-memory, s.written(t)-disk, len(h.log.String())-log
 	t.Logf("%d messages in %v: memory %+d MiB, disk %d KiB, log %d KiB, %d reports, %d answers, %d events", sent, lasts, grown>>20, wrote>>10, said>>10,
 		hub.count("rep"), hub.count("ack"), hub.count("evt"))
-	if grown > 32<<20 || wrote > 4<<20 || said > 32<<10 {
+	if grown > 96<<20 || // of a program with the race detector, which takes several times as much
+		wrote > 4<<20 || said > 32<<10 {
 		t.Errorf("too much: memory %d, disk %d, log %d bytes", grown, wrote, said)
 	}
 	hub.put("ns/1/acme/pol/early", o.seal(7, ordinary()), true)
