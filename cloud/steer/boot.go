@@ -188,4 +188,5 @@ func (s *Steer) adopt(ctx context.Context, other trial.Record) {
 		}
 	}
 	s.boot(ctx)
+	s.counted() // no first ask waits any more
 }
