@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"nearside/cmd/nearside/kinds"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/signer"
+	"nearside/cmd/nearside/whole"
 	"nearside/policy/lint"
 	"nearside/policy/seal"
 )
@@ -237,7 +237,7 @@ func (s *signing) more(c *cobra.Command, g *shell.Globals, args []string) error 
 
 // put writes the envelope and tells what was signed.
 func (s *signing) put(c *cobra.Command, g *shell.Globals, path string, envelope []byte) error {
-	if err := putOver(path, envelope); err != nil {
+	if err := whole.Write(path, envelope, 0o644); err != nil {
 		return fmt.Errorf("write the envelope: %w", err)
 	}
 	view, err := look(envelope)
@@ -246,20 +246,6 @@ func (s *signing) put(c *cobra.Command, g *shell.Globals, path string, envelope 
 	}
 	view.File = path
 	return tell(c, g, view, view.lines())
-}
-
-// putOver writes a file beside the one there is and puts it in its place.
-func putOver(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // of no use when it was renamed
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // largeFiles reads NAME=URL@PATH: size and digest are those of the file at PATH.

@@ -2,11 +2,9 @@ package lessons
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,6 +13,7 @@ import (
 
 	"nearside/agent/config"
 	"nearside/cmd/nearside/shell"
+	"nearside/cmd/nearside/whole"
 	"nearside/policy/gate"
 )
 
@@ -80,7 +79,7 @@ func (f *gateTrain) run(c *cobra.Command, g *shell.Globals) error {
 	if err != nil {
 		return err
 	}
-	if err := placeable(f.out); err != nil { // before the minutes that training may take
+	if err := whole.Fits(f.out); err != nil { // before the minutes that training may take
 		return fmt.Errorf("write the gate: %w", err)
 	}
 	start := time.Now()
@@ -98,7 +97,7 @@ func (f *gateTrain) run(c *cobra.Command, g *shell.Globals) error {
 	if err != nil {
 		return err
 	}
-	if err := putFile(f.out, file); err != nil {
+	if err := whole.Write(f.out, file, 0o644); err != nil {
 		return fmt.Errorf("write the gate: %w", err)
 	}
 	doc := trainDoc{f.out, len(file), made.Bytes(), time.Since(start).Seconds(), data, report, len(data.Examples)}
@@ -109,33 +108,6 @@ func (f *gateTrain) run(c *cobra.Command, g *shell.Globals) error {
 	fmt.Fprintf(w, "%s: %d bytes, %d in memory; %d examples of %d intents, %d outside, in %.1f s\n",
 		doc.File, doc.Bytes, doc.Memory, report.Examples, report.Intents, report.Outside, doc.Seconds)
 	return printGateReport(w, report)
-}
-
-// placeable tells why no file can be put there.
-func placeable(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("%s is a folder", path)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-// putFile writes a file beside the one there is and puts it in its place, so
-// that a daemon that reads it meanwhile finds one or the other.
-func putFile(path string, file []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // of no use when it was renamed
-	_, err = f.Write(file)
-	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // readExamples reads a file of examples and tells of what is odd about it.

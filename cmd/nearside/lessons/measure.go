@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/cmd/nearside/shell"
+	"nearside/cmd/nearside/whole"
 	"nearside/policy/calib"
 )
 
@@ -62,7 +63,7 @@ import FILE.`,
 			if err != nil {
 				return shell.BadInput(err)
 			}
-			if err := placeable(out); err != nil { // before the minutes that asking may take
+			if err := whole.Fits(out); err != nil { // before the minutes that asking may take
 				return fmt.Errorf("write calibration: %w", err)
 			}
 			t, err := measure(c, g, model, all)
@@ -227,7 +228,7 @@ func writeTable(path string, t *calib.Table) error {
 	if err != nil {
 		return err
 	}
-	if err := putFile(path, text); err != nil {
+	if err := whole.Write(path, text, 0o644); err != nil {
 		return fmt.Errorf("write calibration: %w", err)
 	}
 	return nil

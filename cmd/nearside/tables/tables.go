@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"nearside/cmd/nearside/whole"
 	"nearside/policy/calib"
 )
 
@@ -98,24 +99,10 @@ func Save(state string, t *calib.Table) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("keep calibration: %w", err)
 	}
-	if err := replace(path, text); err != nil {
+	if err := whole.Write(path, text, 0o600); err != nil {
 		return fmt.Errorf("keep calibration: %w", err)
 	}
 	return nil
-}
-
-// replace writes a file beside the old one and puts it in its place.
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 func file(state, sha256 string) string {
