@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nearside/cloud/steer"
 	"nearside/policy/trial"
 )
 
@@ -127,5 +128,23 @@ func TestOlderFirstCopy(t *testing.T) {
 		if r := k.record(t); r.Good.Said.Version != 2 {
 			t.Errorf("the older copy stays")
 		}
+	})
+}
+
+// TestMemory: what a process remembers of itself, another on the same record
+// finds; a new one begins anew.
+func TestMemory(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		k := &steer.Memory{}
+		l := live(t, o, k)
+		l.takes(t, o.policy(t, 0, 7, "seven"))
+		l.end(t)
+		again := live(t, o, k)
+		again.is(t, "probation", "seven", 7)
+		again.end(t)
+		other := live(t, o, &steer.Memory{})
+		defer other.end(t)
+		other.is(t, "factory", "", 0)
 	})
 }

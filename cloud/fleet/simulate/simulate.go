@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -97,7 +96,7 @@ func (o *Options) device(n int) (*device, error) {
 	var err error
 	d.steer, err = steer.New(steer.Options{
 		Device: seal.Device{Tenant: o.Tenant, Channel: o.Channel, ID: name, Ring: d.ring, Agent: "1.0.0"},
-		Root:   o.Root, Keeper: &memory{}, Subject: d.subject, Share: one,
+		Root:   o.Root, Keeper: &steer.Memory{}, Subject: d.subject, Share: one,
 		Clock: func() seal.Evidence { return seal.Evidence{Wall: time.Now(), Build: o.Built} },
 		Tell:  d.tell, Report: d.report, Commands: map[string]steer.Obey{"status": d.status},
 	})
@@ -171,14 +170,4 @@ func (f *Fleet) Count() Counts {
 		}
 	}
 	return c
-}
-
-// WriteLogins makes the file of a password for every device, NAME:PASSWORD a
-// line, as mosquitto_passwd -U takes it.
-func WriteLogins(path, prefix, password string, devices int) error {
-	var text []byte
-	for n := range devices {
-		text = fmt.Appendf(text, "%s-%05d:%s\n", prefix, n+1, password)
-	}
-	return os.WriteFile(path, text, 0o600)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"sync"
 
 	"nearside/cloud/steer"
 	"nearside/cmd/nearside/twofold"
@@ -14,7 +13,7 @@ import (
 // no folder, for this run.
 func (h *Helm) keeper() steer.Keeper {
 	if h.o.State == "" {
-		return &fleeting{}
+		return &steer.Memory{}
 	}
 	return twofold.New(filepath.Join(h.o.State, "policy"), h.facts)
 }
@@ -30,25 +29,4 @@ func (h *Helm) facts(ctx context.Context) (twofold.Facts, error) {
 		return nil, errors.New(why)
 	}
 	return s, nil
-}
-
-// fleeting keeps a record for as long as the process lives.
-type fleeting struct {
-	mu     sync.Mutex // guards record
-	record []byte
-}
-
-func (f *fleeting) Load() ([]byte, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.record, nil
-}
-
-func (f *fleeting) Second(context.Context) ([]byte, error) { return f.Load() }
-
-func (f *fleeting) Save(_ context.Context, record []byte) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.record = record
-	return nil
 }

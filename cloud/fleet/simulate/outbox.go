@@ -8,28 +8,6 @@ import (
 	"nearside/cloud/push"
 )
 
-// memory is where a light device keeps its record. It survives as long as the
-// process.
-type memory struct {
-	mu     sync.Mutex // guards record
-	record []byte
-}
-
-func (m *memory) Load() ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.record, nil
-}
-
-func (m *memory) Second(context.Context) ([]byte, error) { return m.Load() }
-
-func (m *memory) Save(_ context.Context, record []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.record = record
-	return nil
-}
-
 // maxNotes bounds an outbox; the oldest make way.
 const maxNotes = 64
 
