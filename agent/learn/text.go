@@ -2,7 +2,6 @@ package learn
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"math"
 	"strings"
@@ -68,7 +67,7 @@ func (l *Learner) read(ctx context.Context, list []Label, e *epoch) *reading {
 	if err != nil {
 		return r
 	}
-	sum := sha256.Sum256(m.Encode())
+	sum := m.Digest()
 	r.model, r.mean, r.version = m, deferral.Mean(labels), hex.EncodeToString(sum[:4])
 	return r
 }

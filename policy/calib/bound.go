@@ -13,10 +13,6 @@ func Upper(errors, n, confidence float64) float64 {
 	return quantile(confidence, errors+1, n-errors)
 }
 
-// Lower is the lowest rate of good answers that n asks of which `good` were
-// good are compatible with, at the given confidence; 0 when n is 0.
-func Lower(good, n, confidence float64) float64 { return 1 - Upper(n-good, n, confidence) }
-
 // quantile is the x at which the beta distribution of a and b reaches p, by
 // bisection: 60 halvings are more than a float64 shows.
 func quantile(p, a, b float64) float64 {

@@ -1,6 +1,7 @@
 package deferral
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -31,9 +32,7 @@ type Label struct {
 type Model struct {
 	weights   []float32
 	rare      []float32
-	seen      []uint16 // labels that have each bucket
 	intercept float64
-	labels    int
 }
 
 // Fit learns from labels. It refuses fewer than [MinLabels] or more than
@@ -42,16 +41,16 @@ func Fit(labels []Label) (*Model, error) {
 	if len(labels) < MinLabels || len(labels) > MaxLabels {
 		return nil, fmt.Errorf("fit deferral: %d labels: it must be %d to %d", len(labels), MinLabels, MaxLabels)
 	}
-	m := &Model{seen: make([]uint16, buckets), labels: len(labels)}
+	m, seen := &Model{}, make([]uint16, buckets)
 	sketches := make([]Sketch, len(labels))
 	for i, l := range labels {
 		if err := l.check(); err != nil {
 			return nil, fmt.Errorf("fit deferral: label %d: %w", i, err)
 		}
 		sketches[i] = l.sketch()
-		m.see(sketches[i])
+		sketches[i].count(seen)
 	}
-	m.rare = rarity(m.seen, m.labels)
+	m.rare = rarity(seen, len(labels))
 	p := problemOf(labels)
 	for _, s := range sketches {
 		p.rows = append(p.rows, s.features(m.rare))
@@ -79,6 +78,17 @@ func problemOf(labels []Label) *problem {
 	return p
 }
 
+// Digest names the model: it is the SHA-256 of all that its gains are made of.
+func (m *Model) Digest() [sha256.Size]byte {
+	text := binary.LittleEndian.AppendUint64(nil, math.Float64bits(m.intercept))
+	for _, list := range [][]float32{m.rare, m.weights} {
+		for _, x := range list {
+			text = binary.LittleEndian.AppendUint32(text, math.Float32bits(x))
+		}
+	}
+	return sha256.Sum256(text)
+}
+
 // Mean is the mean gain of labels, by their weights; 0 of none.
 func Mean(labels []Label) float64 {
 	if len(labels) == 0 {
@@ -87,10 +97,10 @@ func Mean(labels []Label) float64 {
 	return problemOf(labels).base()
 }
 
-// see counts the buckets of one label: of its words, and of its pairs.
-func (m *Model) see(s Sketch) {
+// count adds the buckets of one label: of its words, and of its pairs.
+func (s Sketch) count(seen []uint16) {
 	for i := counted + 2; i < len(s); i += entry {
-		m.seen[binary.LittleEndian.Uint16(s[i:])]++
+		seen[binary.LittleEndian.Uint16(s[i:])]++
 	}
 }
 
@@ -145,6 +155,3 @@ func (m *Model) GainOf(s Sketch) float64 {
 	x := s.features(m.rare)
 	return math.Max(-1, math.Min(1, m.intercept+dot(x, m.weights)))
 }
-
-// Labels is how many labels the model was fitted from.
-func (m *Model) Labels() int { return m.labels }

@@ -138,12 +138,6 @@ const (
 	NotJudged        = "not_judged"      // it could not be looked at; it may be offered again
 )
 
-// Reasons lists every reason that this package knows.
-func Reasons() []string {
-	return []string{Invalid, FailsOwnTests, HarmfulReplay, RolledBackBefore, NotKept, Busy, TooManyRoots, TooManyCommands,
-		UnknownCommand, NotApplied, Harm, Crashes, Ordered, NothingToRoll, WaitsForFiles, AnswersNothing, NotJudged}
-}
-
 // Hold makes a document to keep of its signed bytes.
 func Hold(payload string, signedBy []string, from string, at time.Time) (*Held, error) {
 	h := &Held{Payload: payload, SignedBy: signedBy, From: from, At: at.UTC().Truncate(time.Second)}

@@ -26,9 +26,6 @@ const (
 	maxWarnings    = 50
 )
 
-// Reasons lists every reason that this package gives.
-func Reasons() []string { return []string{Invalid, FailsOwnTests, AnswersNothing, Harmful} }
-
 // Basis is what a policy is judged against. Nothing in it is changed.
 type Basis struct {
 	Own      *policy.Document // the device's own, of its file or built in
