@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"nearside/cloud/push"
+	"nearside/cloud/report"
 	"nearside/cloud/steer"
 	"nearside/cloud/wire"
-	"nearside/policy/seal"
 )
 
 // device is one light device.
@@ -54,25 +54,10 @@ func (d *device) deliver(ctx context.Context, m push.Message) {
 
 func (d *device) offer(ctx context.Context, envelope []byte) {
 	r, err := d.steer.Offer(ctx, envelope, "mqtt")
-	switch reason := seal.Reason(err); {
-	case err == nil:
-		d.result.Store(&wire.Result{Kind: r.Kind, Version: r.Version, Digest: r.Digest, OK: true})
-	case reason != "":
-		d.result.Store(d.refused(envelope, reason, err))
+	if news := report.Offered(envelope, r, err); news != nil {
+		d.result.Store(news)
 	}
 	d.report(d.steer.Status())
-}
-
-// refused is the result of an envelope that was not taken.
-func (d *device) refused(envelope []byte, reason string, err error) *wire.Result {
-	result := &wire.Result{Reason: reason, Detail: err.Error()}
-	if e, err := seal.Open(envelope); err == nil {
-		result.Digest = seal.Digest(e.Payload)
-		if p, err := seal.ParsePayload(e.Payload); err == nil {
-			result.Kind, result.Version = p.Kind, p.Version
-		}
-	}
-	return result
 }
 
 func (d *device) command(ctx context.Context, envelope []byte) {
@@ -80,9 +65,7 @@ func (d *device) command(ctx context.Context, envelope []byte) {
 	if err != nil {
 		return // an event says so
 	}
-	answer := wire.Answer{ID: a.ID, Device: d.name, OK: a.OK}
-	_ = json.Unmarshal(a.Result, &answer.Result) // an answer that is no object has none
-	d.send("ack", "", answer)
+	d.send("ack", "", report.Answer(d.name, a))
 }
 
 // status is the answer to the command of that name.
@@ -93,8 +76,8 @@ func (d *device) status(context.Context, map[string]string) (json.RawMessage, er
 
 // tell sends an event.
 func (d *device) tell(e steer.Event) {
-	if e.Kind == steer.EventRolledBack {
-		d.result.Store(&wire.Result{Kind: e.What, Version: e.Version, Digest: e.Digest, Reason: e.Reason, Detail: "rolled back", Evidence: e.Evidence})
+	if news := report.Happened(e); news != nil {
+		d.result.Store(news)
 	}
 	d.send("evt", "", wire.Notice{
 		ID: fmt.Sprintf("%d-%d", d.started.UnixNano(), d.events.Add(1)), At: e.At, Kind: "policy_" + e.Kind,
@@ -109,7 +92,7 @@ func (d *device) report(st steer.Status) {
 	f := d.subject.Figures()
 	status := wire.Status{
 		Device: d.name, Ring: d.ring, Agent: "simulated", Session: d.session.Load(), Seq: time.Now().UnixMilli(), At: time.Now().UTC(),
-		Policy: wire.Applied{Version: st.Version, Epoch: st.Epoch, Digest: st.Digest, State: st.State},
+		Policy: report.InForce(st),
 		Result: d.result.Load(), Root: st.RootVersion, Clock: wire.Clock{State: st.Clock.State},
 		Queue:   wire.Queue{Depth: waiting, Dropped: dropped},
 		Traffic: wire.Traffic{Asks: f.Asks, Errors: f.Errors, Refusals: f.Refusals},

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"nearside/cloud/steer"
-	"nearside/cloud/wire"
+	"nearside/cloud/report"
 	"nearside/policy/seal"
 )
 
@@ -35,27 +34,14 @@ func (w *watch) command(ctx context.Context, envelope []byte) {
 			return
 		}
 	}
-	n, err := w.answer(a)
+	body, err := json.Marshal(report.Answer(w.by.Device, a))
 	if err != nil {
 		w.lost.Add(1)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime) // what was done is answered for
 	defer cancel()
-	w.write(ctx, n)
-}
-
-// answer is what a command came to, for its sender.
-func (w *watch) answer(a steer.Answer) (note, error) {
-	out := wire.Answer{ID: a.ID, Device: w.by.Device, OK: a.OK}
-	if len(a.Result) > 0 && json.Unmarshal(a.Result, &out.Result) != nil {
-		out.Result = map[string]any{"answer": string(a.Result)}
-	}
-	if text, failed := out.Result["error"].(string); failed && !a.OK {
-		out.Result, out.Error = nil, printable(text)
-	}
-	body, err := json.Marshal(out)
-	return note{"ack", "ack-" + a.ID, false, body}, err
+	w.write(ctx, note{"ack", "ack-" + a.ID, false, body})
 }
 
 // tellStatus is the command status: what works now, and what is wrong.

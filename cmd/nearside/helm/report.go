@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nearside/agent/server"
+	"nearside/cloud/report"
 	"nearside/cloud/wire"
 	"nearside/policy/trial"
 )
@@ -20,13 +21,10 @@ func (w *watch) described() note {
 	r := wire.Status{
 		Device: w.by.Device, Ring: w.by.Ring, Agent: w.helm.o.Agent, Seq: st.Session<<20 + int64(time.Since(w.started)/time.Millisecond)>>10,
 		At:     w.helm.o.Now().UTC(),
-		Policy: wire.Applied{Version: st.Version, Epoch: st.Epoch, Digest: st.Digest, State: st.State},
+		Policy: report.InForce(st), Kinds: report.Kinds(st),
 		Result: w.result.Load(), Root: st.RootVersion, Clock: wire.Clock{State: st.Clock.State, Time: &at},
 		Queue: wire.Queue{Depth: look.Remote.Outbox.Notes, Dropped: look.Remote.Outbox.Dropped}, Health: healthOf(look.Health),
 		Traffic: w.traffic(), Uptime: look.UptimeS,
-	}
-	for _, k := range st.Kinds {
-		r.Kinds = append(r.Kinds, wire.Applied{Kind: k.Kind, Version: k.Version, Digest: k.Digest, State: "confirmed"})
 	}
 	if w.link != nil {
 		r.Session = w.link.stand().Session

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"nearside/agent/server"
+	"nearside/cloud/report"
 	"nearside/cloud/steer"
 	"nearside/cloud/wire"
 )
@@ -32,11 +32,11 @@ func (w *watch) told(e steer.Event) {
 	}
 	level("remote policy: "+e.Kind, "what", e.What, "version", e.Version, "digest", e.Digest[:min(8, len(e.Digest))], "reason", e.Reason, "detail", e.Detail, "from", e.From)
 	w.helm.o.Device.Told("policy", e)
-	switch e.Kind {
-	case steer.EventFloor, steer.EventLost:
+	if e.Kind == steer.EventFloor || e.Kind == steer.EventLost {
 		w.restored.Store(&e.Detail)
-	case steer.EventRolledBack:
-		w.result.Store(&wire.Result{Kind: e.What, Version: e.Version, Digest: e.Digest, Reason: e.Reason, Detail: "rolled back", Evidence: e.Evidence})
+	}
+	if news := report.Happened(e); news != nil {
+		w.result.Store(news)
 	}
 	w.notice("policy", e)
 }
@@ -196,15 +196,4 @@ func (w *watch) write(ctx context.Context, n note) {
 	if w.link != nil {
 		w.link.Wake()
 	}
-}
-
-// printable is the text on one line, short enough for a report.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.ToValidUTF8(s[:min(len(s), 1000)], "")
 }

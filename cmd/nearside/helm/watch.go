@@ -13,6 +13,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/config/remote"
 	"nearside/cloud/pull"
+	"nearside/cloud/report"
 	"nearside/cloud/steer"
 	"nearside/cloud/wire"
 	"nearside/policy/seal"
@@ -126,27 +127,11 @@ func (w *watch) run(ctx context.Context) {
 func (w *watch) offer(ctx context.Context, envelope []byte, from string) (steer.Result, error) {
 	r, err := w.steer.Offer(ctx, envelope, from)
 	w.helm.room.Offered(envelope, from, err)
-	if err == nil && r.Again {
-		return r, nil
-	}
-	if reason := seal.Reason(err); err == nil || reason != "" {
-		w.result.Store(resultOf(envelope, r, err))
+	if news := report.Offered(envelope, r, err); news != nil {
+		w.result.Store(news)
 		w.report(true)
 	}
 	return r, err
-}
-
-// resultOf is what became of an envelope. Of one that nobody need have signed
-// only the digest is told, by which its operator knows it.
-func resultOf(envelope []byte, r steer.Result, err error) *wire.Result {
-	if err == nil {
-		return &wire.Result{Kind: r.Kind, Version: r.Version, Digest: r.Digest, OK: true}
-	}
-	out := &wire.Result{Reason: seal.Reason(err), Detail: printable(err.Error())}
-	if e, bad := seal.Open(envelope); bad == nil {
-		out.Digest = seal.Digest(e.Payload)
-	}
-	return out
 }
 
 // online says that the network came back.
