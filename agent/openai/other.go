@@ -1,57 +1,34 @@
 package openai
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"unicode/utf8"
-
-	"nearside/agent/openai/inplace"
 )
 
 // Chat is the name of the service that the rest of this package speaks.
 const Chat = "chat"
 
-// readFields reads the fields of a request body.
-func readFields(body []byte) ([]field, error) {
-	if !utf8.Valid(body) {
-		return nil, Invalid("", "The body is not valid UTF-8.")
-	}
-	if !inplace.Valid(body) {
-		return nil, badJSON(body, json.Unmarshal(body, new(any)))
-	}
-	object := bytes.TrimSpace(body)
-	if first(object) != '{' {
-		return nil, Invalid("", "The body must be a JSON object.")
-	}
-	if err := tooMany("body", object); err != nil {
-		return nil, err
-	}
-	return fieldsOf(object), nil
-}
-
 // Other reads a request of a service that is not chat and has a model. None of
 // its fields is a list or an object that is too long. Its Read is for the caller
 // to set, before it is given away.
 func Other(service string, body []byte) (*Request, error) {
-	fields, err := readFields(body)
+	r, err := newRequest(service, body)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range fields {
+	for _, f := range r.fields {
 		if err := tooMany(f.name, f.value); err != nil {
 			return nil, err
 		}
 	}
-	r := &Request{Service: service, Size: len(body), fields: fields}
 	return r, r.readModel()
 }
 
 // Opaque is a request of a service that is not chat, whose body is any JSON.
 // That is its one field, called body.
 func Opaque(service string, body []byte) *Request {
-	return &Request{Service: service, Model: "auto", Size: len(body), fields: []field{{"body", body}}}
+	return &Request{Service: service, Model: "auto", Size: len(body), fields: []field{{name: "body", value: body}}}
 }
 
 // Plain is an answer that is a body and no text: what is known of it beside

@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"nearside/agent/openai/inplace"
 )
 
 // Request is one request, of chat unless Service says another: the fields that
@@ -33,13 +31,15 @@ type Request struct {
 	// caller wants it. It is nil for chat.
 	Read func(body []byte) (*Answer, []byte, error)
 
-	fields []field // in the order they came, each name once, without null
-}
+	fields  []field // in the order they came, each name once, without null
+	has     known   // which of them are read here, when it was decoded
+	strange bool    // a message is no object, or a name in it no string
+	heat    float64 // what Temperature points to
 
-// field is a member of the body as the caller sent it.
-type field struct {
-	name  string
-	value json.RawMessage
+	room struct { // of the few that most have
+		fields [6]field
+		turns  [2]Message
+	}
 }
 
 // Message is one turn. Content is a string, null, or a list of parts.
@@ -83,54 +83,18 @@ func (m Message) parts() []part {
 // [*Error] that names the field and what would be right: a 400, or a 413 for a
 // list that is too long. Of two fields with one name the last counts.
 func Decode(body []byte) (*Request, error) {
-	fields, err := readFields(body)
+	r, err := newRequest(Chat, body)
 	if err != nil {
 		return nil, err
 	}
-	r := &Request{Service: Chat, Size: len(body), fields: fields}
-	for _, read := range []func() error{r.readModel, r.readMessages, r.readSampling, r.readStream, r.readTools, r.readFormat} {
-		if err := read(); err != nil {
+	for _, read := range [...]func(*Request) error{
+		(*Request).readModel, (*Request).readMessages, (*Request).readSampling, (*Request).readStream, (*Request).readTools, (*Request).readFormat,
+	} {
+		if err := read(r); err != nil {
 			return nil, err
 		}
 	}
 	return r, nil
-}
-
-// fieldsOf lists the members of an object; of two with one name the last counts,
-// and null is as good as absent.
-func fieldsOf(object []byte) []field {
-	var all []field
-	for name, v := range inplace.Members(object) {
-		all = append(all, field{string(name), v})
-	}
-	if repeats(all) {
-		last := make(map[string]int, len(all))
-		for i, f := range all {
-			last[f.name] = i
-		}
-		kept := all[:0]
-		for i, f := range all {
-			if last[f.name] == i {
-				kept = append(kept, f)
-			}
-		}
-		all = kept
-	}
-	return slices.DeleteFunc(all, func(f field) bool { return string(f.value) == "null" })
-}
-
-// repeats tells whether two fields may have one name: few are compared, many
-// are taken to.
-func repeats(all []field) bool {
-	if len(all) > 24 {
-		return true
-	}
-	for i, f := range all {
-		if slices.ContainsFunc(all[:i], func(o field) bool { return o.name == f.name }) {
-			return true
-		}
-	}
-	return false
 }
 
 func badJSON(body []byte, err error) *Error {
@@ -191,8 +155,8 @@ func (r *Request) Names() []string {
 // Field is a field as the caller sent it, nil when absent.
 func (r *Request) Field(name string) json.RawMessage {
 	for i := range r.fields {
-		if r.fields[i].name == name {
-			return r.fields[i].value
+		if f := &r.fields[i]; f.name == name {
+			return f.value
 		}
 	}
 	return nil
@@ -206,11 +170,16 @@ func (r *Request) Body(model string) []byte {
 	if r.Stream {
 		out = append(append(out, `,"stream_options":`...), withUsage(r.Field("stream_options"))...)
 	}
-	for _, f := range r.fields {
-		if f.name == "model" || f.name == "stream_options" {
+	for i := range r.fields {
+		f := &r.fields[i]
+		switch {
+		case f.known&(knownModel|knownStreamOptions) != 0:
 			continue
+		case f.known != 0:
+			out = append(append(append(out, `,"`...), f.name...), `":`...)
+		default:
+			out = append(AppendString(append(out, ','), f.name), ':')
 		}
-		out = append(AppendString(append(out, ','), f.name), ':')
 		out = append(out, f.value...)
 	}
 	return append(out, '}')
@@ -220,7 +189,8 @@ func (r *Request) Body(model string) []byte {
 // digits and the like, as names are.
 func AppendString(to []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
+		switch c := s[i]; {
+		case c < ' ', c > '~', c == '"', c == '\\', c == '<', c == '>', c == '&':
 			return append(to, mustJSON(s)...)
 		}
 	}
@@ -230,8 +200,8 @@ func AppendString(to []byte, s string) []byte {
 // WithMaxTokens is a copy of the request that asks for at most n tokens.
 func (r *Request) WithMaxTokens(n int) *Request {
 	c := *r
-	c.fields = slices.DeleteFunc(slices.Clone(r.fields), func(f field) bool { return f.name == "max_tokens" || f.name == "max_completion_tokens" })
-	c.fields = append(c.fields, field{"max_completion_tokens", mustJSON(n)})
+	c.fields = slices.DeleteFunc(slices.Clone(r.fields), func(f field) bool { return f.known&(knownMaxTokens|knownMaxCompletion) != 0 })
+	c.fields = append(c.fields, field{"max_completion_tokens", knownMaxCompletion, mustJSON(n)})
 	c.MaxTokens = n
 	return &c
 }
@@ -239,7 +209,7 @@ func (r *Request) WithMaxTokens(n int) *Request {
 // Plain is a copy of the request that asks for a plain reply of at most n tokens.
 func (r *Request) Plain(n int) *Request {
 	c := r.WithMaxTokens(n)
-	c.fields = slices.DeleteFunc(c.fields, func(f field) bool { return f.name == "stream" || f.name == "stream_options" })
+	c.fields = slices.DeleteFunc(c.fields, func(f field) bool { return f.known&(knownStream|knownStreamOptions) != 0 })
 	c.Stream, c.IncludeUsage = false, false
 	return c
 }

@@ -3,12 +3,11 @@ package openai
 import (
 	"encoding/json"
 	"math"
+	"math/bits"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-
-	"nearside/agent/openai/inplace"
 )
 
 // maxEntries bounds every list and object of a request that is taken apart, such
@@ -34,15 +33,6 @@ var bounds = []struct {
 	{"seed", math.MinInt64, math.MaxInt64, true},
 }
 
-// read decodes a field into v; an absent field leaves v as it is.
-func (r *Request) read(name string, v any, want string) error {
-	raw := r.Field(name)
-	if raw == nil {
-		return nil
-	}
-	return decode(name, raw, v, want)
-}
-
 // decode decodes the value called name into v; want says what it must be.
 func decode(name string, raw json.RawMessage, v any, want string) error {
 	if err := tooMany(name, raw); err != nil {
@@ -56,31 +46,31 @@ func decode(name string, raw json.RawMessage, v any, want string) error {
 
 // tooMany refuses a list or an object that is too long.
 func tooMany(name string, raw json.RawMessage) error {
-	n := entries(raw)
-	if n <= maxEntries {
-		return nil
+	if n := entries(raw); n > maxEntries {
+		return tooManyOf(name, n)
 	}
+	return nil
+}
+
+func tooManyOf(name string, n int) error {
 	e := Invalid(name, "%s has %d entries; at most %d are taken.", name, n, maxEntries)
 	e.Status, e.Type = http.StatusRequestEntityTooLarge, "request_too_large"
 	return e
 }
 
-// flag reads true or false into v; an absent field leaves it as it is.
-func (r *Request) flag(name string, v *bool) error {
-	switch string(r.Field(name)) {
-	case "":
+// flag reads true or false; an absent field is false.
+func flag(name string, raw json.RawMessage) (bool, error) {
+	switch string(raw) {
+	case "", "false":
+		return false, nil
 	case "true":
-		*v = true
-	case "false":
-		*v = false
-	default:
-		return Invalid(name, "%s must be true or false.", name)
+		return true, nil
 	}
-	return nil
+	return false, Invalid(name, "%s must be true or false.", name)
 }
 
 func (r *Request) readModel() error {
-	raw := r.Field("model")
+	raw := r.get(knownModel)
 	switch first(raw) {
 	case 0:
 		r.Model = "auto"
@@ -97,56 +87,25 @@ func (r *Request) readModel() error {
 
 func (r *Request) readMessages() error {
 	const want = "a list of objects like {\"role\":\"user\",\"content\":\"...\"}"
-	raw := r.Field("messages")
+	raw := r.get(knownMessages)
 	if err := tooMany("messages", raw); err != nil {
 		return err
 	}
-	if c := first(raw); c != '[' && c != 0 {
+	if c := first(raw); c != '[' && c != 0 || c == '[' && r.strange {
 		return Invalid("messages", "messages must be %s.", want)
-	}
-	for one := range inplace.Elements(raw) {
-		m, ok := readTurn(one)
-		if !ok {
-			return Invalid("messages", "messages must be %s.", want)
-		}
-		r.Messages = append(r.Messages, m)
 	}
 	if len(r.Messages) == 0 {
 		return Invalid("messages", "messages is missing or empty; it must be %s.", want)
 	}
-	for i, m := range r.Messages {
-		if err := m.check(i); err != nil {
+	for i := range r.Messages {
+		if err := r.Messages[i].check(i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readTurn reads one message; ok is false when it, or a name in it, is not of
-// the right kind.
-func readTurn(raw json.RawMessage) (m Message, ok bool) {
-	ok = first(raw) == '{' || first(raw) == 'n' // null says nothing, which is found out later
-	for name, v := range inplace.Members(raw) {
-		switch string(name) {
-		case "content":
-			m.Content = v
-		case "tool_calls":
-			m.Calls = v
-		case "role":
-			m.Role, ok = quoted(v), ok && nameable(v)
-		case "name":
-			m.Name, ok = quoted(v), ok && nameable(v)
-		case "tool_call_id":
-			m.CallID, ok = quoted(v), ok && nameable(v)
-		}
-	}
-	return m, ok
-}
-
-// nameable tells whether a value may stand where a name does: null is none.
-func nameable(raw json.RawMessage) bool { return first(raw) == '"' || first(raw) == 'n' }
-
-func (m Message) check(i int) error {
+func (m *Message) check(i int) error {
 	if !slices.Contains(roles, m.Role) {
 		return Invalid(at("messages", i, "role"), "messages[%d].role is %.40q; it must be one of %s.", i, m.Role, strings.Join(roles, ", "))
 	}
@@ -163,7 +122,7 @@ func (m Message) check(i int) error {
 	return Invalid(at("messages", i, "content"), "messages[%d].content must be a string or a list of parts.", i)
 }
 
-func (m Message) checkParts(i int) error {
+func (m *Message) checkParts(i int) error {
 	var parts []struct {
 		Type *string         `json:"type"`
 		Text json.RawMessage `json:"text"`
@@ -184,64 +143,69 @@ func (m Message) checkParts(i int) error {
 }
 
 func (r *Request) readSampling() error {
-	for _, b := range bounds {
-		v, err := r.number(b.name)
-		if err != nil {
-			return err
-		}
-		if v != nil && (*v < b.min || *v > b.max || b.whole && *v != math.Trunc(*v)) {
-			return Invalid(b.name, "%s is %v; it must be %s.", b.name, *v, span(b.min, b.max, b.whole))
-		}
+	if err := r.readNumbers(); err != nil {
+		return err
 	}
 	if err := r.readStop(); err != nil {
 		return err
 	}
-	r.Temperature, _ = r.number("temperature")
-	for _, name := range []string{"max_tokens", "max_completion_tokens"} { // the newer name wins
-		if v, _ := r.number(name); v != nil {
-			r.MaxTokens = int(*v)
-		}
-	}
 	return r.readLogprobs()
 }
 
-// number is a numeric field, nil when absent. A whole number may be written as
-// 5.0 or 5e0.
-func (r *Request) number(name string) (*float64, error) {
-	raw := r.Field(name)
-	if raw == nil {
-		return nil, nil
+// readNumbers reads what bounds are for, in that order.
+func (r *Request) readNumbers() error {
+	for left := r.has & knownNumbers; left != 0; left &= left - 1 {
+		b := &bounds[bits.TrailingZeros32(uint32(left))]
+		v, err := number(b.name, r.get(left&-left))
+		if err != nil {
+			return err
+		}
+		if v < b.min || v > b.max || b.whole && v != math.Trunc(v) {
+			return Invalid(b.name, "%s is %v; it must be %s.", b.name, v, span(b.min, b.max, b.whole))
+		}
+		switch left & -left {
+		case knownTemperature:
+			r.heat = v
+			r.Temperature = &r.heat
+		case knownMaxTokens, knownMaxCompletion: // the newer name comes later, and wins
+			r.MaxTokens = int(v)
+		case knownTopLogprobs:
+			r.TopLogprobs = int(v)
+		}
+	}
+	return nil
+}
+
+// number reads a number. A whole one may be written as 5.0 or 5e0.
+func number(name string, raw json.RawMessage) (float64, error) {
+	if n, ok := digits(raw); ok {
+		return float64(n), nil
 	}
 	if c := first(raw); c == '-' || c >= '0' && c <= '9' {
 		if v, err := strconv.ParseFloat(string(raw), 64); err == nil {
-			return &v, nil
+			return v, nil
 		}
 	}
-	return nil, Invalid(name, "%s must be a number.", name)
+	return 0, Invalid(name, "%s must be a number.", name)
 }
 
-func (r *Request) readLogprobs() error {
-	if err := r.flag("logprobs", &r.Logprobs); err != nil {
+func (r *Request) readLogprobs() (err error) {
+	if r.Logprobs, err = flag("logprobs", r.get(knownLogprobs)); err != nil {
 		return err
 	}
-	v, _ := r.number("top_logprobs")
-	if v == nil {
-		return nil
-	}
-	if !r.Logprobs {
+	if r.has&knownTopLogprobs != 0 && !r.Logprobs {
 		return Invalid("top_logprobs", "top_logprobs needs logprobs: true.")
 	}
-	r.TopLogprobs = int(*v)
 	return nil
 }
 
 func (r *Request) readStop() error {
-	var one string
-	if r.read("stop", &one, "") == nil {
+	raw := r.get(knownStop)
+	if c := first(raw); c == 0 || c == '"' {
 		return nil
 	}
 	var many []string
-	if err := r.read("stop", &many, "a string or a list of at most 4 strings"); err != nil {
+	if err := decode("stop", raw, &many, "a string or a list of at most 4 strings"); err != nil {
 		return err
 	}
 	if len(many) > 4 {
@@ -250,17 +214,21 @@ func (r *Request) readStop() error {
 	return nil
 }
 
-func (r *Request) readStream() error {
-	if err := r.flag("stream", &r.Stream); err != nil {
+func (r *Request) readStream() (err error) {
+	if r.Stream, err = flag("stream", r.get(knownStream)); err != nil {
 		return err
+	}
+	raw := r.get(knownStreamOptions)
+	if raw == nil {
+		return nil
 	}
 	var o struct {
 		IncludeUsage bool `json:"include_usage"`
 	}
-	if err := r.read("stream_options", &o, "an object like {\"include_usage\":true}"); err != nil {
+	if err := decode("stream_options", raw, &o, "an object like {\"include_usage\":true}"); err != nil {
 		return err
 	}
-	if r.Field("stream_options") != nil && !r.Stream {
+	if !r.Stream {
 		return Invalid("stream_options", "stream_options needs stream: true.")
 	}
 	r.IncludeUsage = o.IncludeUsage
@@ -268,13 +236,25 @@ func (r *Request) readStream() error {
 }
 
 func (r *Request) readTools() error {
+	if raw := r.get(knownTools); raw != nil {
+		if err := r.checkTools(raw); err != nil {
+			return err
+		}
+	}
+	if c := first(r.get(knownToolChoice)); c != 0 && c != '"' && c != '{' {
+		return Invalid("tool_choice", "tool_choice must be \"none\", \"auto\", \"required\" or an object.")
+	}
+	return nil
+}
+
+func (r *Request) checkTools(raw json.RawMessage) error {
 	var tools []struct {
 		Type     string `json:"type"`
 		Function struct {
 			Name string `json:"name"`
 		} `json:"function"`
 	}
-	if err := r.read("tools", &tools, "a list of {\"type\":\"function\",\"function\":{\"name\":...}}"); err != nil {
+	if err := decode("tools", raw, &tools, "a list of {\"type\":\"function\",\"function\":{\"name\":...}}"); err != nil {
 		return err
 	}
 	for i, t := range tools {
@@ -286,22 +266,20 @@ func (r *Request) readTools() error {
 		}
 	}
 	r.Tools = len(tools) > 0
-	if c := first(r.Field("tool_choice")); c != 0 && c != '"' && c != '{' {
-		return Invalid("tool_choice", "tool_choice must be \"none\", \"auto\", \"required\" or an object.")
-	}
 	return nil
 }
 
 func (r *Request) readFormat() error {
+	raw := r.get(knownFormat)
+	if raw == nil {
+		return nil
+	}
 	var f struct {
 		Type   string          `json:"type"`
 		Schema json.RawMessage `json:"json_schema"`
 	}
-	if err := r.read("response_format", &f, "an object like {\"type\":\"json_object\"}"); err != nil {
+	if err := decode("response_format", raw, &f, "an object like {\"type\":\"json_object\"}"); err != nil {
 		return err
-	}
-	if r.Field("response_format") == nil {
-		return nil
 	}
 	if !slices.Contains([]string{"text", "json_object", "json_schema"}, f.Type) {
 		return Invalid("response_format.type", "response_format.type is %.40q; it must be text, json_object or json_schema.", f.Type)

@@ -150,8 +150,19 @@ func text(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// quoted reads a string and nothing else.
+// quoted reads a string and nothing else. Those that are in every message need
+// no room of their own.
 func quoted(raw json.RawMessage) string {
+	switch string(raw) {
+	case `"user"`:
+		return "user"
+	case `"system"`:
+		return "system"
+	case `"assistant"`:
+		return "assistant"
+	case `"stop"`:
+		return "stop"
+	}
 	if s, ok := bare(raw); ok {
 		return string(s)
 	}
