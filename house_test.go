@@ -47,7 +47,7 @@ var arrows = map[string][]string{
 	"build/rehearsal":         {},
 	"build/soak":              {"cmd/fakecloud/fake"},
 	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
-	"agent":                   {"agent/kept", "agent/openai", "agent/openai/embed", "agent/task", "agent/trace", "policy", "policy/past", "policy/whatif"},
+	"agent":                   {"agent/kept", "agent/openai", "agent/openai/embed", "agent/task", "agent/trace", "policy", "policy/past", "policy/scribe", "policy/whatif"},
 	"agent/config":            {"agent/config/policies", "agent/config/remote", "agent/config/secret", "agent/config/strict", "agent/config/written", "agent/schema", "policy"},
 	"agent/learn":             {"agent", "agent/openai", "policy", "policy/calib", "policy/deferral"},
 	"agent/task":              {"agent/openai", "agent/openai/embed"},
@@ -101,6 +101,7 @@ var arrows = map[string][]string{
 	"policy/past":             {"policy"},
 	"policy/whatif":           {"policy"},
 	"policy/replay":           {"policy"},
+	"policy/scribe":           {"policy"},
 	"policy/simulate":         {"policy"},
 	"policy/trial":            {"policy/seal"},
 	"cloud/steer":             {"policy/seal", "policy/trial"},
@@ -117,7 +118,7 @@ var arrows = map[string][]string{
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/fleet/stages", "cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/seal", "policy/seal/exact", "policy/simulate", "policy/trial", "policy/valid", "policy/whatif"}
+var pure = []string{"cloud/fleet/stages", "cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/scribe", "policy/seal", "policy/seal/exact", "policy/simulate", "policy/trial", "policy/valid", "policy/whatif"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

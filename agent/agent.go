@@ -32,9 +32,10 @@ type Cache interface {
 }
 
 // Recorder keeps decision records. It must not block; it may drop and count.
-// What record makes is made at most once, whenever it is wanted.
+// record appends the record to what it is given, whenever that is wanted and from
+// any goroutine; mostly it is asked once.
 type Recorder interface {
-	Record(id string, at time.Time, record func() []byte)
+	Record(id string, at time.Time, record func([]byte) []byte)
 }
 
 // Policy is a document in force and where it came from.

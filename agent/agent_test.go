@@ -69,11 +69,11 @@ func (m *memory) Put(key string, value []byte, at time.Time) {
 	m.entries[key], m.at = value, at
 }
 
-func (m *memory) Record(_ string, _ time.Time, record func() []byte) {
+func (m *memory) Record(_ string, _ time.Time, record func([]byte) []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var r agent.Record
-	if err := json.Unmarshal(record(), &r); err != nil {
+	if err := json.Unmarshal(record(nil), &r); err != nil {
 		panic(err)
 	}
 	m.records = append(m.records, r)

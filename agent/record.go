@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -132,15 +131,6 @@ func (w *walk) record(end Finish) *Record {
 	}
 }
 
-// encode is the record in JSON.
-func (r *Record) encode() []byte {
-	b, err := json.Marshal(r)
-	if err != nil {
-		return nil // floats that are not numbers: a valid policy and known figures have none
-	}
-	return b
-}
-
 func (w *walk) outcome(end Finish) Outcome {
 	r := w.result
 	o := Outcome{
@@ -195,6 +185,6 @@ func (r *Result) Close(end Finish) {
 	w.observe(end)
 	w.teach(end)
 	if rec := w.agent.parts.Recorder; rec != nil {
-		rec.Record(r.Decision, w.started, w.record(end).encode)
+		rec.Record(r.Decision, w.started, w.record(end).AppendJSON)
 	}
 }

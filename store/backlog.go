@@ -19,13 +19,13 @@ const (
 // that a value may be made only when somebody wants it.
 type entry struct {
 	key   string
-	value []byte // nil until it was made
-	at    int64  // Unix milliseconds
-	again bool   // there may be a row of this key
+	at    int64 // Unix milliseconds
+	again bool  // there may be a row of this key
+	late  bool  // the value was not there from the first
 
-	late   bool          // the value was not there from the first
-	encode func() []byte // makes it; nil from then on
-	once   sync.Once
+	mu     sync.Mutex             // guards both below
+	value  []byte                 // nil until it was kept
+	encode func(to []byte) []byte // appends a late value; nil once that is kept
 }
 
 // usualRecord is what an entry counts for whose value was not there from the first.
@@ -38,12 +38,24 @@ func (e *entry) size() int {
 	return len(e.key) + len(e.value) + 64
 }
 
-// bytes is the value.
+// bytes is the value, made and kept if it was not there.
 func (e *entry) bytes() []byte {
-	if e.late {
-		e.once.Do(func() { e.value, e.encode = filled(e.encode()), nil })
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.encode != nil {
+		e.value, e.encode = filled(e.encode(nil)), nil
 	}
 	return e.value
+}
+
+// appendTo appends the value. One that is made for this is not kept.
+func (e *entry) appendTo(b []byte) []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.encode != nil {
+		return e.encode(b)
+	}
+	return append(b, e.value...)
 }
 
 // filled is never nil, which would be NULL.

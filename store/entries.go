@@ -29,9 +29,9 @@ func (s *Store) Get(ctx context.Context, key string) (value []byte, at time.Time
 }
 
 // Record queues a decision record for the history, on the terms of Put. What
-// record makes is asked for once, when it is written or read, on another
-// goroutine. A second record with the same id takes the place of the first.
-func (s *Store) Record(id string, at time.Time, record func() []byte) {
+// record appends is asked for when it is written or read, on other goroutines but
+// on one at a time. A second record with the same id takes the place of the first.
+func (s *Store) Record(id string, at time.Time, record func([]byte) []byte) {
 	s.history.put(&entry{key: id, late: true, encode: record, at: at.UnixMilli()})
 }
 

@@ -17,13 +17,29 @@ type load struct {
 }
 
 func (h *shelf) load(batch []*entry) load {
-	l := load{entries: h.fitting(batch)}
+	l := load{entries: latest(batch)}
 	if h.packer == nil {
 		slices.SortFunc(l.entries, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
 		return l
 	}
-	for some := range slices.Chunk(l.entries, insertPiece) {
-		l.packs = append(l.packs, h.packer.pack(some))
+	return h.pack(l.entries)
+}
+
+// pack leaves out entries that turn out too large once they are made.
+func (h *shelf) pack(entries []*entry) load {
+	l := load{entries: entries[:0]}
+	for _, e := range entries {
+		if !h.packer.add(e, h.mostBytes()-int64(len(e.key))) {
+			h.file.noteTooLarge()
+			continue
+		}
+		l.entries = append(l.entries, e)
+		if len(l.entries)%insertPiece == 0 {
+			l.packs = append(l.packs, h.packer.pack())
+		}
+	}
+	if len(l.entries)%insertPiece != 0 {
+		l.packs = append(l.packs, h.packer.pack())
 	}
 	return l
 }
@@ -53,24 +69,13 @@ func (l load) pages() int64 {
 	return int64(bytes)/pageSize + slackPages
 }
 
-// fitting is what is to be written of a batch: without entries that a later one
-// replaces, and without those that turn out too large once they are made.
-func (h *shelf) fitting(batch []*entry) []*entry {
+// latest is a batch without the entries that a later one replaces.
+func latest(batch []*entry) []*entry {
 	last := make(map[string]*entry, len(batch))
 	for _, e := range batch {
 		last[e.key] = e
 	}
-	return slices.DeleteFunc(slices.Clone(batch), func(e *entry) bool {
-		if last[e.key] != e {
-			return true
-		}
-		e.bytes()
-		if h.tooLarge(e) {
-			h.file.noteTooLarge()
-			return true
-		}
-		return false
-	})
+	return slices.DeleteFunc(slices.Clone(batch), func(e *entry) bool { return last[e.key] != e })
 }
 
 // write replaces the rows of these keys, so that they count as the newest again.

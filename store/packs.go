@@ -12,28 +12,51 @@ import (
 // maxPackBytes is more than insertPiece of the largest values take.
 const maxPackBytes = insertPiece * (maxValueBytes + binary.MaxVarintLen64)
 
-// packer compresses values that are much alike into packs of insertPiece. Only
-// the writer may use it.
-type packer struct{ flate *flate.Writer }
+// usualScratch is more than a record usually takes.
+const usualScratch = 64 << 10
+
+// packer compresses values that are much alike into packs. Only the writer may
+// use it.
+type packer struct {
+	flate  *flate.Writer
+	packed bytes.Buffer // takes all that is written to it
+	record []byte       // the last one
+	length []byte       // of it
+}
 
 func newPacker() *packer {
 	w, err := flate.NewWriter(nil, flate.BestSpeed)
 	if err != nil {
 		panic(err) // only of a level that does not exist
 	}
-	return &packer{flate: w}
+	p := &packer{flate: w}
+	w.Reset(&p.packed)
+	return p
 }
 
-// pack makes one pack: each value behind its length, compressed.
-func (p *packer) pack(entries []*entry) []byte {
-	var packed bytes.Buffer // which takes all that is written to it
-	p.flate.Reset(&packed)
-	for _, e := range entries {
-		p.flate.Write(binary.AppendUvarint(nil, uint64(len(e.bytes()))))
-		p.flate.Write(e.bytes())
+// add puts one more value into the pack, behind its length, unless it takes more
+// bytes than most.
+func (p *packer) add(e *entry, most int64) bool {
+	if cap(p.record) > usualScratch {
+		p.record = nil
 	}
+	p.record = e.appendTo(p.record[:0])
+	if int64(len(p.record)) > most {
+		return false
+	}
+	p.length = binary.AppendUvarint(p.length[:0], uint64(len(p.record)))
+	p.flate.Write(p.length)
+	p.flate.Write(p.record)
+	return true
+}
+
+// pack is what was added since the last one, compressed.
+func (p *packer) pack() []byte {
 	p.flate.Close()
-	return packed.Bytes()
+	pack := bytes.Clone(p.packed.Bytes())
+	p.packed.Reset()
+	p.flate.Reset(&p.packed)
+	return pack
 }
 
 // unpacker takes values out of packs. It remembers the last pack, as most that

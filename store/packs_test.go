@@ -23,7 +23,7 @@ func TestPacks(t *testing.T) {
 	const records = 500
 	s := open(t, store.Options{Dir: t.TempDir(), Now: func() time.Time { return noon }})
 	for i := range records {
-		s.Record(fmt.Sprint(i), noon, func() []byte { return usual(i) })
+		s.Record(fmt.Sprint(i), noon, is(usual(i)))
 	}
 	write(t, s)
 	for i := range records {

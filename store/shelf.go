@@ -61,9 +61,13 @@ func (h *shelf) put(e *entry) {
 	}
 }
 
+// tooLarge speaks of what is there of the entry.
 func (h *shelf) tooLarge(e *entry) bool {
-	return int64(len(e.key)+len(e.value)) > min(maxValueBytes, h.file.quota/16)
+	return int64(len(e.key)+len(e.value)) > h.mostBytes()
 }
+
+// mostBytes is how many a key and its value may take together.
+func (h *shelf) mostBytes() int64 { return min(maxValueBytes, h.file.quota/16) }
 
 // get finds a value, first among those not yet committed. An entry leaves the
 // backlog only after its commit, so it is always in one of the two places.

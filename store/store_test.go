@@ -73,7 +73,9 @@ func run(t testing.TB, s *store.Store) (stop func()) {
 func write(t testing.TB, s *store.Store) { run(t, s)() }
 
 // is makes a record that is there already.
-func is(record []byte) func() []byte { return func() []byte { return record } }
+func is(record []byte) func([]byte) []byte {
+	return func(to []byte) []byte { return append(to, record...) }
+}
 
 func fact(t testing.TB, s *store.Store, name, want string) {
 	t.Helper()

@@ -89,10 +89,10 @@ func (d *disk) Decision(_ context.Context, id string) ([]byte, bool, error) {
 	return r, ok, nil
 }
 
-func (d *disk) Record(id string, _ time.Time, record func() []byte) {
+func (d *disk) Record(id string, _ time.Time, record func([]byte) []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.records[id] = record()
+	d.records[id] = record(nil)
 }
 
 // room is an agent with a learner, in virtual time. Near answers with what is

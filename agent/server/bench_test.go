@@ -26,8 +26,8 @@ func (s *sink) SetWriteDeadline(time.Time) error { return nil }
 // forgetful is a recorder and a cache that keeps nothing.
 type forgetful struct{ memory }
 
-func (*forgetful) Put(string, []byte, time.Time)           {}
-func (*forgetful) Record(string, time.Time, func() []byte) {}
+func (*forgetful) Put(string, []byte, time.Time)                 {}
+func (*forgetful) Record(string, time.Time, func([]byte) []byte) {}
 
 // BenchmarkChat is the road from a request that was read to its answer, with no
 // network on either side.

@@ -65,8 +65,8 @@ func (s *street) move(doc *policy.Document, at time.Time) {
 }
 
 // Record keeps what the agent records.
-func (s *street) Record(_ string, _ time.Time, record func() []byte) {
-	s.records = append(s.records, record())
+func (s *street) Record(_ string, _ time.Time, record func([]byte) []byte) {
+	s.records = append(s.records, record(nil))
 }
 
 // Chat answers, or does not.

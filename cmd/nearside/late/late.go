@@ -153,7 +153,7 @@ func (l *Store) Put(key string, value []byte, at time.Time) {
 }
 
 // Record makes it an agent's recorder.
-func (l *Store) Record(id string, at time.Time, record func() []byte) {
+func (l *Store) Record(id string, at time.Time, record func([]byte) []byte) {
 	if s := l.store.Load(); s != nil {
 		s.Record(id, at, record)
 		return
