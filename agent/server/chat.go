@@ -17,12 +17,13 @@ import (
 )
 
 // read takes a request in: its body into memory first, since a stream's body
-// that is still being read cuts replies short (golang/go#40747).
+// that is still being read cuts replies short (golang/go#40747). Once it has been
+// read to its end, net/http only waits for the caller to go away, without a bound.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (agent.Input, error) {
 	in := agent.Input{
-		RequestID: w.Header().Get("X-Request-Id"), Caller: callers.LineOf(r).Name(), Trace: trace.From(r.Header.Values("Traceparent")),
+		RequestID: first(w.Header(), "X-Request-Id"), Caller: callers.LineOf(r).Name(), Trace: trace.From(r.Header["Traceparent"]),
 	}
-	w.Header().Set("Traceparent", in.Trace.String())
+	w.Header()["Traceparent"] = []string{in.Trace.String()}
 	if err := readInput(r.Header, &in); err != nil {
 		return in, err
 	}
@@ -30,8 +31,6 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, decode decoder) (a
 	if err != nil {
 		return in, bodyError(err)
 	}
-	// From here on a read only waits for the caller to go away, as long as the answer takes.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if in.Request, err = decode(body); err != nil {
 		return in, err
 	}
@@ -46,6 +45,7 @@ func (s *Server) asked(w http.ResponseWriter, r *http.Request, decode decoder) (
 		err = unbuiltError("x-nearside-defer: only")
 	}
 	if err != nil {
+		s.unread(w) // the body may have taken longer than a reply may
 		w.Header().Set("X-Nearside-Route", "none")
 		writeError(w, wireError(err))
 	}
@@ -67,6 +67,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 
 // plain writes a whole answer, or why there is none.
 func (s *Server) plain(w http.ResponseWriter, result *agent.Result, err error) {
+	s.unread(w)
 	writeHead(w.Header(), &result.Head)
 	if errors.Is(err, agent.ErrCallerOff) {
 		result.Close(agent.Finish{Err: err})
@@ -79,10 +80,8 @@ func (s *Server) plain(w http.ResponseWriter, result *agent.Result, err error) {
 		writeError(w, e)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(result.Body)))
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread))
+	h, kind := w.Header(), []string{"application/json", strconv.Itoa(len(result.Body))}
+	h["Content-Type"], h["Content-Length"] = kind[:1:1], kind[1:]
 	_, err = w.Write(result.Body)
 	result.Close(agent.Finish{Status: http.StatusOK, Err: err})
 }
@@ -188,12 +187,17 @@ func (o *sse) last(text string) { _ = o.put(append(o.text[:0], text...)) }
 // put writes a line, whose memory the next one has.
 func (o *sse) put(text []byte) error {
 	o.text = append(text, "\n\n"...)
-	if now := time.Now(); o.until.Sub(now) < o.unread-o.unread/16 { // not for each of many
+	o.timed()
+	_, err := o.w.Write(o.text)
+	return err
+}
+
+// timed gives what is sent now its time, not anew for each of many.
+func (o *sse) timed() {
+	if now := time.Now(); o.until.Sub(now) < o.unread-o.unread/16 {
 		o.until = now.Add(o.unread)
 		_ = o.ctl.SetWriteDeadline(o.until)
 	}
-	_, err := o.w.Write(o.text)
-	return err
 }
 
 // trailer says at the end what the headers could not say at the beginning.
@@ -240,6 +244,7 @@ func (o *sse) refuse(result *agent.Result, err error) {
 		o.last("data: " + string(e.Body()))
 		return
 	}
+	o.timed()
 	writeHead(o.w.Header(), &result.Head)
 	writeError(o.w, e)
 }

@@ -43,7 +43,7 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, decode decoder
 }
 
 // ownRoutes are of services that are no JSON APIs.
-var ownRoutes = map[string]string{openai.Chat: "/v1/chat/completions", embed.Service: "/v1/embeddings"}
+var ownRoutes = map[string]string{openai.Chat: chatPath, embed.Service: embedPath}
 
 func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) { s.exchange(w, r, embed.Decode) }
 

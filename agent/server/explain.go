@@ -20,7 +20,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) explained(w http.ResponseWriter, r *http.Request) (*agent.Explanation, error) {
-	values, err := signals.Assumed(single(r.Header, signals.Header))
+	values, err := signals.Assumed(single(r.Header, http.CanonicalHeaderKey(signals.Header)))
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 // TCP a page may have had its own name lead here.
 func (s *Server) home(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Request-Id", requestID(r))
+		w.Header()["X-Request-Id"] = []string{requestID(r.Header)}
 		if !callers.LineOf(r).Unix() && !slices.Contains(s.doors.Load().Hosts, hostOnly(r.Host)) {
 			s.refuse(w, hostRefused, forbidden("The Host header is not one this server answers to; use localhost, or add it to listen.hosts."))
 			return
@@ -30,11 +30,11 @@ func (s *Server) home(h http.Handler) http.Handler {
 func (s *Server) guard(pages bool, need string, h http.HandlerFunc) http.Handler {
 	wild := strings.Trim(need, "{}")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.fromPage(r, pages) {
+		if s.fromPage(r.Header, pages) {
 			s.refuse(w, originRefused, forbidden("Calls from web pages are not taken here; an origin of yours goes into listen.origins, for the OpenAI routes only."))
 			return
 		}
-		allow(w, r)
+		allow(w, first(r.Header, "Origin"))
 		needed := need
 		if wild != need {
 			needed = r.PathValue(wild)
@@ -47,21 +47,14 @@ func (s *Server) guard(pages bool, need string, h http.HandlerFunc) http.Handler
 		}
 		defer pass.Leave()
 		defer s.bound(w, r)()
-		s.serve(w, r, pass.Asks(), h)
+		h(w, r)
 	})
 }
 
-// serve lets an ask take as long as its answer takes; what is left of the answer
-// then has the time of other replies.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, asks bool, h http.HandlerFunc) {
-	if !asks {
-		h(w, r)
-		return
-	}
-	ctl := http.NewResponseController(w)
-	_ = ctl.SetWriteDeadline(time.Time{})
-	h(w, r)
-	_ = ctl.SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread))
+// unread gives what is sent from now on the time that it may stay unread. Asks
+// take as long as their answers take, so that theirs begins with the answer.
+func (s *Server) unread(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread))
 }
 
 // here refuses what does not come over the Unix socket: who may reach that is a
@@ -80,9 +73,9 @@ func (s *Server) here(h http.HandlerFunc) http.HandlerFunc {
 }
 
 // allow lets a page of a listed origin read the reply.
-func allow(w http.ResponseWriter, r *http.Request) {
-	if o := r.Header.Get("Origin"); o != "" {
-		w.Header().Set("Access-Control-Allow-Origin", o)
+func allow(w http.ResponseWriter, origin string) {
+	if origin != "" {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
 		w.Header().Set("Access-Control-Expose-Headers", "*")
 		w.Header().Set("Vary", "Origin")
 	}
@@ -91,10 +84,10 @@ func allow(w http.ResponseWriter, r *http.Request) {
 // fromPage tells whether a page sent the request that may not. Browsers name it
 // in one of two headers, or, where the page has them name none, say at least
 // that it is of another site.
-func (s *Server) fromPage(r *http.Request, pages bool) bool {
-	origin, referer := r.Header.Get("Origin"), r.Header.Get("Referer")
+func (s *Server) fromPage(h http.Header, pages bool) bool {
+	origin, referer := first(h, "Origin"), first(h, "Referer")
 	if origin == "" && referer == "" {
-		return strings.HasSuffix(r.Header.Get("Sec-Fetch-Site"), "-site") // cross-site, same-site
+		return strings.HasSuffix(first(h, "Sec-Fetch-Site"), "-site") // cross-site, same-site
 	}
 	var origins []string
 	if pages {

@@ -1,10 +1,11 @@
 package server
 
 import (
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -19,16 +20,29 @@ import (
 // maxDeadline bounds what a caller may ask for.
 const maxDeadline = time.Hour
 
-// requestID is the caller's own id where it is one, else a new one.
-func requestID(r *http.Request) string {
-	id := r.Header.Get("X-Request-Id")
+// requestID is the caller's own id where it is one, else a new one, which need
+// only be like no other.
+func requestID(h http.Header) string {
+	id := first(h, "X-Request-Id")
 	plain := func(c rune) bool { return c > ' ' && c < 0x7f }
 	if id != "" && len(id) <= 128 && strings.IndexFunc(id, func(c rune) bool { return !plain(c) }) < 0 {
 		return id
 	}
-	var b [12]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return "req_" + hex.EncodeToString(b[:])
+	var raw [12]byte
+	binary.BigEndian.PutUint64(raw[:8], rand.Uint64())
+	binary.BigEndian.PutUint32(raw[8:], rand.Uint32())
+	var text [len("req_") + 2*len(raw)]byte
+	hex.Encode(text[copy(text[:], "req_"):], raw[:])
+	return string(text[:])
+}
+
+// first is the first value of a header, "" where it is absent. Names are written
+// as net/http keeps them, here and below, so that nothing is made to find one.
+func first(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }
 
 // readInput takes what the headers say into the input.
@@ -55,7 +69,11 @@ func readInput(h http.Header, in *agent.Input) error {
 
 // single is a header that may be there once: of two values the laxer must not win.
 func single(h http.Header, name string) string {
-	return strings.TrimSpace(strings.Join(h.Values(name), ","))
+	values := h[name]
+	if len(values) == 0 {
+		return "" // as nearly always
+	}
+	return strings.TrimSpace(strings.Join(values, ","))
 }
 
 // refuse says what a header must be, by its name as the documents write it.
@@ -102,7 +120,11 @@ func maxCost(h http.Header) (*float64, error) {
 // here are passed over, as the RFC wants.
 func caching(h http.Header) (policy.Caching, error) {
 	var c policy.Caching
-	for part := range strings.SplitSeq(strings.Join(h["Cache-Control"], ","), ",") {
+	lines := h["Cache-Control"]
+	if len(lines) == 0 {
+		return c, nil
+	}
+	for part := range strings.SplitSeq(strings.Join(lines, ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(part)), "=")
 		switch name {
 		case "no-store":
@@ -138,8 +160,7 @@ func stricter(before *int64, n int64) *int64 {
 	return &n
 }
 
-// headline is a header that tells of the reply. Names are written as net/http
-// keeps them, so that setting and reading one makes no copy.
+// headline is a header that tells of the reply.
 type headline struct{ name, value string }
 
 // writeHead says in headers who answered and why; what is empty is left out.
@@ -147,15 +168,17 @@ func writeHead(h http.Header, head *agent.Head) {
 	lines := [...]headline{
 		{"X-Nearside-Decision", head.Decision}, {"X-Nearside-Route", head.Route}, {"X-Nearside-Target", head.Target},
 		{"X-Nearside-Model", clean(head.Model)}, {"X-Nearside-Reason", head.Reason}, {"X-Nearside-Attempts", strconv.Itoa(head.Attempts)},
-		{"X-Nearside-Policy", head.Policy}, {"X-Nearside-Cache", head.Cache}, {"X-Nearside-Warnings", clean(strings.Join(head.Warnings, ","))},
-		{"Server-Timing", timing(head.Timing)},
+		{"X-Nearside-Policy", head.Policy}, {"X-Nearside-Cache", head.Cache}, {"Server-Timing", timing(&head.Timing)},
 	}
 	values := make([]string, len(lines)) // one piece of memory for all
-	for i, l := range lines {
-		if l.value != "" {
+	for i := range lines {
+		if l := &lines[i]; l.value != "" {
 			values[i] = l.value
 			h[l.name] = values[i : i+1 : i+1]
 		}
+	}
+	if len(head.Warnings) > 0 {
+		h.Set("X-Nearside-Warnings", clean(strings.Join(head.Warnings, ",")))
 	}
 	if head.Kept {
 		age := strconv.FormatInt(int64(head.Age/time.Second), 10)
@@ -169,29 +192,41 @@ func writeHead(h http.Header, head *agent.Head) {
 
 // clean keeps a name a target sent fit for a header.
 func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return -1
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return strings.Map(printable, s)
 		}
-		return r
-	}, s)
+	}
+	return s
+}
+
+// printable is the character where a header may have it, else none.
+func printable(r rune) rune {
+	if r < ' ' || r > '~' {
+		return -1
+	}
+	return r
 }
 
 // timing is a Server-Timing value, in milliseconds (W3C Server Timing).
-func timing(t agent.Timing) string {
+func timing(t *agent.Timing) string {
 	b := make([]byte, 0, 96)
-	for _, p := range [...]struct {
-		name string
-		d    time.Duration
-	}{{"policy", t.Policy}, {"local", t.Local}, {"cloud", t.Cloud}, {"total", t.Total}} {
-		if p.d <= 0 {
-			continue
-		}
-		if len(b) > 0 {
-			b = append(b, ", "...)
-		}
-		b = append(append(b, p.name...), ";dur="...)
-		b = strconv.AppendFloat(b, float64(p.d)/float64(time.Millisecond), 'f', 3, 64)
+	b = appendTiming(b, "policy", t.Policy)
+	b = appendTiming(b, "local", t.Local)
+	b = appendTiming(b, "cloud", t.Cloud)
+	return string(appendTiming(b, "total", t.Total))
+}
+
+// appendTiming appends one metric, to the microsecond; of no time there is none.
+func appendTiming(b []byte, name string, d time.Duration) []byte {
+	if d <= 0 {
+		return b
 	}
-	return string(b)
+	if len(b) > 0 {
+		b = append(b, ", "...)
+	}
+	b = append(append(b, name...), ";dur="...)
+	us := uint64(d.Round(time.Microsecond) / time.Microsecond)
+	b = strconv.AppendUint(b, us/1000, 10)
+	return append(b, '.', byte('0'+us/100%10), byte('0'+us/10%10), byte('0'+us%10))
 }

@@ -152,10 +152,15 @@ func (s *Server) routes() http.Handler {
 	open := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(true, need, h)) }
 	control := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, need, h)) }
 
-	open("POST /v1/chat/completions", "chat", s.counted(s.chat))
-	open("POST /v1/embeddings", "embed", s.counted(s.embeddings))
-	open("OPTIONS /v1/chat/completions", callers.Public, preflight)
-	open("OPTIONS /v1/embeddings", callers.Public, preflight)
+	asks := map[string]http.Handler{
+		chatPath:  s.guard(true, "chat", s.counted(s.chat)),
+		embedPath: s.guard(true, "embed", s.counted(s.embeddings)),
+	}
+	for path, h := range asks {
+		mux.Handle("POST "+path, h)
+	}
+	open("OPTIONS "+chatPath, callers.Public, preflight)
+	open("OPTIONS "+embedPath, callers.Public, preflight)
 	open("OPTIONS /v1/models", callers.Public, preflight)
 	open("GET /v1/models", callers.Known, s.models)
 	open("GET /v1/models/{id...}", callers.Known, s.model)
@@ -196,7 +201,21 @@ func (s *Server) routes() http.Handler {
 		control(pattern, callers.Known, notBuilt)
 	}
 	control("/", callers.Known, s.unknown)
-	return mux
+	return direct(asks, mux)
+}
+
+// direct hands what is posted to one of the paths, spelled as it is, to where
+// the mux would; all else to the mux.
+func direct(posts map[string]http.Handler, mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.RawPath == "" {
+			if h := posts[r.URL.Path]; h != nil {
+				h.ServeHTTP(w, r)
+				return
+			}
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // Counts are what the server itself counts.
@@ -236,8 +255,14 @@ var unbuilt = []string{
 	"/v1/messages", "/v1/flows/",
 }
 
+// Paths of asks that have a shape of their own.
+const (
+	chatPath  = "/v1/chat/completions"
+	embedPath = "/v1/embeddings"
+)
+
 // known are the paths with the methods each takes, to answer 405 rightly.
 var known = map[string]string{
-	"/v1/chat/completions": "POST", "/v1/embeddings": "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
+	chatPath: "POST", embedPath: "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
 	signalsPath: "GET, PUT", feedbackPath: "POST", steering.Path: "GET", steering.ApplyPath: "POST", steering.ResetPath: "POST", "/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/v1/events": "GET", "/v1/logs": "GET", "/v1/logs/level": "GET, PUT", "/healthz": "GET", "/readyz": "GET",
 }

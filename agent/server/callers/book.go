@@ -149,6 +149,9 @@ func (b *Book) ask(p *page, c *caller) (Pass, error) {
 		pass.Leave()
 		return Pass{}, c.refused(errShare)
 	}
+	if c.limit == nil {
+		return pass, nil
+	}
 	if wait := c.wait(time.Now()); wait > 0 {
 		pass.Leave()
 		return Pass{}, c.refused(&Refusal{ReasonRate, wait})
@@ -228,11 +231,9 @@ func (c *caller) may(need string) bool {
 	return need == Known || c.all || slices.Contains(c.services, need)
 }
 
-// wait is how long the caller must wait before it may ask; 0 is not at all.
+// wait is how long a caller with a limit must wait before it may ask; 0 is not
+// at all.
 func (c *caller) wait(now time.Time) time.Duration {
-	if c.limit == nil {
-		return 0
-	}
 	turn := c.limit.ReserveN(now, 1)
 	wait := turn.DelayFrom(now)
 	if wait > 0 {

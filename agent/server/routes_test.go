@@ -1,0 +1,89 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"nearside/agent/openai"
+	"nearside/agent/server"
+)
+
+// TestSpelling: the path of an ask counts as net/http's mux has it, however it
+// is spelled, and so does its method.
+func TestSpelling(t *testing.T) {
+	f := world{local: says("local/small", "Hi.")}.open(t)
+	const chat = "/v1/chat/completions"
+	for _, c := range []struct {
+		method, path string
+		want         int
+	}{
+		{"POST", chat, 200},
+		{"POST", chat + "?x=1", 200},
+		{"POST", "http://localhost" + chat, 200},
+		{"POST", "/v1/ch%61t/completions", 200},
+		{"POST", "/v1//chat/completions", 307},
+		{"POST", "/v1/./chat/completions", 307},
+		{"POST", "/v1/x/../chat/completions", 307},
+		{"POST", chat + "/", 404},
+		{"POST", "/v1/chat%2Fcompletions", 404},
+		{"POST", "/v1/chat/Completions", 404},
+		{"POST", "*", 400},
+		{"post", chat, 405},
+		{"GET", chat, 405},
+		{"HEAD", chat, 405},
+		{"PUT", "/v1/embeddings", 405},
+		{"OPTIONS", chat, 204},
+	} {
+		w := f.dial(t, "tcp")
+		w.say(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", c.method, c.path, len(hello), hello))
+		resp, err := http.ReadResponse(w.in, &http.Request{Method: c.method})
+		if err != nil {
+			t.Fatalf("%s %s: %v", c.method, c.path, err)
+		}
+		if text, _ := io.ReadAll(resp.Body); resp.StatusCode != c.want {
+			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, resp.StatusCode, text, c.want)
+		}
+		if allow := resp.Header.Get("Allow"); c.want == http.StatusMethodNotAllowed && allow != "POST" {
+			t.Errorf("%s %s: allowed is %q", c.method, c.path, allow)
+		}
+	}
+}
+
+// TestLongAnswer: an answer may take longer than a body may take to come and a
+// reply to be read; so may a refusal.
+func TestLongAnswer(t *testing.T) {
+	t.Parallel()
+	const bound = 50 * time.Millisecond
+	late := func(next answerer) answerer {
+		return func(ctx context.Context, call openai.Call) (*openai.Reply, error) {
+			select {
+			case <-time.After(4 * bound):
+				return next(ctx, call)
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+	}
+	f := world{
+		local: late(says("local/small", "Paris.")), cloud: late(fails("cloud/first", openai.ErrBroken)),
+		limits: server.Limits{Header: bound, Body: bound, Unread: bound, Idle: bound},
+	}.open(t)
+	for body, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		turn(`"model":"local"`):               {200, "Paris."},
+		turn(`"model":"local","stream":true`): {200, "data: [DONE]"},
+		turn(`"model":"cloud"`):               {502, "upstream_error"},
+		turn(`"model":"cloud","stream":true`): {502, "upstream_error"},
+	} {
+		if got := f.chat(body); got.status != want.status || !strings.Contains(got.body, want.says) {
+			t.Errorf("%s: %d %s", body, got.status, got.body)
+		}
+	}
+}
