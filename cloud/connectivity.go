@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nearside/cloud/network"
@@ -20,13 +21,20 @@ type connectivity struct {
 	log     *slog.Logger
 	moved   func()        // called when the state is another; never waits
 	changed chan struct{} // has one when a probe may be due at another time
+	seen    atomic.Pointer[sight]
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards all below, and changes of seen
 	machine *network.Machine
-	view    network.View
 	lapse   *time.Timer // when what the host app said ends
 	far     way
 	links   map[netip.Prefix]way // networks directly on a link that is up
+}
+
+// sight is what the machine says until that time, zero for until it is told
+// something. It never changes.
+type sight struct {
+	network.View
+	until time.Time
 }
 
 // way is open until its context ends.
@@ -46,7 +54,7 @@ func newConnectivity(log *slog.Logger, moved func()) *connectivity {
 		log: log, moved: moved, changed: make(chan struct{}, 1), far: newWay(), links: map[netip.Prefix]way{},
 		machine: network.New(now, rand.Float64()),
 	}
-	c.view = c.machine.Look(now)
+	c.seen.Store(&sight{c.machine.Look(now), c.machine.Stands(now)})
 	c.lapse = time.AfterFunc(time.Hour, func() { c.host(func(*network.Machine) {}) })
 	c.lapse.Stop()
 	return c
@@ -54,10 +62,14 @@ func newConnectivity(log *slog.Logger, moved func()) *connectivity {
 
 // look is what is known of the network.
 func (c *connectivity) look() network.View {
+	s := c.seen.Load()
+	if s.until.IsZero() || time.Now().Before(s.until) {
+		return s.View
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settleLocked(time.Now())
-	return c.view
+	return c.seen.Load().View
 }
 
 // tell lets the machine take something in.
@@ -71,15 +83,18 @@ func (c *connectivity) tell(what func(m *network.Machine, now time.Time)) {
 
 // settleLocked acts on what the machine makes of it.
 func (c *connectivity) settleLocked(now time.Time) {
-	was := c.view
-	c.view = c.machine.Look(now)
-	if c.view.State == was.State {
+	was, is := c.seen.Load(), sight{c.machine.Look(now), c.machine.Stands(now)}
+	if is == *was {
 		return
 	}
-	c.log.Info("connectivity", "state", c.view.State, "was", was.State, "source", c.view.Source)
-	if c.view.Lost() && !was.Lost() {
+	c.seen.Store(&sight{is.View, is.until})
+	if is.State == was.State {
+		return
+	}
+	c.log.Info("connectivity", "state", is.State, "was", was.State, "source", is.Source)
+	if is.Lost() && !was.Lost() {
 		c.far.lose()
-	} else if was.Lost() && !c.view.Lost() {
+	} else if was.Lost() && !is.Lost() {
 		c.far = newWay()
 	}
 	c.wake()

@@ -34,6 +34,16 @@ func (m *Machine) Lapse(at time.Time) time.Time {
 	return next
 }
 
+// Stands is until when [Machine.Look] says the same as at that time, if nothing
+// is told meanwhile; zero is for good.
+func (m *Machine) Stands(at time.Time) time.Time {
+	until := m.Lapse(at)
+	if end := m.meter.last.Add(quiet); m.reach == Degraded && (until.IsZero() || end.Before(until)) {
+		return end
+	}
+	return until
+}
+
 // ProbeDue is when a probe may be sent; ok is false when none is wanted: only
 // a probe can find out that a network lost by calls is back, and where no link
 // is up, or the host app knows, there is nothing to find.

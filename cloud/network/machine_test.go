@@ -274,6 +274,38 @@ func TestAlways(t *testing.T) {
 	})
 }
 
+// TestStands: until the time that the machine names nothing changes by itself.
+func TestStands(t *testing.T) {
+	ended := 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := newStory()
+		for i := range rapid.IntRange(1, 200).Draw(t, "events") {
+			switch rapid.IntRange(0, 6).Draw(t, "event") {
+			case 0:
+				s.Host(rapid.SampledFrom(network.States()).Draw(t, "host"), s.at.Add(rapid.SampledFrom([]time.Duration{-time.Second, time.Second, time.Hour}).Draw(t, "for")))
+			case 1:
+				s.HostMetered(i%2 == 0, s.at.Add(time.Duration(rapid.IntRange(-1, 100).Draw(t, "metered for"))*time.Second))
+			case 2, 3:
+				s.miss("a", network.Silence)
+			default:
+				s.answer("b", time.Duration(rapid.SampledFrom([]int{1, 1, 30}).Draw(t, "first"))*time.Second)
+			}
+			was, until := s.Look(s.at), s.Stands(s.at)
+			s.pass(rapid.SampledFrom([]time.Duration{0, time.Millisecond, time.Second, time.Minute, 11 * time.Minute}).Draw(t, "passes"))
+			is := s.Look(s.at)
+			if is != was {
+				ended++
+			}
+			if (until.IsZero() || s.at.Before(until)) && is != was {
+				t.Fatalf("got %+v, then %+v at %v, which was to stand until %v", was, is, s.at, until)
+			}
+		}
+	})
+	if ended == 0 {
+		t.Error("nothing ever ended by itself")
+	}
+}
+
 // bounds checks one change of state against the times of those before.
 func bounds(t *rapid.T, at time.Time, was, now network.View, lost, found, eased *time.Time, story string) {
 	near := func(last *time.Time, least time.Duration, what string) {
