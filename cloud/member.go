@@ -48,12 +48,19 @@ type member struct {
 	silent  unanswered
 	cuts    atomic.Int32 // streams in a row that broke after their first token
 	slow    atomic.Bool  // its latest fault was a time-out, which opens the breaker at once
+	tripped atomic.Bool  // its breaker is open or half open
+
+	aside atomic.Pointer[aside] // the latest that it was set aside for; nil is nothing. Changed under mu
 
 	mu    sync.Mutex // guards all below
 	key   string
 	asks  openai.Client // with that key; copied for each call
 	since time.Time     // when the key was read last
-	until time.Time     // set aside until then
+}
+
+// aside is why and until when a target is left alone.
+type aside struct {
+	until time.Time
 	why   string
 }
 
@@ -64,7 +71,7 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 		m.self, m.ip = whereIs(base)
 	}
 	if t.Keyed {
-		m.until, m.why = time.Now().Add(forever), "its key is not there yet"
+		m.aside.Store(&aside{time.Now().Add(forever), "its key is not there yet"})
 	}
 	m.prepareLocked()
 	m.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
@@ -78,8 +85,11 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 			m.slow.Store(errors.Is(err, openai.ErrTimeout) || errors.Is(err, openai.ErrStalled))
 			return err == nil
 		},
-		IsExcluded:    func(err error) bool { return err != nil && !ownFault(err) },
-		OnStateChange: func(string, gobreaker.State, gobreaker.State) { changed() }, // under the breaker's own lock
+		IsExcluded: func(err error) bool { return err != nil && !ownFault(err) },
+		OnStateChange: func(_ string, _, is gobreaker.State) { // under the breaker's own lock
+			m.tripped.Store(is != gobreaker.StateClosed)
+			changed()
+		},
 	})
 	return m
 }
@@ -116,14 +126,16 @@ func (m *member) setKey(key string, err error) (other bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	other = key != m.key
-	if err == nil && !other && m.why == askedForLess {
+	if a := m.aside.Load(); err == nil && !other && a != nil && a.why == askedForLess {
 		return false
 	}
-	m.key, m.since, m.until, m.why = key, time.Now(), time.Time{}, ""
+	m.key, m.since = key, time.Now()
 	m.prepareLocked()
+	var none *aside
 	if err != nil {
-		m.until, m.why = time.Now().Add(forever), "its key cannot be had: "+err.Error()
+		none = &aside{m.since.Add(forever), "its key cannot be had: " + err.Error()}
 	}
+	m.aside.Store(none)
 	return other
 }
 
@@ -160,55 +172,63 @@ func (m *member) setAside(err error, now time.Time) {
 	if now.Before(m.since) && e.Status != http.StatusTooManyRequests {
 		return
 	}
+	if a := asideFor(e, now); a != nil {
+		m.aside.Store(a)
+		m.changed()
+	}
+}
+
+// asideFor is for how long an answer has its target left alone; nil is not at
+// all.
+func asideFor(e *openai.Error, now time.Time) *aside {
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden:
-		m.until, m.why = now.Add(refusedFor), "it refused the key; correct it, then run: nearside config reload"
+		return &aside{now.Add(refusedFor), "it refused the key; correct it, then run: nearside config reload"}
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
-		m.until, m.why = now.Add(refusedFor), "it does not know the model or the path; check base_url and models, then run: nearside config reload"
+		return &aside{now.Add(refusedFor), "it does not know the model or the path; check base_url and models, then run: nearside config reload"}
 	case http.StatusTooManyRequests:
 		wait := rateLimited
 		if e.RetryAfter > 0 {
 			wait = min(e.RetryAfter, maxRetryAfter)
 		}
-		m.until, m.why = now.Add(wait), askedForLess
-	default:
-		return
+		return &aside{now.Add(wait), askedForLess}
 	}
-	m.changed()
+	return nil
 }
 
-// aside tells how long the target is still set aside, and why.
-func (m *member) aside(now time.Time) (time.Duration, string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.until.Sub(now), m.why
+// left is how long the target is still set aside, and why.
+func (m *member) left(now time.Time) (time.Duration, string) {
+	a := m.aside.Load()
+	if a == nil {
+		return 0, ""
+	}
+	return a.until.Sub(now), a.why
 }
 
-// pause is how long the target is still set aside since it asked for fewer
-// calls.
-func (m *member) pause(now time.Time) time.Duration {
-	if left, why := m.aside(now); why == askedForLess {
-		return max(0, left)
+// state is the breaker's. Nothing but the end of a call opens one that is closed.
+func (m *member) state() gobreaker.State {
+	if !m.tripped.Load() {
+		return gobreaker.StateClosed
 	}
-	return 0
+	return m.breaker.State()
 }
 
 // usable tells whether the target may be called now, and if not why.
 func (m *member) usable(now time.Time) (bool, string) {
-	if left, why := m.aside(now); left > 0 {
+	left, why := m.left(now)
+	switch {
+	case left > 0:
 		return false, why
+	case m.state() != gobreaker.StateOpen:
+		return true, ""
+	case m.slow.Load():
+		return false, "it did not answer in time; tried again within 30 s"
 	}
-	if m.breaker.State() == gobreaker.StateOpen {
-		if m.slow.Load() {
-			return false, "it did not answer in time; tried again within 30 s"
-		}
-		return false, "its breaker is open after faults of its own; tried again within 30 s"
-	}
-	return true, ""
+	return false, "its breaker is open after faults of its own; tried again within 30 s"
 }
 
 // onTrial tells whether the next call decides if the target is well again.
-func (m *member) onTrial() bool { return m.breaker.State() == gobreaker.StateHalfOpen }
+func (m *member) onTrial() bool { return m.state() == gobreaker.StateHalfOpen }
 
 // limit is how long one attempt may take while others are left: by what is
 // known of the target, else what the policy allows for one not known.
@@ -240,6 +260,9 @@ const manyWaiting = 4
 // is. Others go first meanwhile.
 func (m *member) doubtful(now time.Time) bool {
 	n, longest := m.silent.waiting(now)
+	if n == 0 {
+		return false
+	}
 	if d, ok := m.typical(); ok {
 		return longest > max(time.Second, 4*d)
 	}

@@ -128,7 +128,7 @@ func (p *Pool) again(call openai.Call, err error, end time.Time) error {
 	if errors.As(err, &e) {
 		return retriable(e, left)
 	}
-	if errors.Is(err, openai.ErrTimeout) || errors.Is(err, openai.ErrUnfit) || !ownFault(err) || len(p.callable(call.Targets)) == 0 {
+	if errors.Is(err, openai.ErrTimeout) || errors.Is(err, openai.ErrUnfit) || !ownFault(err) || len(p.callable(nil, call.Targets, time.Now())) == 0 {
 		return backoff.Permanent(err)
 	}
 	return err
@@ -153,12 +153,11 @@ func (p *Pool) reaches(name string) bool {
 	return m != nil && !p.cutOff(m)
 }
 
-// callable are the members of the names that may be called now.
-func (p *Pool) callable(names []string) []*member {
-	var out []*member
-	now := time.Now()
+// callable adds to out the members of the names that may be called now.
+func (p *Pool) callable(out []*member, names []string, now time.Time) []*member {
+	all := p.roster.Load()
 	for _, n := range names {
-		if m := p.member(n); m != nil {
+		if m := all.member(n); m != nil {
 			if ok, _ := m.usable(now); ok {
 				out = append(out, m)
 			}
@@ -169,7 +168,7 @@ func (p *Pool) callable(names []string) []*member {
 
 // Status is one target as it stands.
 type Status struct {
-	Target
+	*Target // of the config: it never changes
 	Near    bool
 	Usable  bool
 	Why     string
@@ -189,16 +188,19 @@ func (p *Pool) SetKey(target, key string, err error) {
 // Status lists the targets in the order of the config.
 func (p *Pool) Status() []Status {
 	now := time.Now()
-	words := map[gobreaker.State]string{
-		gobreaker.StateClosed: "closed", gobreaker.StateOpen: "open", gobreaker.StateHalfOpen: "half_open",
-	}
 	order := p.order()
-	out := make([]Status, 0, len(order))
-	for _, m := range order {
-		s := Status{Target: m.Target, Near: p.net.near(m), Breaker: words[m.breaker.State()], Summary: m.figures.Summary()}
+	out := make([]Status, len(order))
+	for i, m := range order {
+		s := &out[i]
+		s.Target, s.Near, s.Summary = &m.Target, p.net.near(m), m.figures.Summary()
+		s.Breaker = words[m.state()]
 		s.Usable, s.Why = m.usable(now)
-		s.Pause = m.pause(now)
-		out = append(out, s)
+		if left, why := m.left(now); why == askedForLess {
+			s.Pause = max(0, left)
+		}
 	}
 	return out
 }
+
+// words are the breaker's states, for those who look.
+var words = [...]string{gobreaker.StateClosed: "closed", gobreaker.StateHalfOpen: "half_open", gobreaker.StateOpen: "open"}

@@ -311,7 +311,7 @@ func TestReload(t *testing.T) {
 	bubble(t, hangs, func(t *testing.T, c *clouds) {
 		c.answeredBy("cloud/second", 10*time.Second)
 		was := c.Status()
-		again := []Target{was[1].Target, was[0].Target, {Name: "cloud/new", Base: "http://new", Keyed: true}}
+		again := []Target{*was[1].Target, *was[0].Target, {Name: "cloud/new", Base: "http://new", Keyed: true}}
 		if got := c.Reload(again, map[string]Key{"cloud/new": {Secret: "k"}}); !slices.Equal(got, []string{"cloud/new"}) {
 			t.Errorf("got %v changed, want the new one", got)
 		}

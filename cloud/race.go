@@ -20,6 +20,7 @@ type race struct {
 	call    openai.Call
 	end     time.Time
 	queue   []*member
+	room    [few]*member // of queue, when there are no more
 	running map[*member]context.CancelCauseFunc
 	results chan result
 	last    *member // launched last; those before it are on trial
@@ -27,23 +28,29 @@ type race struct {
 
 // round asks each callable member at most once.
 func (p *Pool) round(ctx context.Context, call openai.Call, end time.Time) (*openai.Reply, error) {
-	r := &race{
-		pool: p, ctx: ctx, call: call, end: end, queue: p.callable(call.Targets),
+	r, now := &race{pool: p, ctx: ctx, call: call, end: end}, time.Now()
+	r.queue = p.callable(r.room[:0], call.Targets, now)
+	if len(r.queue) > 1 {
+		doubtfulLast(r.queue, now)
 	}
-	now := time.Now()
-	slices.SortStableFunc(r.queue, func(x, y *member) int {
-		switch xDoubt, yDoubt := x.doubtful(now), y.doubtful(now); {
-		case xDoubt == yDoubt:
-			return 0
-		case xDoubt:
-			return 1
-		}
-		return -1
-	})
 	if slices.ContainsFunc(r.queue, (*member).onTrial) {
 		return r.run()
 	}
 	return r.inTurn()
+}
+
+// doubtfulLast has those go first that do not seem to hang.
+func doubtfulLast(queue []*member, now time.Time) {
+	var doubtful []*member
+	kept := queue[:0]
+	for _, m := range queue {
+		if m.doubtful(now) {
+			doubtful = append(doubtful, m)
+		} else {
+			kept = append(kept, m)
+		}
+	}
+	copy(queue[len(kept):], doubtful)
 }
 
 // inTurn asks one member after the other: the usual case, where none is on
@@ -64,7 +71,9 @@ func (r *race) inTurn() (*openai.Reply, error) {
 
 // next takes the next member that can be reached, nil when none is left.
 func (r *race) next() *member {
-	r.queue = slices.DeleteFunc(r.queue, r.pool.cutOff)
+	if r.pool.net.look().Lost() {
+		r.queue = slices.DeleteFunc(r.queue, r.pool.cutOff)
+	}
 	if len(r.queue) == 0 {
 		return nil
 	}

@@ -57,7 +57,7 @@ func TestStreamIsInFlight(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s := c.first(); s.InFlight != 1 || s.P50 == nil {
+		if s := c.first(); s.InFlight != 1 || s.P50MS == nil {
 			t.Errorf("it runs: got %+v, want it in flight and its time known", s)
 		}
 		reply.Close()

@@ -38,7 +38,19 @@ func (r *roster) next(order []*member, now time.Time) *roster {
 func (p *Pool) order() []*member { return p.roster.Load().order }
 
 // member is the one of that name, nil when there is none.
-func (p *Pool) member(name string) *member { return p.roster.Load().named[name] }
+func (p *Pool) member(name string) *member { return p.roster.Load().member(name) }
+
+// few are so many that looking through them is quicker than a map.
+const few = 8
+
+func (r *roster) member(name string) *member {
+	for _, m := range r.order[:min(few, len(r.order))] {
+		if m.Name == name {
+			return m
+		}
+	}
+	return r.named[name]
+}
 
 // Key is what came of reading a target's key.
 type Key struct {

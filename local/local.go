@@ -23,6 +23,7 @@ type Local struct {
 
 // target is one model and what its calls were like.
 type target struct {
+	name    string // local/NAME
 	model   Model
 	engine  *engine // nil when a URL serves it
 	server  *server // nil when a child serves it
@@ -36,11 +37,11 @@ func New(o Options) *Local {
 		l.server = newServer(o.URL)
 	}
 	for _, m := range o.Models {
-		t := &target{model: m, server: l.server}
+		t := &target{name: "local/" + m.Name, model: m, server: l.server}
 		if l.server == nil {
 			t.engine = newEngine(&t.model, &l.opts)
 		}
-		l.targets["local/"+m.Name] = t
+		l.targets[t.name] = t
 		l.order = append(l.order, t)
 	}
 	return l
@@ -203,12 +204,11 @@ type Status struct {
 
 // Status lists the models in the order of the config.
 func (l *Local) Status() []Status {
-	out := make([]Status, 0, len(l.order))
-	for _, t := range l.order {
-		s := Status{
-			Name: "local/" + t.model.Name, Services: t.model.Services, Context: t.model.Context,
-			External: t.server != nil, Summary: t.figures.Summary(),
-		}
+	out := make([]Status, len(l.order))
+	for i, t := range l.order {
+		s := &out[i]
+		s.Name, s.Services, s.Context = t.name, t.model.Services, t.model.Context
+		s.External, s.Summary = t.server != nil, t.figures.Summary()
 		if t.server != nil {
 			s.View = t.server.view()
 			s.Usable = s.State == Ready
@@ -217,7 +217,6 @@ func (l *Local) Status() []Status {
 			s.Usable = s.State != Quarantined && s.State != Broken && s.State != Short
 		}
 		s.Why = s.View.Why
-		out = append(out, s)
 	}
 	return out
 }

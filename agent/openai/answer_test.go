@@ -4,9 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"nearside/agent/openai"
 )
@@ -109,63 +107,4 @@ func TestUsageOfOurOwn(t *testing.T) {
 	if got := string(a.Completion()); !strings.Contains(got, `"usage":{"completion_tokens":2,"prompt_tokens":3,"total_tokens":5}`) {
 		t.Errorf("got %s", got)
 	}
-}
-
-func TestFigures(t *testing.T) {
-	var f openai.Figures
-	if s := f.Summary(); s != (openai.Summary{}) {
-		t.Errorf("nothing is known yet, got %+v", s)
-	}
-	var calls sync.WaitGroup
-	for i := range 100 {
-		calls.Go(func() {
-			f.Begin()
-			f.End(time.Duration(i%10+1)*time.Millisecond, i%4 == 0, true)
-		})
-	}
-	calls.Wait()
-	f.Begin()
-	f.End(time.Hour, true, false) // the caller gave up
-	f.Begin()
-	s := f.Summary()
-	if s.Calls != 102 || s.InFlight != 1 || *s.ErrorRate <= 0 || *s.ErrorRate >= 0.5 || *s.P50 > 8*time.Millisecond || *s.P95 < *s.P50 || *s.P95 > 10*time.Millisecond {
-		t.Errorf("got %+v: %v errors, p50 %v, p95 %v", s, *s.ErrorRate, *s.P50, *s.P95)
-	}
-	for range 64 {
-		f.End(time.Second, false, true)
-	}
-	if s := f.Summary(); *s.ErrorRate != 0 || *s.P50 != time.Second {
-		t.Errorf("only the latest calls count, got %v, %v", *s.ErrorRate, *s.P50)
-	}
-}
-
-// TestFiguresRoll: only the latest 64 calls count, and a stream that broke takes
-// the latest good ending, which then stays for 63 more.
-func TestFiguresRoll(t *testing.T) {
-	var f openai.Figures
-	calls := func(n int) {
-		for i := range n {
-			f.Begin()
-			f.End(time.Duration(i), false, true)
-		}
-	}
-	is := func(when string, want float64) {
-		t.Helper()
-		if got := *f.Summary().ErrorRate; got != want/64 {
-			t.Errorf("%s: error rate %v, want %v of 64", when, got, want)
-		}
-	}
-	calls(100)
-	if p50 := *f.Summary().P50; p50 != 36+32 {
-		t.Errorf("p50 %d, want 68", p50)
-	}
-	f.Broke()
-	f.Broke()
-	is("two broke", 2)
-	calls(62)
-	is("62 later", 2)
-	calls(1)
-	is("63 later", 1)
-	calls(1)
-	is("64 later", 0)
 }

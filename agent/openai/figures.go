@@ -17,12 +17,14 @@ const (
 // is ready; methods may be called from any goroutine.
 type Figures struct {
 	mu       sync.Mutex // guards all below
-	took     latest[time.Duration]
-	sorted   []time.Duration // took, shortest first
-	ended    latest[ending]
-	tokens   perToken
 	calls    int64
 	inFlight int
+	moved    bool            // shown is of before the latest figures
+	shown    Summary         // but for the calls; what it points to never changes
+	sorted   []time.Duration // took, shortest first
+	ended    endings
+	tokens   perToken
+	took     latest[time.Duration]
 }
 
 type ending struct {
@@ -47,10 +49,54 @@ func (l *latest[T]) add(v T) (oldest T, out bool) {
 	return oldest, true
 }
 
-// backward goes through the values, the latest first.
-func (l *latest[T]) backward(yield func(*T) bool) {
-	for i := range l.all {
-		if !yield(&l.all[(l.next+len(l.all)-1-i)%len(l.all)]) {
+// back is the value that came so many before the latest.
+func (l *latest[T]) back(i int) *T { return &l.all[(l.next+len(l.all)-1-i)%len(l.all)] }
+
+// endings are the latest, and how many of those that still count failed.
+type endings struct {
+	latest[ending]
+	count, failed int
+}
+
+func (e *endings) add(one ending) {
+	if oldest, out := e.latest.add(one); out && e.count == window {
+		e.uncount(oldest)
+	}
+	e.count++
+	if one.failed {
+		e.failed++
+	}
+}
+
+func (e *endings) uncount(one ending) {
+	e.count--
+	if one.failed {
+		e.failed--
+	}
+}
+
+// age leaves out of the count what is too old for it, and tells whether
+// anything was.
+func (e *endings) age(now time.Time) (any bool) {
+	for e.count > 0 {
+		oldest := e.back(e.count - 1)
+		if now.Sub(oldest.at) <= errorsFor {
+			break
+		}
+		e.uncount(*oldest)
+		any = true
+	}
+	return any
+}
+
+// breakLatest makes the latest good ending a failed one.
+func (e *endings) breakLatest() {
+	for i := range e.all {
+		if one := e.back(i); !one.failed {
+			one.failed = true
+			if i < e.count {
+				e.failed++
+			}
 			return
 		}
 	}
@@ -58,12 +104,11 @@ func (l *latest[T]) backward(yield func(*T) bool) {
 
 // Summary is a snapshot of [Figures]. Nil is not known yet.
 type Summary struct {
-	P50, P95  *time.Duration // of good calls: to the first token, or the whole plain reply
-	ErrorRate *float64       // of the latest calls within half a minute, 0 to 1
-	InFlight  int
-	Calls     int64
-
+	P50MS, P95MS  *float64 // milliseconds of good calls: to the first token, or the whole plain reply
+	ErrorRate     *float64 // of the latest calls within half a minute, 0 to 1
 	BytesPerToken *float64 // of prompts, as the target counts them, 1 to 8; from five on
+	InFlight      int
+	Calls         int64
 }
 
 // Begin counts a call that starts; Began and Done, or End, follow.
@@ -95,6 +140,7 @@ func (f *Figures) Began(took time.Duration, failed, counts bool) {
 	if !counts {
 		return
 	}
+	f.moved = true
 	f.ended.add(ending{time.Now(), failed})
 	if !failed {
 		f.note(took)
@@ -113,14 +159,39 @@ func (f *Figures) note(took time.Duration) {
 
 // Summary gives the figures as they are now.
 func (f *Figures) Summary() Summary {
+	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := Summary{InFlight: f.inFlight, Calls: f.calls, ErrorRate: f.errorRate(time.Now()), BytesPerToken: f.tokens.figure()}
-	if n := len(f.sorted); n > 0 {
-		p50, p95 := f.sorted[n/2], f.p95()
-		s.P50, s.P95 = &p50, &p95
+	if f.ended.age(now) || f.moved {
+		f.show()
 	}
+	s := f.shown
+	s.InFlight, s.Calls = f.inFlight, f.calls
 	return s
+}
+
+// show makes the summary anew: its figures are one piece of memory.
+func (f *Figures) show() {
+	var made struct{ p50, p95, errors, perToken float64 }
+	known := &made
+	f.shown, f.moved = Summary{}, false
+	if n := len(f.sorted); n > 0 {
+		known.p50, known.p95 = millis(f.sorted[n/2]), millis(f.p95())
+		f.shown.P50MS, f.shown.P95MS = &known.p50, &known.p95
+	}
+	if f.ended.count > 0 {
+		known.errors = float64(f.ended.failed) / float64(f.ended.count)
+		f.shown.ErrorRate = &known.errors
+	}
+	if mean, ok := f.tokens.figure(); ok {
+		known.perToken = mean
+		f.shown.BytesPerToken = &known.perToken
+	}
+}
+
+// millis is in milliseconds, to the microsecond.
+func millis(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
 }
 
 // P95 is the time within which 19 of 20 good calls ended, and whether there
@@ -139,33 +210,11 @@ func (f *Figures) p95() time.Duration {
 	return f.sorted[min(n-1, n*95/100)]
 }
 
-func (f *Figures) errorRate(now time.Time) *float64 {
-	bad, all := 0, 0
-	for _, e := range f.ended.all {
-		if now.Sub(e.at) > errorsFor {
-			continue
-		}
-		all++
-		if e.failed {
-			bad++
-		}
-	}
-	if all == 0 {
-		return nil
-	}
-	rate := float64(bad) / float64(all)
-	return &rate
-}
-
 // Broke turns the latest good ending into a failed one: what had begun well
 // broke off.
 func (f *Figures) Broke() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for e := range f.ended.backward {
-		if !e.failed {
-			e.failed = true
-			return
-		}
-	}
+	f.moved = true
+	f.ended.breakLatest()
 }

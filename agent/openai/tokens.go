@@ -27,14 +27,8 @@ func (p *perToken) add(bytes, tokens int) {
 	p.mean += (one - p.mean) * max(forget, 1/float64(p.samples))
 }
 
-// figure is the mean, nil while it rests on too little.
-func (p *perToken) figure() *float64 {
-	if p.samples < fewSamples {
-		return nil
-	}
-	mean := p.mean
-	return &mean
-}
+// figure is the mean; ok is false while it rests on too little.
+func (p *perToken) figure() (mean float64, ok bool) { return p.mean, p.samples >= fewSamples }
 
 // Counted takes in how many tokens the prompt of a chat was by the whole reply to
 // it. Nothing is learned from pictures, nor where the target counts nothing.
@@ -51,6 +45,7 @@ func (f *Figures) Counted(r *Request, reply *Reply) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.moved = true
 	f.tokens.add(bytes, tokens)
 }
 

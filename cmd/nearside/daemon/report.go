@@ -37,7 +37,7 @@ func (d *daemon) status() server.Status {
 			t.Usable, t.Why = false, why
 		}
 		s.Targets = append(s.Targets, measured(server.TargetStatus{
-			Name: t.Name, Kind: kind(t.Target), Services: t.Services, Usable: t.Usable, Why: filled(t.Why), Breaker: &t.Breaker,
+			Name: t.Name, Kind: kind(t), Services: t.Services, Usable: t.Usable, Why: filled(t.Why), Breaker: &t.Breaker,
 		}, t.Summary))
 	}
 	if len(locals) > 0 {
@@ -48,7 +48,7 @@ func (d *daemon) status() server.Status {
 	return s
 }
 
-func kind(t cloud.Target) string {
+func kind(t cloud.Status) string {
 	if t.APIs != nil {
 		return "http"
 	}
@@ -57,7 +57,7 @@ func kind(t cloud.Target) string {
 
 // measured is the target with the figures of its latest calls.
 func measured(t server.TargetStatus, f openai.Summary) server.TargetStatus {
-	t.LatencyMS = server.Latency{P50: millis(f.P50), P95: millis(f.P95)}
+	t.LatencyMS = server.Latency{P50: f.P50MS, P95: f.P95MS}
 	t.ErrorRate, t.InFlight, t.Calls, t.BytesPerToken = f.ErrorRate, f.InFlight, f.Calls, f.BytesPerToken
 	return t
 }

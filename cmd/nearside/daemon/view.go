@@ -16,10 +16,11 @@ func (d *daemon) signals() policy.Signals {
 	s.Time = now
 	near, far := d.local.Status(), d.far()
 	s.Targets = make([]policy.Target, 0, len(near)+len(far))
-	for _, t := range near {
+	for i := range near {
+		t := &near[i]
 		s.Targets = append(s.Targets, policy.Target{
 			Name: t.Name, Services: t.Services, Near: true, Usable: t.Usable, Why: t.Why,
-			P50MS: millis(t.P50), P95MS: millis(t.P95), ErrorRate: t.ErrorRate,
+			P50MS: t.P50MS, P95MS: t.P95MS, ErrorRate: t.ErrorRate,
 			InFlight: t.InFlight, Context: t.Context, BytesPerToken: t.BytesPerToken, Blind: true,
 		})
 	}
@@ -27,13 +28,14 @@ func (d *daemon) signals() policy.Signals {
 		f := d.gate.Summary()
 		s.Targets = append(s.Targets, policy.Target{
 			Name: h.Name, Services: []string{intent.Service}, Near: true, Usable: h.Gate != nil, Why: h.Why,
-			P50MS: millis(f.P50), P95MS: millis(f.P95), ErrorRate: f.ErrorRate, InFlight: f.InFlight, Blind: true, Light: true,
+			P50MS: f.P50MS, P95MS: f.P95MS, ErrorRate: f.ErrorRate, InFlight: f.InFlight, Blind: true, Light: true,
 		})
 	}
-	for _, t := range far {
+	for i := range far {
+		t := &far[i]
 		s.Targets = append(s.Targets, policy.Target{
 			Name: t.Name, Services: t.Services, Near: t.Near, Usable: t.Usable, Why: t.Why,
-			P50MS: millis(t.P50), P95MS: millis(t.P95), ErrorRate: t.ErrorRate,
+			P50MS: t.P50MS, P95MS: t.P95MS, ErrorRate: t.ErrorRate,
 			InFlight: t.InFlight, Context: t.Context, Weight: t.Weight, BytesPerToken: t.BytesPerToken, PauseMS: t.Pause.Milliseconds(),
 			Price: (*policy.Price)(t.Price), // of the config: it never changes
 		})
@@ -50,17 +52,9 @@ func (d *daemon) far() []cloud.Status {
 	}
 	var all []cloud.Status
 	for _, t := range cloudTargets(cfg) {
-		all = append(all, cloud.Status{Target: t, Why: "the cloud is switched off in the config", Breaker: "closed"})
+		all = append(all, cloud.Status{Target: &t, Why: "the cloud is switched off in the config", Breaker: "closed"})
 	}
 	return all
-}
-
-func millis(d *time.Duration) *float64 {
-	if d == nil {
-		return nil
-	}
-	ms := float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
-	return &ms
 }
 
 // ready tells whether some route can answer.
