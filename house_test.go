@@ -57,7 +57,7 @@ var arrows = map[string][]string{
 	"agent/config/written":    {"agent/config/policies", "agent/config/scenarios", "agent/config/strict", "policy", "policy/cases", "policy/simulate", "policy/valid"},
 	"agent/config/remote":     {"agent/config/secret"},
 	"agent/config/secret":     {"agent/config/strict"},
-	"agent/config/strict":     {},
+	"agent/config/strict":     {"policy/meant"},
 	"agent/openai":            {"agent/openai/inplace"},
 	"agent/schema":            {},
 	"agent/openai/inplace":    {},
@@ -99,7 +99,8 @@ var arrows = map[string][]string{
 	"policy/diff":             {"policy", "policy/cond", "policy/whatif"},
 	"policy/lint":             {"policy", "policy/cond", "policy/valid"},
 	"policy/past":             {"policy"},
-	"policy/whatif":           {"policy"},
+	"policy/meant":            {},
+	"policy/whatif":           {"policy", "policy/meant"},
 	"policy/replay":           {"policy"},
 	"policy/scribe":           {"policy"},
 	"policy/simulate":         {"policy"},
@@ -118,7 +119,7 @@ var arrows = map[string][]string{
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/fleet/stages", "cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/past", "policy/replay", "policy/scribe", "policy/seal", "policy/seal/exact", "policy/simulate", "policy/trial", "policy/valid", "policy/whatif"}
+var pure = []string{"cloud/fleet/stages", "cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/meant", "policy/past", "policy/replay", "policy/scribe", "policy/seal", "policy/seal/exact", "policy/simulate", "policy/trial", "policy/valid", "policy/whatif"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

@@ -3,6 +3,8 @@ package strict
 import (
 	"reflect"
 	"strings"
+
+	"nearside/policy/meant"
 )
 
 // fieldOf is the field of a struct with the name in its JSON tag. The fields of
@@ -48,40 +50,11 @@ func nameOf(f reflect.StructField) (string, bool) {
 
 // Suggest names the known one that was probably meant, or all of them.
 func Suggest(name string, known []string) string {
-	best, least := "", 3
-	if len(name) <= 64 {
-		for _, k := range known {
-			if n := distance(strings.ToLower(name), k); n < least && 2*n <= len(k) {
-				best, least = k, n
-			}
-		}
+	if len(known) == 0 {
+		return "there is none"
 	}
-	if best == "" {
-		if len(known) == 0 {
-			return "there is none"
-		}
-		return "known are " + strings.Join(known, ", ")
+	if i := meant.Closest(name, known); i >= 0 {
+		return "did you mean " + known[i] + "?"
 	}
-	return "did you mean " + best + "?"
-}
-
-// distance counts the letters to add, drop or change to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return "known are " + strings.Join(known, ", ")
 }
