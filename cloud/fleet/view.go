@@ -198,6 +198,27 @@ func (v *View) Envelope(ring, kind string) []byte {
 	return v.bodies[place{ring, kind}]
 }
 
+// Rings are the names of all rings that anything is known of: by devices that
+// say they are in them, documents that their topics retain, rollouts to them.
+func (v *View) Rings() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := map[string]bool{}
+	for _, d := range v.devices {
+		all[d.Ring()] = true
+	}
+	for at := range v.rings {
+		all[at.ring] = true
+	}
+	for _, r := range v.rollouts {
+		for _, ring := range r.Rings() {
+			all[ring] = true
+		}
+	}
+	delete(all, "") // of devices that do not say
+	return slices.Sorted(maps.Keys(all))
+}
+
 // Rollouts are the records of all rollouts, the newest first.
 func (v *View) Rollouts() []stages.Rollout {
 	v.mu.Lock()

@@ -8,9 +8,9 @@ import "strings"
 // maxWord bounds a word that is looked at, in bytes; longer ones are no typo.
 const maxWord = 64
 
-// Closest is the index of the known word, in lower case, that is closest to the
-// word: it has at most two letters that differ, and they are at most half of it.
-// Of several the first counts; it is -1 when none is close.
+// Closest is the index of the known word that is closest to the word, whatever
+// their case: it has at most two letters that differ, and they are at most half
+// of it. Of several the first counts; it is -1 when none is close.
 func Closest(word string, known []string) int {
 	best, least := -1, 3
 	if len(word) > maxWord {
@@ -21,7 +21,7 @@ func Closest(word string, known []string) int {
 		if len(k) > maxWord {
 			continue
 		}
-		if n := distance(word, k); n < least && 2*n <= len(k) {
+		if n := distance(word, strings.ToLower(k)); n < least && 2*n <= len(k) {
 			best, least = i, n
 		}
 	}

@@ -23,6 +23,9 @@ func TestClosest(t *testing.T) {
 			t.Errorf("%q: got %d, want %d", c.word, got, c.want)
 		}
 	}
+	if got := meant.Closest("cam-1", []string{"CAM-1"}); got != 0 {
+		t.Errorf("got %d of a word in capitals", got)
+	}
 	if got := meant.Closest(strings.Repeat("a", 64), []string{strings.Repeat("a", 65)}); got != -1 {
 		t.Errorf("got %d of a known word that is too long", got)
 	}

@@ -159,10 +159,8 @@ func (m *commanding) meant(f *fleet.Fleet) ([]string, error) {
 			all = append(all, d.ID)
 		}
 	}
-	for _, id := range m.devices {
-		if !slices.Contains(all, id) && digest == "" && m.version == 0 {
-			return nil, fmt.Errorf("nothing is known of device %s; it never came to this broker", id)
-		}
+	if said := link.Unknown(f, m.rings, m.devices); said != "" {
+		return nil, shell.Usage("%s", said)
 	}
 	if len(all) == 0 {
 		return nil, errors.New("no device is meant; look at nearside fleet status")

@@ -20,6 +20,7 @@ import (
 // pushing is one nearside fleet push.
 type pushing struct {
 	link.Link
+	ahead   link.Ahead
 	rings   []string
 	devices []string
 	clear   bool
@@ -38,7 +39,9 @@ pushed is seen by all of a ring at once: nearside fleet rollout goes in stages.
 
 The broker is believed when it has sent the document back. Ends with 0 when all
 devices that are online have it in force, with 1 when one refused it or did not
-say anything within --wait, with 3 when the document is refused here.`,
+say anything within --wait, with 3 when the document is refused here. A ring or a
+device of which the fleet knows nothing is most likely misspelt: nothing is
+published then (exit 2), unless --ahead says that it is yet to come.`,
 		Example: `  nearside fleet push --broker tls://broker.example:8883 --ca ca.crt --user op --password-file pw --tenant acme --ring canary policy.dsse
   nearside fleet push --device cam-17 --root root.json policy.dsse
   nearside fleet push root2.json
@@ -46,6 +49,7 @@ say anything within --wait, with 3 when the document is refused here.`,
 		RunE: func(c *cobra.Command, args []string) error { return p.run(c, g, args) },
 	}
 	p.Link.Add(c)
+	p.ahead.Add(c)
 	f := c.Flags()
 	f.StringArrayVar(&p.rings, "ring", nil, "`NAME` of a ring")
 	f.StringArrayVar(&p.devices, "device", nil, "`ID` of a device")
@@ -110,6 +114,9 @@ func (p *pushing) clearAll(c *cobra.Command, g *shell.Globals) error {
 		return err
 	}
 	defer f.Close()
+	if err := p.ahead.Check(f, p.rings, p.devices); err != nil {
+		return err
+	}
 	for _, place := range places {
 		if err := f.Push(c.Context(), place, nil); err != nil {
 			return link.Coded(err)
@@ -152,9 +159,12 @@ func (p *pushing) pushAll(c *cobra.Command, g *shell.Globals, envelope []byte) e
 	return p.follow(c, g, f, doc, began)
 }
 
-// free tells whether the document may go to these places: nothing newer is
-// there, and no rollout is at work.
+// free tells whether the document may go to these places: they are known,
+// nothing newer is there, and no rollout is at work.
 func (p *pushing) free(f *fleet.Fleet, doc *fleet.Candidate, places []fleet.Place) error {
+	if err := p.ahead.Check(f, p.rings, p.devices); err != nil {
+		return err
+	}
 	for _, place := range places {
 		at := f.At(place)
 		if at.Fault == "" && (at.Version > doc.Payload.Version || at.Version == doc.Payload.Version && at.Digest != doc.Digest) {

@@ -22,6 +22,7 @@ import (
 // rolling is one nearside fleet rollout.
 type rolling struct {
 	link.Link
+	ahead   link.Ahead
 	rings   []string
 	shares  []float64
 	id      string
@@ -56,6 +57,7 @@ with 3 when it was aborted.`,
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c, g, args) },
 	}
 	r.Link.Add(c)
+	r.ahead.Add(c)
 	r.flags(c)
 	return c
 }
@@ -129,7 +131,12 @@ func (r *rolling) beginning(args []string, root *seal.Root) (func(*fleet.Fleet) 
 	if len(envelope) > stages.MaxEnvelope {
 		return nil, shell.Usage("the envelope has %d bytes; at most %d fit into a rollout; push it, or put large parts into files of it", len(envelope), stages.MaxEnvelope)
 	}
-	return func(f *fleet.Fleet) (stages.Rollout, error) { return f.Begin(doc, plan, r.limits, time.Now().UTC()) }, nil
+	return func(f *fleet.Fleet) (stages.Rollout, error) {
+		if err := r.ahead.Check(f, r.rings, nil); err != nil {
+			return stages.Rollout{}, err
+		}
+		return f.Begin(doc, plan, r.limits, time.Now().UTC())
+	}, nil
 }
 
 // resumed is the record of a rollout that goes on; where a root is at hand its

@@ -71,6 +71,7 @@ func (r *reporting) run(c *cobra.Command) error {
 		return err
 	}
 	defer f.Close()
+	r.warn(c, f)
 	rows, rollouts := r.from(f), Rollouts(f)
 	w := c.OutOrStdout()
 	switch r.format {

@@ -105,6 +105,13 @@ func (s *choosing) has(r *row, now time.Time) bool {
 	return s.stale <= 0 || now.Sub(r.Seen) > s.stale && !r.Online
 }
 
+// warn tells on standard error of rings that nothing is known of.
+func (s *choosing) warn(c *cobra.Command, f *fleet.Fleet) {
+	if said := link.Unknown(f, s.rings, nil); said != "" {
+		fmt.Fprintln(c.ErrOrStderr(), "warning:", said)
+	}
+}
+
 // rows are the devices that were chosen, by ring and id.
 func (s *choosing) from(f *fleet.Fleet) []row {
 	all := []row{}
@@ -207,6 +214,7 @@ func (l *looking) run(c *cobra.Command, g *shell.Globals) error {
 		return err
 	}
 	defer f.Close()
+	l.warn(c, f)
 	rows := l.from(f)
 	all, foreign := f.Messages()
 	if g.JSON {

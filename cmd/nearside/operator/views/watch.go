@@ -43,6 +43,7 @@ func (w *watching) run(c *cobra.Command, g *shell.Globals) error {
 	if err != nil {
 		return err
 	}
+	w.warn(c, f)
 	for {
 		err := w.follow(c, g, f)
 		f.Close()
