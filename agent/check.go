@@ -69,7 +69,7 @@ func (w *walk) sure(a *openai.Answer) *float64 {
 		return nil
 	}
 	w.score = nil
-	if score, ok := scorer.Confidence(w.in.Request.LastUser(), a.Tokens); ok {
+	if score, ok := scorer.Confidence(w.question, a.Tokens); ok {
 		w.score = &score
 	}
 	return w.score

@@ -13,12 +13,14 @@ import (
 // tokensOut is how long an answer is taken to be when the caller set no limit.
 const tokensOut = 512
 
-// classify turns a request into the features a decision needs.
-func (s *Settings) classify(in Input, signals *policy.Signals) (policy.Ask, error) {
+// classify turns a request into the features a decision needs. The question is
+// what [asked] found in it. Where the request cannot be served, the ask holds what
+// is known of it.
+func (s *Settings) classify(in *Input, question string, signals *policy.Signals, ask *policy.Ask) error {
 	r := in.Request
-	ask := policy.Ask{
+	*ask = policy.Ask{
 		Caller: in.Caller, Service: r.Service, Model: r.Model, Mode: policy.Auto, Privacy: policy.Normal,
-		Task: task.Of(r), Stream: r.Stream, Cache: in.Cache, MaxCost: in.MaxCost,
+		Task: task.Of(r, question), Stream: r.Stream, Cache: in.Cache, MaxCost: in.MaxCost,
 		Size:       size(r),
 		Needs:      policy.Needs{Tools: r.Tools, Schema: r.Schema, Vision: r.HasParts()},
 		Repeatable: s.repeatable(r), Default: s.Services[r.Service].Default != nil,
@@ -31,10 +33,10 @@ func (s *Settings) classify(in Input, signals *policy.Signals) (policy.Ask, erro
 		ask.Privacy = policy.Private
 	}
 	if err := s.known(r, signals); err != nil {
-		return ask, err
+		return err
 	}
-	s.scope(r, signals, &ask)
-	return ask, route(&ask, in.Mode, signals)
+	s.scope(question, signals, ask)
+	return route(ask, in.Mode, signals)
 }
 
 // repeatable tells whether the same ask gives the same answer: embeddings do, a
@@ -73,13 +75,16 @@ func route(ask *policy.Ask, mode string, signals *policy.Signals) error {
 }
 
 func target(ask *policy.Ask, signals *policy.Signals) error {
-	names := []string{policy.Auto, policy.Local, policy.Cloud, policy.Private}
-	for _, t := range signals.Targets {
+	for i := range signals.Targets {
+		t := &signals.Targets[i]
 		if t.Name == ask.Model {
 			ask.Target = t.Name
 			ask.Mode, _, _ = strings.Cut(t.Name, "/")
 			return nil
 		}
+	}
+	names := []string{policy.Auto, policy.Local, policy.Cloud, policy.Private}
+	for _, t := range signals.Targets {
 		names = append(names, t.Name)
 	}
 	return fmt.Errorf("%w: %q is not one of %s", ErrModel, ask.Model, strings.Join(names, ", "))
@@ -91,8 +96,8 @@ func size(r *openai.Request) policy.Size {
 		return policy.Size{Bytes: r.Size, TokensEst: r.Size / 4}
 	}
 	s := policy.Size{Bytes: r.Size, TokensEst: len(r.Field("tools")) / 4, TokensOut: tokensOut}
-	for _, m := range r.Messages {
-		s.TokensEst += 4 + (len(m.Content)+3)/4
+	for i := range r.Messages {
+		s.TokensEst += 4 + (len(r.Messages[i].Content)+3)/4
 	}
 	if r.MaxTokens > 0 {
 		s.TokensOut = r.MaxTokens

@@ -58,11 +58,12 @@ func (a *Agent) Explain(in Input) (*Explanation, error) {
 	if err := assume(in.Assume, s.Policy.Doc, &signals); err != nil {
 		return nil, err
 	}
-	ask, err := s.classify(in, &signals)
-	if err != nil {
+	var ask policy.Ask
+	question := asked(in.Request)
+	if err := s.classify(&in, question, &signals, &ask); err != nil {
 		return nil, err
 	}
-	a.expect(s.Policy.Doc, in.Request, &ask, &signals)
+	a.expect(s.Policy.Doc, question, &ask, &signals)
 	signals.Turn = a.turns.next(ask.Service)
 	return explanation(s.Policy, ask, signals), nil
 }

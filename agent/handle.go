@@ -56,6 +56,7 @@ type walk struct {
 	*Settings // those in force when it began
 	agent     *Agent
 	in        Input
+	question  string // see asked
 	started   time.Time
 	signals   policy.Signals
 	ask       policy.Ask
@@ -81,17 +82,16 @@ type walk struct {
 func (w *walk) decide() error {
 	defer func(start time.Time) { w.result.Timing.Policy = time.Since(start) }(time.Now())
 	w.signals = w.agent.parts.Signals()
-	ask, err := w.classify(w.in, &w.signals)
-	w.ask = ask
-	if err != nil {
+	w.question = asked(w.in.Request)
+	if err := w.classify(&w.in, w.question, &w.signals, &w.ask); err != nil {
 		w.result.Reason = policy.ReasonNoRoute
 		return err
 	}
-	w.calibration = w.agent.expect(w.Policy.Doc, w.in.Request, &w.ask, &w.signals)
-	w.signals.Turn = w.agent.turns.take(ask.Service)
+	w.calibration = w.agent.expect(w.Policy.Doc, w.question, &w.ask, &w.signals)
+	w.signals.Turn = w.agent.turns.take(w.ask.Service)
 	w.plan = policy.Decide(w.Policy.Doc, &w.ask, &w.signals)
 	if !w.plan.Pooled() {
-		w.agent.turns.giveBack(ask.Service, w.signals.Turn)
+		w.agent.turns.giveBack(w.ask.Service, w.signals.Turn)
 	}
 	w.result.Reason = w.plan.Reason
 	return nil

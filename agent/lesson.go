@@ -2,7 +2,6 @@ package agent
 
 import (
 	"net/http"
-	"slices"
 	"time"
 
 	"nearside/agent/openai"
@@ -60,13 +59,13 @@ type heard struct {
 
 // expect adds to the ask what is known of the local targets, and gives what it
 // is known from; nil is nothing.
-func (a *Agent) expect(doc *policy.Document, r *openai.Request, ask *policy.Ask, signals *policy.Signals) Calibration {
+func (a *Agent) expect(doc *policy.Document, question string, ask *policy.Ask, signals *policy.Signals) Calibration {
 	if a.parts.Calibration == nil || ask.Service != openai.Chat {
 		return nil
 	}
 	c := a.parts.Calibration()
-	for _, e := range c.Expect(doc, ask, r.LastUser(), signals.Targets) {
-		if !slices.ContainsFunc(ask.Expected, func(known policy.Estimate) bool { return known.Target == e.Target }) {
+	for _, e := range c.Expect(doc, ask, question, signals.Targets) {
+		if ask.Estimate(e.Target) == nil {
 			ask.Expected = append(ask.Expected, e)
 		}
 	}

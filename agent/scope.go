@@ -22,20 +22,16 @@ const intentService = "intent"
 
 // scope adds what the gate makes of the question. Where that is the answer, it
 // is what is to be expected of the local targets that give it, too.
-func (s *Settings) scope(r *openai.Request, signals *policy.Signals, ask *policy.Ask) {
-	if s.Gate == nil {
+func (s *Settings) scope(question string, signals *policy.Signals, ask *policy.Ask) {
+	if s.Gate == nil || question == "" || len(question) > task.Long {
 		return
 	}
-	text := asked(r)
-	if text == "" || len(text) > task.Long {
-		return
-	}
-	intent, p, least, ok := s.Gate.Scope(text)
+	intent, p, least, ok := s.Gate.Scope(question)
 	if !ok {
 		return
 	}
 	ask.Intent, ask.Scope = intent, &p
-	if r.Service != intentService {
+	if ask.Service != intentService {
 		return
 	}
 	for _, t := range signals.Targets {

@@ -66,9 +66,16 @@ type budgeted struct {
 // when nothing shows that any answer keeps to it.
 const unreachable = 1.01
 
+// relies tells whether a policy makes any use of what is known of an answer
+// before there is one.
+func relies(doc *policy.Document) bool { return len(doc.Check.Budget) > 0 || doc.Check.Skip > 0 }
+
 // Expect makes it an agent's calibration. Of a model that is not identified yet
 // nothing is known.
 func (t *tables) Expect(doc *policy.Document, ask *policy.Ask, text string, targets []policy.Target) []policy.Estimate {
+	if !relies(doc) {
+		return nil
+	}
 	var all []policy.Estimate
 	in := inquiry{doc: doc, ask: ask, text: text}
 	for i := range targets {
@@ -201,7 +208,7 @@ type early struct{ l *Learner }
 
 // Expect makes it an agent's calibration.
 func (e early) Expect(doc *policy.Document, ask *policy.Ask, text string, targets []policy.Target) []policy.Estimate {
-	if len(doc.Check.Budget) == 0 && doc.Check.Skip == 0 {
+	if !relies(doc) {
 		return nil
 	}
 	late := time.NewTimer(patience)

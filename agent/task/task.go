@@ -4,10 +4,6 @@ package task
 
 import (
 	"cmp"
-	"maps"
-	"regexp"
-	"strings"
-	"unicode"
 
 	"nearside/agent/openai"
 	"nearside/agent/openai/embed"
@@ -23,52 +19,43 @@ func Names() []string {
 // it than that is looked at.
 const Long = 2000
 
-// tells are words, and pairs of words, that give a task class away.
-var tells = classes(map[string]string{
-	"code": "sql regex python golang javascript typescript java rust bash compile code",
-	"math": "derivative integral solve equation prime factorial remainder logarithm matrix probability percent percentage ratio hexadecimal binary decimal",
-}, map[string]string{
-	"regular expression": "code", "stack trace": "code", "a program": "code", "a script": "code", "a function": "code", "a query": "code",
-	"square root": "math", "sum of": "math", "average of": "math",
-})
-
-// beginsPair are the words with which a pair of them begins.
-var beginsPair = beginnings(tells)
-
-func beginnings(tells map[string]string) map[string]bool {
-	out := map[string]bool{}
-	for text := range tells {
-		if word, _, ok := strings.Cut(text, " "); ok {
-			out[word] = true
-		}
+// tell is the class that a word gives away, alone or with the one before it; ""
+// is none. It is code rather than a table, since all of a table would be touched
+// for each question.
+func tell(before, w *word) string {
+	switch string(w.text()) {
+	case "sql", "regex", "python", "golang", "javascript", "typescript", "java", "rust", "bash", "compile", "code":
+		return "code"
+	case "derivative", "integral", "solve", "equation", "prime", "factorial", "remainder", "logarithm", "matrix", "probability",
+		"percent", "percentage", "ratio", "hexadecimal", "binary", "decimal":
+		return "math"
+	case "expression":
+		return before.makes("regular", "code")
+	case "trace":
+		return before.makes("stack", "code")
+	case "program", "script", "function", "query":
+		return before.makes("a", "code")
+	case "root":
+		return before.makes("square", "math")
+	case "of":
+		return cmp.Or(before.makes("sum", "math"), before.makes("average", "math"))
 	}
-	return out
+	return ""
 }
 
-// openings are first words that ask for more than a fact.
-var openings = map[string]bool{
-	"explain": true, "compare": true, "analyze": true, "analyse": true, "discuss": true, "summarize": true, "summarise": true,
-	"translate": true, "write": true, "why": true, "describe": true, "draft": true,
-}
-
-// arithmetic is two numbers and an operator between them.
-var arithmetic = regexp.MustCompile(`\d\s*([-+*/×÷^%]|times|plus|minus|divided by|to the power of|multiplied by)\s*\d`)
-
-// classes turns lists of words into a look-up, beside the pairs.
-func classes(lists, pairs map[string]string) map[string]string {
-	out := maps.Clone(pairs)
-	for class, list := range lists {
-		for w := range strings.FieldsSeq(list) {
-			out[w] = class
-		}
+// opens tells whether a first word asks for more than a fact.
+func opens(first *word) bool {
+	switch string(first.text()) {
+	case "explain", "compare", "analyze", "analyse", "discuss", "summarize", "summarise", "translate", "write", "why", "describe", "draft":
+		return true
 	}
-	return out
+	return false
 }
 
-// Of is the class of a request: for chat by plain features of its last user
-// turn, else its service. The classes are coarse on purpose: what they are worth
-// is in the policy.
-func Of(r *openai.Request) string {
+// Of is the class of a request: for chat by plain features of the question, which
+// is its last user turn, else its service. The classes are coarse on purpose: what
+// they are worth is in the policy.
+func Of(r *openai.Request, question string) string {
 	switch {
 	case r.Service != openai.Chat:
 		return r.Service
@@ -77,12 +64,11 @@ func Of(r *openai.Request) string {
 	case r.Schema:
 		return "schema"
 	}
-	text := r.LastUser()
-	long := len(text) > Long
+	long := len(question) > Long
 	if long {
-		text = text[:Long]
+		question = question[:Long]
 	}
-	class := wording(strings.ToLower(text))
+	class := wording(question)
 	if long && class == "chat" {
 		return "long"
 	}
@@ -91,48 +77,27 @@ func Of(r *openai.Request) string {
 
 // wording is the class that the words of a text tell.
 func wording(text string) string {
-	if strings.Contains(text, "```") {
-		return "code"
-	}
-	before, first := "", ""
-	for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-		class := tells[w]
-		if class == "" && beginsPair[before] {
-			class = tells[before+" "+w]
+	t := words{text: text}
+	var before, first word
+	class := ""
+	for t.next() {
+		if class == "" {
+			class = tell(&before, &t.word)
 		}
-		if class != "" {
-			return class
+		if first.size == 0 {
+			first = t.word
 		}
-		before, first = w, cmp.Or(first, w)
+		before = t.word
 	}
 	switch {
-	case twoDigits(text) && sum(text):
+	case t.fence:
+		return "code"
+	case class != "":
+		return class
+	case t.number && sum(text):
 		return "math"
-	case openings[first]:
+	case opens(&first):
 		return "open"
 	}
 	return "chat"
-}
-
-// sum tells whether a text has a sum in it; most have nothing that looks like one.
-func sum(text string) bool {
-	looks := strings.ContainsAny(text, "-+*/×÷^%") || strings.Contains(text, "times") || strings.Contains(text, "plus") ||
-		strings.Contains(text, "minus") || strings.Contains(text, "divided") || strings.Contains(text, "power") || strings.Contains(text, "multiplied")
-	return looks && arithmetic.MatchString(text)
-}
-
-// twoDigits tells whether some number has two digits or more: sums of single
-// digits are within a small model's reach.
-func twoDigits(text string) bool {
-	run := 0
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			run = 0
-			continue
-		}
-		if run++; run == 2 {
-			return true
-		}
-	}
-	return false
 }
