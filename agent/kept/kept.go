@@ -9,9 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"hash"
-	"io"
-	"slices"
 	"time"
 
 	"nearside/agent/openai"
@@ -46,61 +43,79 @@ func Decode(value []byte, at time.Time) *Entry {
 	return e
 }
 
-// unkeyed are request fields that do not change the answer.
-var unkeyed = []string{"model", "stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
-
 // Circle is for whom an answer is good: an answer made near never serves one who
 // asked for the cloud.
 type Circle struct {
 	Salt, Service, Mode, Target string
 }
 
+// Most asks have no more text and no more fields.
+const (
+	usual = 1 << 10
+	names = 16
+)
+
 // Key is the identity of an ask, 22 characters: everything that changes its answer.
 // The same ask written otherwise, with other white space in its JSON, has the same.
 func Key(r *openai.Request, c *Circle) string {
-	h := identity{Hash: sha256.New(), text: make([]byte, 0, 128)}
+	text, h := make([]byte, 0, usual), sha256.New() // neither leaves this function, so that nothing is allocated
 	for _, part := range [...]string{c.Salt, c.Service, c.Mode, c.Target} {
-		h.add(part)
+		text = appendPart(text, part)
 	}
-	for _, name := range r.Names() {
-		if slices.Contains(unkeyed, name) {
+	for _, name := range r.AppendNames(make([]string, 0, names)) {
+		if unkeyed(name) {
 			continue
 		}
-		h.add(name)
-		compact(h.Hash, r.Field(name))
+		text = appendPart(text, name)
+		value := compact{rest: r.Field(name)}
+		for text = value.fill(text); len(value.rest) > 0; text = value.fill(text[:0]) {
+			h.Write(text)
+		}
 	}
-	sum := h.Sum(h.text[:0])
-	text := base64.RawURLEncoding.AppendEncode(sum, sum[:16]) // short, since an index of them is kept
-	return string(text[len(sum):])
+	h.Write(text)
+	sum := h.Sum(make([]byte, 0, sha256.Size))
+	var key [22]byte
+	base64.RawURLEncoding.Encode(key[:], sum[:16]) // short, since an index of them is kept
+	return string(key[:])
 }
 
-// identity is a hash of parts.
-type identity struct {
-	hash.Hash
-	text []byte // of the latest part: what is handed to a hash may not be on the stack
+// unkeyed tells whether a field of a request does not change the answer.
+func unkeyed(name string) bool {
+	switch name {
+	case "model", "stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key":
+		return true
+	}
+	return false
 }
 
-// add takes in a text so that no other list of texts reads the same.
-func (h *identity) add(text string) {
-	h.text = binary.LittleEndian.AppendUint64(h.text[:0], uint64(len(text)))
-	h.text = append(h.text, text...)
-	h.Write(h.text)
+// appendPart adds a text so that no other list of texts reads the same.
+func appendPart(to []byte, text string) []byte {
+	return append(binary.LittleEndian.AppendUint64(to, uint64(len(text))), text...)
 }
 
-// compact writes a JSON value that was found valid before, without the white
-// space between its parts, which does not count.
-func compact(to io.Writer, value []byte) {
-	from, quoted := 0, false
-	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
-		case c == '\\':
+// compact is a JSON value that was found valid before, taken piece by piece and
+// without the white space between its parts, which does not count.
+type compact struct {
+	rest   []byte
+	quoted bool // it begins within a string
+}
+
+// fill adds as much of what is left as there is room for.
+func (c *compact) fill(to []byte) []byte {
+	from, i := 0, 0
+	for ; i < len(c.rest) && len(to)+i-from < cap(to)-1; i++ {
+		switch b := c.rest[i]; {
+		case b == '\\':
 			i++
-		case c == '"':
-			quoted = !quoted
-		case !quoted && (c == ' ' || c == '\n' || c == '\t' || c == '\r'):
-			to.Write(value[from:i])
+		case b == '"':
+			c.quoted = !c.quoted
+		case !c.quoted && (b == ' ' || b == '\n' || b == '\t' || b == '\r'):
+			to = append(to, c.rest[from:i]...)
 			from = i + 1
 		}
 	}
-	to.Write(value[from:])
+	i = min(i, len(c.rest))
+	to = append(to, c.rest[from:i]...)
+	c.rest = c.rest[i:]
+	return to
 }

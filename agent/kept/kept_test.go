@@ -2,7 +2,15 @@ package kept_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +62,69 @@ func TestKey(t *testing.T) {
 	}
 }
 
+// plainKey is Key as it was first written. What installed daemons keep is found by
+// it.
+func plainKey(r *openai.Request, c *kept.Circle) string {
+	unkeyed := []string{"model", "stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
+	h := sha256.New()
+	add := func(text string) {
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(text))))
+		io.WriteString(h, text)
+	}
+	for _, part := range []string{c.Salt, c.Service, c.Mode, c.Target} {
+		add(part)
+	}
+	for _, name := range r.Names() {
+		if slices.Contains(unkeyed, name) {
+			continue
+		}
+		add(name)
+		value, from, quoted := r.Field(name), 0, false
+		for i := 0; i < len(value); i++ {
+			switch c := value[i]; {
+			case c == '\\':
+				i++
+			case c == '"':
+				quoted = !quoted
+			case !quoted && (c == ' ' || c == '\n' || c == '\t' || c == '\r'):
+				h.Write(value[from:i])
+				from = i + 1
+			}
+		}
+		h.Write(value[from:])
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+}
+
+// TestKeyStays: the key is what it was first, wherever a piece of a long ask ends,
+// and with more fields than most have.
+func TestKeyStays(t *testing.T) {
+	same := func(body string, c kept.Circle) {
+		t.Helper()
+		r := request(t, body)
+		if got, want := kept.Key(r, &c), plainKey(r, &c); got != want {
+			t.Fatalf("%.200s...: got %s, want %s", body, got, want)
+		}
+	}
+	pieces := []string{`\\`, `\"`, `\n`, ` `, `  `, `a`, `é`, `\u00e9`, `word `}
+	chance := rand.New(rand.NewPCG(1, 2))
+	for i := range 1000 {
+		n := 3 * i
+		text := strings.Repeat("x", chance.IntN(2)*n)
+		for range chance.IntN(2*n/3 + 1) {
+			text += pieces[chance.IntN(len(pieces))]
+		}
+		space := strings.Repeat(" \n\t\r", chance.IntN(300))
+		body := `{"messages":` + space + `[{"role": "user",` + space + `"content":"` + text + `"}` + space + `],"stop" : ["\\", "b"]` + space + `}`
+		same(body, kept.Circle{Salt: strings.Repeat("s", chance.IntN(2100)), Service: "chat", Mode: "auto", Target: "cloud/first"})
+	}
+	fields := ""
+	for i := range 60 {
+		fields += `,"field_` + strconv.Itoa(59-i) + `": {"a" : ` + strconv.Itoa(i) + `}`
+	}
+	same(`{"model":"auto","messages":[{"role":"user","content":"Hi."}]`+fields+`}`, kept.Circle{})
+}
+
 // TestEncode: the line before the body is JSON, whatever the names are.
 func TestEncode(t *testing.T) {
 	for _, name := range []string{"", "cloud/first", "gpt \"4\"\n<é>\x7f\u2028", "\xff"} {
@@ -65,6 +136,15 @@ func TestEncode(t *testing.T) {
 		if got, want := string(e.Encode()), string(head)+"\n"+string(e.Body); got != want {
 			t.Errorf("%q:\ngot  %q\nwant %q", name, got, want)
 		}
+	}
+}
+
+func BenchmarkKey(b *testing.B) {
+	r := request(b, `{"model":"cloud","temperature":0,"stream":false,"messages":[{"role":"user","content":"What should one know about the lighthouse on this coast before going there by boat?"}]}`)
+	c := kept.Circle{Salt: strings.Repeat("0123456789abcdef", 4), Service: "chat", Mode: "cloud"}
+	b.ReportAllocs()
+	for b.Loop() {
+		kept.Key(r, &c)
 	}
 }
 
@@ -112,6 +192,9 @@ func FuzzKey(f *testing.F) {
 		circle := kept.Circle{Service: "chat"}
 		if kept.Key(r, &circle) != kept.Key(again, &circle) {
 			t.Errorf("%s has another key when indented", body)
+		}
+		if got, want := kept.Key(again, &circle), plainKey(again, &circle); got != want {
+			t.Errorf("%s: got %s, want %s", body, got, want)
 		}
 	})
 }

@@ -143,13 +143,15 @@ func (r *Request) HasParts() bool {
 }
 
 // Names lists the fields the caller sent, sorted; null counts as absent.
-func (r *Request) Names() []string {
-	names := make([]string, len(r.fields))
-	for i, f := range r.fields {
-		names[i] = f.name
+func (r *Request) Names() []string { return r.AppendNames(nil) }
+
+// AppendNames adds to an empty list what Names lists.
+func (r *Request) AppendNames(to []string) []string {
+	for i := range r.fields {
+		to = append(to, r.fields[i].name)
 	}
-	slices.Sort(names)
-	return names
+	slices.Sort(to)
+	return to
 }
 
 // Field is a field as the caller sent it, nil when absent.
