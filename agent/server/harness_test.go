@@ -24,6 +24,7 @@ import (
 	"nearside/agent/openai"
 	"nearside/agent/server"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/listen"
 	"nearside/agent/server/steering"
 	"nearside/policy"
 )
@@ -205,7 +206,7 @@ func listener(t *testing.T, network, addr string) net.Listener {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l
+	return listen.Bound(l, 1000)
 }
 
 // reply is what came back.

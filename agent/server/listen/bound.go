@@ -77,7 +77,7 @@ func (b *bounded) Accept() (net.Conn, error) {
 }
 
 func (b *bounded) hold(c net.Conn) *conn {
-	held := &conn{Conn: c, in: b}
+	held := &conn{Conn: c, in: b, reads: deadline{tell: c.SetReadDeadline}, writes: deadline{tell: c.SetWriteDeadline}}
 	held.release = sync.OnceFunc(func() {
 		b.mu.Lock()
 		delete(b.conns, held)
@@ -114,9 +114,10 @@ func (b *bounded) evict() {
 // conn is one connection of a bounded listener.
 type conn struct {
 	net.Conn
-	in      *bounded
-	idle    atomic.Int64 // since when, in nanoseconds; 0 is not
-	release func()
+	in            *bounded
+	idle          atomic.Int64 // since when, in nanoseconds; 0 is not
+	release       func()
+	reads, writes deadline
 }
 
 // NetConn is the connection below.
