@@ -1,11 +1,5 @@
 package policy
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
-
 // Reasons that shape a whole plan; the first that applies wins. A rule's is
 // "rule_" and its name.
 const (
@@ -43,6 +37,7 @@ const (
 // the latter two.
 func Decide(d *Document, a *Ask, s *Signals) Plan {
 	c := &chooser{doc: d, ask: a, sig: s, service: d.service(a.Service), metered: s.Metered()}
+	c.has = rungsOf(c.service.Ladder)
 	c.applyRules()
 	c.bind()
 	c.sift()
@@ -55,6 +50,7 @@ type chooser struct {
 	ask     *Ask
 	sig     *Signals
 	service Service
+	has     ladder
 
 	own      *Ask    // ask, when rules bound it
 	bounds   Limit   // of rules, where they are less than what the ask has
@@ -78,10 +74,14 @@ type chooser struct {
 	overspent bool     // a cloud target was left out because of the cost cap
 	metered   bool     // bytes cost money
 	assumedMS float64  // see median; 0 until it is needed
-	missed    []string // figures that were not known, target after target
+	near, far looked   // qualities by the document's tables, for the ask's task
+	guesses   guesses  // figures that are not known of the target that is weighed
+	named     guesses  // what names are of: those of the target before
+	names     []string // see assumed
 	tooLong   bool     // a target was left out because the ask does not fit its context
 	fits      bool     // a target was not left out for that
 	pauseMS   int64    // the shortest pause of a target that asked for fewer calls
+	steps     []Step
 }
 
 func (c *chooser) applyRules() {
@@ -99,34 +99,50 @@ func (c *chooser) applyRules() {
 	}
 }
 
-// otherSteps is how many there can be beside local ones: cache, cloud, stale,
-// default and refuse.
-const otherSteps = 5
-
 // plan puts the steps in order.
 func (c *chooser) plan() Plan {
-	p := Plan{Private: c.private, Bounds: c.bounds, Require: c.require, Steps: make([]Step, 0, len(c.locals)+otherSteps)}
+	c.steps = make([]Step, 0, c.most())
 	if c.cacheFirst() {
-		p.Steps = append(p.Steps, Step{Kind: StepCache, MaxAgeS: c.service.FreshMaxS, Reason: ReasonCacheFresh, Why: "an identical ask may have been answered lately"})
+		c.add(StepCache, ReasonCacheFresh, "an identical ask may have been answered lately").MaxAgeS = c.service.FreshMaxS
 	}
-	p.Steps = c.answering(p.Steps)
+	c.answering()
 	if c.staleAllowed() {
-		p.Steps = append(p.Steps, Step{Kind: StepStale, MaxAgeS: c.service.StaleMaxS, Reason: ReasonStale, Why: "when nothing better answers, what was last known is better than nothing"})
+		c.add(StepStale, ReasonStale, "when nothing better answers, what was last known is better than nothing").MaxAgeS = c.service.StaleMaxS
 	}
 	if c.defaultAllowed() {
-		p.Steps = append(p.Steps, Step{Kind: StepDefault, Reason: ReasonDefault, Why: "when nothing answers, the service has a reply of its own for that"})
+		c.add(StepDefault, ReasonDefault, "when nothing answers, the service has a reply of its own for that")
 	}
 	token, why := c.refusal()
-	last := Step{Kind: StepRefuse, Reason: token, Why: why}
+	last := c.add(StepRefuse, token, why)
 	if token == ReasonRateLimited {
 		last.PauseMS = c.pauseMS
 	}
-	p.Steps = append(p.Steps, last)
-	p.NotChosen, p.Reason = c.not, c.reason()
+	p := Plan{Steps: c.steps, NotChosen: c.not, Private: c.private, Bounds: c.bounds, Require: c.require, Reason: c.reason()}
 	if len(c.clouds) == 0 && !c.spared {
 		p.Withheld = c.withheld
 	}
 	return p
+}
+
+// most is how many steps there can be: cache, cloud, stale, default and refuse
+// beside the local ones.
+func (c *chooser) most() int {
+	n := len(c.locals) + 1
+	for _, has := range []bool{c.has.cache, len(c.clouds) > 0, c.has.stale, c.defaultAllowed()} {
+		if has {
+			n++
+		}
+	}
+	return n
+}
+
+// add appends a step, to be completed before the next one.
+func (c *chooser) add(kind, reason, why string) *Step {
+	n := len(c.steps)
+	c.steps = c.steps[:n+1] // there is room, see most
+	s := &c.steps[n]
+	s.Kind, s.Reason, s.Why = kind, reason, why
+	return s
 }
 
 func (c *chooser) reason() string {
@@ -143,13 +159,32 @@ func (c *chooser) reason() string {
 	return ""
 }
 
-func (c *chooser) has(rung string) bool { return slices.Contains(c.service.Ladder, rung) }
+// ladder is which rungs a ladder has.
+type ladder struct{ cache, local, cloud, stale, fallback bool }
+
+func rungsOf(names []string) (l ladder) {
+	for _, name := range names {
+		switch name {
+		case StepCache:
+			l.cache = true
+		case StepLocal:
+			l.local = true
+		case StepCloud:
+			l.cloud = true
+		case StepStale:
+			l.stale = true
+		case StepDefault:
+			l.fallback = true
+		}
+	}
+	return l
+}
 
 // cacheFirst tells whether a fresh answer may be reused. Nothing of a private
 // ask is kept, so there is nothing to look for.
 func (c *chooser) cacheFirst() bool {
 	k := c.ask.Cache
-	if !c.has(StepCache) || c.require.Verified || c.ask.Privacy == Private || k.NoStore || k.NoCache {
+	if !c.has.cache || c.require.Verified || c.ask.Privacy == Private || k.NoStore || k.NoCache {
 		return false
 	}
 	return c.service.Fresh == "always" || c.service.Fresh == "repeatable" && c.ask.Repeatable
@@ -157,29 +192,39 @@ func (c *chooser) cacheFirst() bool {
 
 func (c *chooser) staleAllowed() bool {
 	k := c.ask.Cache
-	return c.has(StepStale) && !c.require.Verified && c.ask.Privacy != Private && !k.NoStore && (k.MaxStaleS == nil || *k.MaxStaleS > 0)
+	return c.has.stale && !c.require.Verified && c.ask.Privacy != Private && !k.NoStore && (k.MaxStaleS == nil || *k.MaxStaleS > 0)
 }
 
 func (c *chooser) defaultAllowed() bool {
-	return c.has(StepDefault) && c.ask.Default && !c.ask.Cache.OnlyIfCached
+	return c.has.fallback && c.ask.Default && !c.ask.Cache.OnlyIfCached
 }
 
 // answering adds the steps that ask a target, best first, with their budgets.
-func (c *chooser) answering(all []Step) []Step {
-	before := len(all)
-	for _, m := range c.locals {
-		all = append(all, Step{Kind: StepLocal, Target: m.Target, Utility: m.Utility, Terms: m.Terms, Assumed: m.Assumed})
+// Of equals the local ones come first.
+func (c *chooser) answering() {
+	from, pool := len(c.steps), c.clouds
+	for i := range c.locals {
+		m := &c.locals[i]
+		if len(pool) > 0 && better(&pool[0], m) < 0 {
+			c.consult(StepCloud, &pool[0]).Members = pool
+			pool = nil
+		}
+		c.consult(StepLocal, m)
 	}
-	if len(c.clouds) > 0 {
-		m := c.clouds[0]
-		all = append(all, Step{Kind: StepCloud, Target: m.Target, Members: c.clouds, Utility: m.Utility, Terms: m.Terms, Assumed: m.Assumed})
+	if len(pool) > 0 {
+		c.consult(StepCloud, &pool[0]).Members = pool
 	}
-	steps := all[before:]
-	slices.SortStableFunc(steps, func(x, y Step) int { return better(x.member(), y.member()) })
-	steps = c.cut(steps)
+	steps := c.cut(c.steps[from:])
 	c.explain(steps)
 	c.budget(steps)
-	return all[:before+len(steps)]
+	c.steps = c.steps[:from+len(steps)]
+}
+
+// consult appends a step that asks a target, or a pool of which it is the first.
+func (c *chooser) consult(kind string, m *Member) *Step {
+	s := c.add(kind, "", "")
+	s.Target, s.Utility, s.Terms, s.Assumed = m.Target, m.Utility, m.Terms, m.Assumed
+	return s
 }
 
 // budget shares the deadline: what later steps need to be worth trying is kept
@@ -190,8 +235,8 @@ func (c *chooser) budget(steps []Step) {
 	left := max(0, c.ask.DeadlineMS)
 	for i := range steps {
 		var later int64
-		for _, s := range steps[i+1:] {
-			later += c.doc.Limits.AttemptMS * int64(max(1, len(s.Members)))
+		for j := range steps[i+1:] {
+			later += c.doc.Limits.AttemptMS * int64(max(1, len(steps[i+1+j].Members)))
 		}
 		steps[i].BudgetMS = left - min(later, left/2)
 		if later > 0 && steps[i].Kind == StepLocal {
@@ -210,103 +255,4 @@ func (c *chooser) patience(target string) int64 {
 		}
 	}
 	return c.doc.Limits.AttemptMS
-}
-
-// explain gives every answering step its commit rule, threshold and reason.
-func (c *chooser) explain(steps []Step) {
-	for i := range steps {
-		s := &steps[i]
-		if s.Kind == StepCloud {
-			s.Commit = c.commit.Cloud
-			s.Reason, s.Why = c.whyCloud(steps[:i])
-		} else {
-			s.Commit = c.commit.Local
-			s.Threshold = c.threshold(s.Target)
-			s.Reason, s.Why = c.whyLocal(steps[:i], s)
-		}
-		s.CommitTokens, _ = CommitTokens(s.Commit)
-		s.Why = noting(s.Why, s.Assumed)
-	}
-}
-
-// noting adds to a reason what was assumed for it.
-func noting(why string, assumed []string) string {
-	if len(assumed) == 0 {
-		return why
-	}
-	var b strings.Builder
-	b.Grow(len(why) + 128)
-	b.WriteString(why)
-	for i, figure := range assumed {
-		b.WriteString([...]string{"; not known and taken in the middle: ", ", "}[min(i, 1)])
-		b.WriteString(figure)
-	}
-	return b.String()
-}
-
-// threshold is the confidence the answer of a local target must reach.
-func (c *chooser) threshold(target string) float64 {
-	if e := c.ask.Estimate(target); e != nil && e.Threshold != nil {
-		return max(*e.Threshold, c.require.Confidence)
-	}
-	return max(c.doc.Threshold(strings.TrimPrefix(target, "local/")), c.require.Confidence)
-}
-
-func (c *chooser) whyLocal(before []Step, s *Step) (string, string) {
-	if len(before) == 0 {
-		return ReasonLocalFirst, fmt.Sprintf("near comes first for %s (utility %.2f); an answer below confidence %.2f%s is not taken as good",
-			c.ask.Task, s.Utility, s.Threshold, c.whyThreshold(s))
-	}
-	if before[len(before)-1].Kind == StepLocal {
-		return ReasonLocalUnsure, "another local model, when the one before is not sure"
-	}
-	return ReasonCloudUnavailable, "when no cloud target answers"
-}
-
-// whyThreshold says where a threshold comes from that is not the document's.
-func (c *chooser) whyThreshold(s *Step) string {
-	e := c.ask.Estimate(s.Target)
-	if e == nil || e.Threshold == nil {
-		return ""
-	}
-	if len(c.doc.Check.Budget) == 0 {
-		return fmt.Sprintf(" (%s)", e.From)
-	}
-	return fmt.Sprintf(" (%s, for at most %.3g wrong)", e.From, listed(c.doc.Check.Budget, c.ask.Task))
-}
-
-func (c *chooser) whyCloud(before []Step) (string, string) {
-	if len(before) > 0 {
-		return ReasonLocalUnsure, "when the local answer is missing or not good enough"
-	}
-	if len(c.locals) > 0 {
-		return ReasonCloudFirst, fmt.Sprintf("%s is expected to be answered better by a cloud target (utility %.2f against %.2f)",
-			c.ask.Task, c.clouds[0].Utility, c.locals[0].Utility)
-	}
-	if c.skipped {
-		return ReasonLocalUnsure, "the device would hardly answer this well"
-	}
-	if c.ask.Service == Chat || slices.ContainsFunc(c.sig.Targets, func(t Target) bool { return t.Local() && t.Serves(c.ask.Service) }) {
-		return ReasonLocalUnavailable, "no local target can answer this"
-	}
-	return ReasonCloudOnly, "no model on the device serves " + c.ask.Service
-}
-
-// refusal says what the last step tells the caller.
-func (c *chooser) refusal() (token, why string) {
-	switch {
-	case c.ask.Cache.OnlyIfCached:
-		return ReasonOnlyCached, "only a kept answer was wanted, and there is none"
-	case c.tooLong && !c.fits && !c.offline:
-		return ReasonTooLong, "it does not fit the context of any target that may answer"
-	case c.ask.Privacy == Private:
-		return ReasonPrivate, "the ask is private, and no local target could answer"
-	case c.offline:
-		return ReasonOffline, "there is no network, and nothing on the device could answer"
-	case c.pauseMS > 0 && len(c.clouds) == 0:
-		return ReasonRateLimited, "every cloud target that could answer asked for fewer calls"
-	case c.overspent:
-		return ReasonBudget, "every target that could answer is over the cost cap"
-	}
-	return ReasonNoRoute, "no target could answer"
 }

@@ -103,5 +103,6 @@ func (c *chooser) cut(steps []Step) []Step {
 		}
 		left = max(0, left-len(names))
 	}
+	clear(steps[len(kept):])
 	return kept
 }

@@ -117,6 +117,3 @@ func (s *Step) Targets() []string {
 	}
 	return names
 }
-
-// member is the step's best target.
-func (s *Step) member() Member { return Member{s.Target, s.Utility, s.Terms, s.Assumed} }

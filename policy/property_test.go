@@ -177,6 +177,11 @@ func checkSteps(t *rapid.T, s *scene, p policy.Plan) {
 		if step.BudgetMS < 0 || step.Reason == "" || step.Why == "" {
 			t.Fatalf("step %d has no reason or a bad budget: %+v", i, step)
 		}
+		if asks := step.Kind == policy.StepLocal || step.Kind == policy.StepCloud; !asks && !reflect.DeepEqual(step, policy.Step{
+			Kind: step.Kind, MaxAgeS: step.MaxAgeS, PauseMS: step.PauseMS, Reason: step.Reason, Why: step.Why,
+		}) {
+			t.Fatalf("step %d asks nobody and has what is of others: %+v", i, step)
+		}
 		if (step.Kind == policy.StepRefuse) != (i == len(p.Steps)-1) {
 			t.Fatalf("refuse is not the last step: %s", line(p))
 		}

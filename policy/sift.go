@@ -9,29 +9,40 @@ import (
 // sift parts the targets into those that may be asked and those that may not.
 func (c *chooser) sift() {
 	c.not = []NotChosen{} // mostly none is left out
-	c.clouds = make([]Member, 0, len(c.sig.Targets))
+	near := 0
+	for i := range c.sig.Targets {
+		if c.sig.Targets[i].Local() {
+			near++
+		}
+	}
 	for i := range c.sig.Targets {
 		t := &c.sig.Targets[i]
 		if why := c.denied(t); why != "" {
 			c.not = append(c.not, NotChosen{t.Name, why})
 			continue
 		}
-		m := c.weigh(t)
+		side, most := &c.clouds, len(c.sig.Targets)-near
 		if t.Local() {
-			c.locals = append(c.locals, m)
-		} else {
-			c.clouds = append(c.clouds, m)
+			side, most = &c.locals, near
 		}
+		if *side == nil {
+			*side = make([]Member, 0, most)
+		}
+		n := len(*side)
+		*side = (*side)[:n+1]
+		c.weigh(t, &(*side)[n])
 	}
 	c.skip()
-	slices.SortStableFunc(c.locals, better)
+	if len(c.locals) > 1 {
+		slices.SortStableFunc(c.locals, func(x, y Member) int { return better(&x, &y) })
+	}
 	c.rank(c.clouds)
 }
 
 // skip leaves out local targets that would hardly answer well, where a cloud
 // target may be asked and no rule prefers them.
 func (c *chooser) skip() {
-	if len(c.clouds) == 0 {
+	if len(c.clouds) == 0 || len(c.ask.Expected) == 0 {
 		return
 	}
 	c.locals = slices.DeleteFunc(c.locals, func(m Member) bool {
@@ -46,7 +57,7 @@ func (c *chooser) skip() {
 }
 
 // better puts what a rule prefers first, then what has the higher utility.
-func better(x, y Member) int {
+func better(x, y *Member) int {
 	return cmp.Or(cmp.Compare(y.Terms.Rule, x.Terms.Rule), cmp.Compare(y.Utility, x.Utility))
 }
 
@@ -56,14 +67,17 @@ func (c *chooser) rank(pool []Member) {
 	if len(pool) == 0 {
 		return
 	}
-	best := slices.MinFunc(pool, better)
-	tied := func(m *Member) bool {
-		return m.Terms.Rule == best.Terms.Rule && best.Utility-m.Utility <= c.doc.Weights.Tie
+	best := &pool[0]
+	for i := range pool {
+		if better(&pool[i], best) < 0 {
+			best = &pool[i]
+		}
 	}
-	n := leading(pool, tied)
+	top := crest{best.Terms.Rule, best.Utility, c.doc.Weights.Tie}
+	n := top.leading(pool)
 	if n < len(pool) {
 		slices.SortStableFunc(pool, func(x, y Member) int {
-			switch xTied, yTied := tied(&x), tied(&y); {
+			switch xTied, yTied := top.has(&x), top.has(&y); {
 			case xTied && yTied:
 				return 0
 			case xTied:
@@ -71,17 +85,23 @@ func (c *chooser) rank(pool []Member) {
 			case yTied:
 				return 1
 			}
-			return better(x, y)
+			return better(&x, &y)
 		})
-		n = leading(pool, tied)
+		n = top.leading(pool)
 	}
 	c.balance(pool[:n])
 }
 
+// crest is what the best member of a pool reaches, and how close to it equals
+// are.
+type crest struct{ rule, utility, tie float64 }
+
+func (b *crest) has(m *Member) bool { return m.Terms.Rule == b.rule && b.utility-m.Utility <= b.tie }
+
 // leading is how many of the pool's first members are equals.
-func leading(pool []Member, tied func(*Member) bool) int {
+func (b *crest) leading(pool []Member) int {
 	n := 0
-	for n < len(pool) && tied(&pool[n]) {
+	for n < len(pool) && b.has(&pool[n]) {
 		n++
 	}
 	return n
@@ -250,12 +270,12 @@ func (c *chooser) overspend() {
 }
 
 func (c *chooser) byLadder(t *Target) string {
-	rung := StepCloud
+	rung, has := StepCloud, c.has.cloud
 	if t.Local() {
-		rung = StepLocal
+		rung, has = StepLocal, c.has.local
 	}
 	switch {
-	case !c.has(rung):
+	case !has:
 		return "the ladder of " + c.ask.Service + " has no " + rung + " step"
 	case c.ask.Cache.OnlyIfCached:
 		return "only a kept answer was wanted"

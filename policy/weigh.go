@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // What is assumed of a target whose figures are not known yet: neither zero
 // nor good.
@@ -17,37 +20,30 @@ const (
 // weigh gives the target's utility for the ask, its terms, and what had to be
 // assumed for them. Costs are taken from 0, since a record would show the
 // negative of nothing as -0.
-func (c *chooser) weigh(t *Target) Member {
-	w, from := &c.doc.Weights, len(c.missed)
+func (c *chooser) weigh(t *Target, m *Member) {
+	w, terms := &c.doc.Weights, &m.Terms
 	errors := share(known(t.ErrorRate, assumedErrors))
-	terms := Terms{
-		Quality: w.Quality * c.expect(t) * (1 - errors),
-		Latency: 0 - w.Latency*share(c.median(t)/float64(max(1, c.ask.DeadlineMS))),
-		Errors:  0 - w.Errors*errors,
-		Load:    0 - w.Load*share(float64(t.InFlight)/fullLoad),
-	}
-	c.miss(t.P50MS == nil && w.Latency > 0, "p50_ms")
-	c.miss(t.ErrorRate == nil && w.Quality+w.Errors > 0, "error_rate")
+	terms.Quality = w.Quality * c.expect(t) * (1 - errors)
+	terms.Latency = 0 - w.Latency*share(c.median(t)/float64(max(1, c.ask.DeadlineMS)))
+	terms.Errors = 0 - w.Errors*errors
+	terms.Load = 0 - w.Load*share(float64(t.InFlight)/fullLoad)
+	c.guesses = guess(t.P50MS == nil && w.Latency > 0, guessP50) | guess(t.ErrorRate == nil && w.Quality+w.Errors > 0, guessErrors)
 	if t.Local() {
 		terms.Near = w.Near
 		if !t.Light {
-			c.strain(&terms)
+			c.strain(terms)
 		}
 	} else {
-		c.miss(t.Price == nil && w.Cost > 0, "price")
+		c.guesses |= guess(t.Price == nil && w.Cost > 0, guessPrice)
 		terms.Cost = 0 - w.Cost*100*min(fullCost, c.cost(t))
-	}
-	if c.metered && !t.Near && !t.Local() {
-		terms.Metered = 0 - w.Metered*share(c.ask.Size.Kilobytes()/fullMeter)
+		if c.metered && !t.Near {
+			terms.Metered = 0 - w.Metered*share(c.ask.Size.Kilobytes()/fullMeter)
+		}
 	}
 	if c.preferred(t) {
 		terms.Rule = preferenceBonus
 	}
-	m := Member{Target: t.Name, Utility: terms.sum(), Terms: terms}
-	if len(c.missed) > from {
-		m.Assumed = c.missed[from:len(c.missed):len(c.missed)]
-	}
-	return m
+	m.Target, m.Utility, m.Assumed = t.Name, terms.sum(), c.assumed()
 }
 
 // preferred tells whether a matched rule prefers the target. What prefers the
@@ -63,30 +59,63 @@ func (c *chooser) preferred(t *Target) bool {
 	return found
 }
 
-// miss notes a figure that is needed and not known.
-func (c *chooser) miss(missing bool, figure string) {
-	if !missing {
-		return
+// guesses are the figures of one target that are needed and not known.
+type guesses uint8
+
+// In the order in which they are named.
+const (
+	guessP50 guesses = 1 << iota
+	guessErrors
+	guessPrice
+	guessCPU
+	guessMemory
+	guessHeat
+	guessCharging
+	guessBattery
+)
+
+var figures = [...]string{"p50_ms", "error_rate", "price", "cpu_pct", "mem_available_mb", "temperature_c", "charging", "battery_pct"}
+
+// guess is the figure, if it is missing.
+func guess(missing bool, figure guesses) guesses {
+	if missing {
+		return figure
 	}
-	if c.missed == nil {
-		c.missed = make([]string, 0, 3*len(c.sig.Targets)+8)
+	return 0
+}
+
+// assumed names the figures that were guessed of a target. One like the target
+// before has the same list.
+func (c *chooser) assumed() []string {
+	if c.guesses == c.named {
+		return c.names
 	}
-	c.missed = append(c.missed, figure)
+	c.named, c.names = c.guesses, nil
+	if c.guesses == 0 {
+		return nil
+	}
+	c.names = make([]string, 0, bits.OnesCount8(uint8(c.guesses)))
+	for i, figure := range figures {
+		if c.guesses&(1<<i) != 0 {
+			c.names = append(c.names, figure)
+		}
+	}
+	return c.names
 }
 
 // ramp is where a signal begins to matter to the device, and where it is worst.
 type ramp struct {
-	name        string
+	figure      guesses
 	from, worst float64
 }
 
 // strain gives the terms of what the device's state costs a local target.
 func (c *chooser) strain(t *Terms) {
 	w, d := &c.doc.Weights, &c.sig.Device
-	t.CPU = c.burden(w.CPU, d.CPUPct, ramp{"cpu_pct", 50, 100})
-	t.Memory = c.burden(w.Memory, d.MemAvailableMB, ramp{"mem_available_mb", 1024, 64})
-	t.Heat = c.burden(w.Heat, d.TemperatureC, ramp{"temperature_c", 60, 95})
-	t.Battery = c.burden(w.Battery*c.drain(), d.BatteryPct, ramp{"battery_pct", 50, 5})
+	t.CPU = c.burden(w.CPU, d.CPUPct, ramp{guessCPU, 50, 100})
+	t.Memory = c.burden(w.Memory, d.MemAvailableMB, ramp{guessMemory, 1024, 64})
+	t.Heat = c.burden(w.Heat, d.TemperatureC, ramp{guessHeat, 60, 95})
+	t.Battery = c.burden(w.Battery*c.drain(), d.BatteryPct, ramp{guessBattery, 50, 5})
 }
 
 // burden is the term of one signal: nothing where the ramp begins, all of the
@@ -95,7 +124,7 @@ func (c *chooser) burden(weight float64, signal *float64, r ramp) float64 {
 	if weight == 0 {
 		return 0
 	}
-	c.miss(signal == nil, r.name)
+	c.guesses |= guess(signal == nil, r.figure)
 	return 0 - weight*share((known(signal, (r.from+r.worst)/2)-r.from)/(r.worst-r.from))
 }
 
@@ -103,7 +132,7 @@ func (c *chooser) burden(weight float64, signal *float64, r ramp) float64 {
 // half when that is not known.
 func (c *chooser) drain() float64 {
 	charging := c.sig.Device.Charging
-	c.miss(charging == nil && c.doc.Weights.Battery > 0, "charging")
+	c.guesses |= guess(charging == nil && c.doc.Weights.Battery > 0, guessCharging)
 	switch {
 	case charging == nil:
 		return 0.5
@@ -127,14 +156,27 @@ func (c *chooser) expect(t *Target) float64 {
 		return share(e.Good)
 	}
 	if t.Local() {
-		return listed(c.doc.Quality.Local, c.ask.Task)
+		return c.near.of(c.doc.Quality.Local, c.ask.Task)
 	}
 	for i := range c.ask.Expected {
 		if e := &c.ask.Expected[i]; e.Gain != nil {
 			return share(e.Good + *e.Gain)
 		}
 	}
-	return listed(c.doc.Quality.Cloud, c.ask.Task)
+	return c.far.of(c.doc.Quality.Cloud, c.ask.Task)
+}
+
+// looked is what a table says, looked up once.
+type looked struct {
+	value float64
+	known bool
+}
+
+func (l *looked) of(table map[string]float64, name string) float64 {
+	if !l.known {
+		l.value, l.known = listed(table, name), true
+	}
+	return l.value
 }
 
 // listed is the entry of a table, or that of "default".
