@@ -41,27 +41,38 @@ type Usage struct {
 	raw json.RawMessage // with the details a target adds
 }
 
-// readUsage reads the counts and keeps the rest for the caller, unless a count
-// is in a shape callers do not expect. It is nil for anything but an object.
-func readUsage(raw json.RawMessage) *Usage {
-	if first(raw) != '{' {
-		return nil
+// readUsage reads the value that is next: the counts, and the rest to be kept
+// for the caller, unless a count is in a shape callers do not expect. The usage
+// is nil for anything but an object.
+func readUsage(in *inplace.Reader) (raw json.RawMessage, u *Usage) {
+	from := in.At()
+	if !in.Object() {
+		return in.Value(), nil
 	}
-	var in, out json.RawMessage
-	for name, v := range inplace.Members(raw) {
-		switch string(name) {
+	u = &Usage{}
+	usual := [2]bool{true, true}
+	for in.Member() {
+		switch string(in.Name) {
 		case "prompt_tokens":
-			in = v
+			u.In, usual[0] = tally(in.Value())
 		case "completion_tokens":
-			out = v
+			u.Out, usual[1] = tally(in.Value())
 		}
 	}
-	u := &Usage{In: int(count(in)), Out: int(count(out))}
-	odd := func(raw json.RawMessage, n int) bool { return raw != nil && string(raw) != strconv.Itoa(n) }
-	if !odd(in, u.In) && !odd(out, u.Out) {
+	raw = in.Since(from)
+	if usual[0] && usual[1] {
 		u.raw = raw
 	}
-	return u
+	return raw, u
+}
+
+// tally is a count of tokens, and whether it is written as such.
+func tally(raw json.RawMessage) (n int, usual bool) {
+	if n, ok := digits(raw); ok {
+		return int(n), true
+	}
+	n = int(count(raw))
+	return n, string(raw) == strconv.Itoa(n)
 }
 
 // MarshalJSON gives the usage as the target sent it, else the counts.
@@ -130,8 +141,8 @@ func (a *Answer) add(e *envelope) int {
 	if a.ID == "" {
 		a.ID, a.Created, a.Model = text(e.ID), count(e.Created), text(e.Model)
 	}
-	if u := readUsage(e.Usage); u != nil {
-		a.Usage = u
+	if e.counts != nil {
+		a.Usage = e.counts
 	}
 	for i := range e.Choices {
 		n := count(e.Choices[i].Index)
@@ -166,11 +177,11 @@ func (a *Answer) addMessage(c *choice) {
 	for i := range m.Calls {
 		a.addCall(i, &m.Calls[i])
 	}
-	thought := false
-	if a.silent() {
-		a.other, thought = more(c.Delta)
+	silent := a.silent()
+	if silent {
+		a.other = m.other
 	}
-	if thought || !a.silent() && (content || refusal || len(m.Calls) > 0 || a.other) {
+	if silent && m.thought || (!silent || a.other) && (content || refusal || len(m.Calls) > 0 || a.other) {
 		a.parts++
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+
+	"nearside/agent/openai/inplace"
 )
 
 // Chat is the name of the service that the rest of this package speaks.
@@ -34,7 +36,9 @@ func Opaque(service string, body []byte) *Request {
 // Plain is an answer that is a body and no text: what is known of it beside
 // that. Values in odd shapes are passed over.
 func Plain(model, usage json.RawMessage) *Answer {
-	return &Answer{Model: quoted(model), Usage: readUsage(usage)}
+	in := inplace.Read(usage)
+	_, counts := readUsage(&in)
+	return &Answer{Model: quoted(model), Usage: counts}
 }
 
 // Send makes a call whose reply is one body, and returns that. Any status of

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
-
-	"nearside/agent/openai/inplace"
 )
 
 const chunkKind = "chat.completion.chunk"
@@ -31,16 +29,6 @@ func (c *chunk) uncount() {
 	if last && !c.e.again && c.e.Timings == nil {
 		c.data, c.e.Usage = append(rest, '}'), nil
 	}
-}
-
-// says tells whether there is anything in the delta but a role.
-func (c *chunk) says() bool {
-	for name, v := range inplace.Members(c.choice().Delta) {
-		if string(name) != "role" && !blank(v) {
-			return true
-		}
-	}
-	return false
 }
 
 // shape gives back data untouched when it is right already, which is the

@@ -211,7 +211,7 @@ func (s *Stream) queue(c *chunk, ended bool) {
 	switch {
 	case finish == "" && !ended:
 		s.push(s.shape(c, "null"))
-	case c.says():
+	case c.choice().message.says:
 		s.spoke = ended
 		s.last = nil
 		s.push(s.shape(c, "null"))

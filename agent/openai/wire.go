@@ -18,7 +18,9 @@ type envelope struct {
 	ID, Object, Created, Model, Usage, Error, Timings json.RawMessage
 	Choices                                           []choice
 
-	again bool // it has more than one usage
+	counts *Usage    // what Usage says
+	again  bool      // it has more than one usage
+	room   [1]choice // of Choices, when there are no more
 }
 
 type choice struct {
@@ -30,6 +32,10 @@ type choice struct {
 type message struct {
 	Content, Refusal json.RawMessage
 	Calls            []call
+
+	says    bool // there is anything in it but a role
+	other   bool // a field that nothing here knows
+	thought bool // thoughts, which are not the answer yet
 }
 
 type call struct {
@@ -48,74 +54,113 @@ type call struct {
 // read takes in what fits of a completion or chunk, in the room of the one
 // before. It is [ErrBroken] when that is nothing.
 func (e *envelope) read(data []byte) error {
-	if !inplace.Valid(data) || first(bytes.TrimSpace(data)) != '{' {
-		return fmt.Errorf("%w: not a JSON object", ErrBroken)
-	}
 	*e = envelope{Choices: e.Choices[:0]}
-	for name, v := range inplace.Members(data) {
-		switch string(name) {
+	if e.Choices == nil {
+		e.Choices = e.room[:0]
+	}
+	in := inplace.Read(data)
+	object, listed := in.Object(), true
+	for object && in.Member() {
+		switch string(in.Name) {
 		case "id":
-			e.ID = v
+			e.ID = in.Value()
 		case "object":
-			e.Object = v
+			e.Object = in.Value()
 		case "created":
-			e.Created = v
+			e.Created = in.Value()
 		case "model":
-			e.Model = v
+			e.Model = in.Value()
 		case "usage":
 			e.again = e.Usage != nil
-			e.Usage = v
+			e.Usage, e.counts = readUsage(&in)
 		case "timings":
-			e.Timings = v
+			e.Timings = in.Value()
 		case "error":
-			e.Error = v
+			e.Error = in.Value()
 		case "choices":
-			if c := first(v); c != '[' && c != 'n' {
-				return fmt.Errorf("%w: choices is not a list", ErrBroken)
-			}
-			e.readChoices(v)
+			listed = e.readChoices(&in) && listed
 		}
+	}
+	if !in.Done() || !object {
+		return fmt.Errorf("%w: not a JSON object", ErrBroken)
+	}
+	if !listed {
+		return fmt.Errorf("%w: choices is not a list", ErrBroken)
 	}
 	return nil
 }
 
-func (e *envelope) readChoices(list json.RawMessage) {
+// readChoices reads a list of choices, false when it is none; null is one.
+func (e *envelope) readChoices(in *inplace.Reader) bool {
 	e.Choices = e.Choices[:0]
-	for raw := range inplace.Elements(list) {
+	if !in.List() {
+		return string(in.Value()) == "null"
+	}
+	for in.Element() {
 		e.Choices = append(e.Choices, choice{})
-		c := &e.Choices[len(e.Choices)-1]
-		for name, v := range inplace.Members(raw) {
-			switch string(name) {
-			case "index":
-				c.Index = v
-			case "message":
-				c.Message = v
-			case "delta":
-				c.Delta = v
-			case "finish_reason":
-				c.Finish = v
-			case "logprobs":
-				c.Logprobs = v
-			}
+		e.Choices[len(e.Choices)-1].read(in)
+	}
+	return true
+}
+
+func (c *choice) read(in *inplace.Reader) {
+	var whole message
+	for open := in.Object(); open && in.Member(); {
+		switch string(in.Name) {
+		case "index":
+			c.Index = in.Value()
+		case "message":
+			c.Message = whole.read(in)
+		case "delta":
+			c.Delta = c.message.read(in)
+		case "finish_reason":
+			c.Finish = in.Value()
+		case "logprobs":
+			c.Logprobs = in.Value()
 		}
-		if first(c.Delta) != '{' {
-			c.Delta = c.Message
-		}
-		c.message.read(c.Delta)
+	}
+	if first(c.Delta) != '{' {
+		c.Delta, c.message = c.Message, whole
 	}
 }
 
-func (m *message) read(raw json.RawMessage) {
-	for name, v := range inplace.Members(raw) {
-		switch string(name) {
-		case "content":
-			m.Content = v
-		case "refusal":
-			m.Refusal = v
-		case "tool_calls":
-			_ = json.Unmarshal(v, &m.Calls) // what fits of it
-		}
+// read takes in a message, and gives all of it.
+func (m *message) read(in *inplace.Reader) json.RawMessage {
+	*m = message{}
+	from := in.At()
+	if !in.Object() {
+		return in.Value()
 	}
+	for in.Member() {
+		m.readField(in)
+	}
+	return in.Since(from)
+}
+
+func (m *message) readField(in *inplace.Reader) {
+	name, v := in.Name, in.Value()
+	empty := blank(v)
+	m.says = m.says || !empty && string(name) != "role"
+	switch string(name) {
+	case "role":
+	case "content":
+		m.Content = v
+		m.thought = m.thought || !empty && first(v) == '[' // parts, such as thoughts
+	case "refusal":
+		m.Refusal = v
+	case "tool_calls":
+		m.Calls = readCalls(v, m.Calls)
+	default:
+		thought := bytes.HasPrefix(name, []byte("reasoning")) || bytes.HasPrefix(name, []byte("thinking"))
+		m.thought = m.thought || !empty && thought
+		m.other = m.other || !empty && !thought
+	}
+}
+
+// readCalls takes in what fits of tool calls.
+func readCalls(raw json.RawMessage, calls []call) []call {
+	_ = json.Unmarshal(raw, &calls)
+	return calls
 }
 
 // failed tells whether it is an error instead.
@@ -233,22 +278,9 @@ func list(raw json.RawMessage) []json.RawMessage { return slices.Collect(inplace
 
 // blank tells whether a value holds nothing.
 func blank(raw json.RawMessage) bool {
-	return slices.Contains([]string{"", "null", `""`, "[]", "{}", "false"}, string(raw))
-}
-
-// more tells what a message holds beside text, refusal and tool calls: a field
-// that nothing here knows, or thoughts, which are not the answer yet.
-func more(raw json.RawMessage) (other, thought bool) {
-	for name, v := range inplace.Members(raw) {
-		switch field := string(name); {
-		case field == "role", field == "refusal", field == "tool_calls", blank(v):
-		case strings.HasPrefix(field, "reasoning"), strings.HasPrefix(field, "thinking"):
-			thought = true
-		case field == "content":
-			thought = thought || first(v) == '[' // parts, such as thoughts
-		default:
-			other = true
-		}
+	switch string(raw) {
+	case "", "null", `""`, "[]", "{}", "false":
+		return true
 	}
-	return other, thought
+	return false
 }
