@@ -108,21 +108,14 @@ again, as SIGHUP does. No request is cut or lost. What is wrong with them is
 printed with line and field, and nothing is changed (exit 2). What needs a
 restart is named, and waits for it.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			resp, err := g.Post(c.Context(), "/v1/config/reload", nil, nil)
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			if g.JSON {
-				_, err := io.Copy(c.OutOrStdout(), resp.Body)
-				return err
-			}
-			var r server.Reloaded
-			if err := json.NewDecoder(resp.Body).Decode(&r); err != nil {
-				return fmt.Errorf("read the daemon's answer: %w", err)
-			}
-			printReload(c, &r)
-			return nil
+			return g.Show(c, "/v1/config/reload", nil, nil, func(reply io.Reader) error {
+				var r server.Reloaded
+				if err := json.NewDecoder(reply).Decode(&r); err != nil {
+					return fmt.Errorf("read the daemon's answer: %w", err)
+				}
+				printReload(c, &r)
+				return nil
+			})
 		},
 	}
 }

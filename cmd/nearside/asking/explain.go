@@ -176,18 +176,11 @@ func showFields(c *cobra.Command, g *shell.Globals, all []whatif.Field) error {
 }
 
 func explainCall(c *cobra.Command, g *shell.Globals, path string, body []byte, header http.Header) error {
-	resp, err := g.Post(c.Context(), path, body, header)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if g.JSON {
-		_, err := io.Copy(c.OutOrStdout(), resp.Body)
-		return err
-	}
-	e, err := readExplanation(resp.Body)
-	if err != nil {
-		return err
-	}
-	return tell.Plan(c.OutOrStdout(), e)
+	return g.Show(c, path, body, header, func(reply io.Reader) error {
+		e, err := readExplanation(reply)
+		if err != nil {
+			return err
+		}
+		return tell.Plan(c.OutOrStdout(), e)
+	})
 }

@@ -45,21 +45,14 @@ func feedback(c *cobra.Command, g *shell.Globals, said map[string]string) error 
 	if err != nil {
 		return err
 	}
-	resp, err := g.Post(c.Context(), "/v1/feedback", body, nil)
-	if err != nil {
+	return g.Show(c, "/v1/feedback", body, nil, func(reply io.Reader) error {
+		var taken learn.Taken
+		if err := json.NewDecoder(reply).Decode(&taken); err != nil {
+			return fmt.Errorf("read the reply: %w", err)
+		}
+		_, err := fmt.Fprintln(c.OutOrStdout(), told(&taken))
 		return err
-	}
-	defer resp.Body.Close()
-	if g.JSON {
-		_, err := io.Copy(c.OutOrStdout(), resp.Body)
-		return err
-	}
-	var taken learn.Taken
-	if err := json.NewDecoder(resp.Body).Decode(&taken); err != nil {
-		return fmt.Errorf("read the reply: %w", err)
-	}
-	_, err = fmt.Fprintln(c.OutOrStdout(), told(&taken))
-	return err
+	})
 }
 
 // told is what became of a verdict, for a person.

@@ -12,6 +12,8 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"nearside/agent/server/steering"
 )
 
@@ -85,6 +87,21 @@ func (g *Globals) Post(ctx context.Context, path string, body []byte, header htt
 		return nil, Failure(resp)
 	}
 	return resp, nil
+}
+
+// Show sends an ask to the daemon of this command line. With --json the reply is
+// printed as it came, else it is for tell.
+func (g *Globals) Show(c *cobra.Command, path string, body []byte, header http.Header, tell func(io.Reader) error) error {
+	resp, err := g.Post(c.Context(), path, body, header)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if g.JSON {
+		_, err := io.Copy(c.OutOrStdout(), resp.Body)
+		return err
+	}
+	return tell(resp.Body)
 }
 
 // Get reads a JSON document of the daemon into v.
