@@ -38,11 +38,11 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 // create makes the file that is to take a place. Its own name means nothing to
 // whoever asked, so that errors have the other.
 func create(path string) (*os.File, error) {
-	switch info, err := os.Stat(path); {
+	switch info, err := os.Lstat(path); {
 	case err == nil && info.IsDir():
 		return nil, fmt.Errorf("%s is a folder", path)
 	case err == nil && !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is a device or a pipe, which is not to be replaced by a file", path)
+		return nil, fmt.Errorf("%s is a link, a device or a pipe, which is not to be replaced; name a file", path)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if e, ok := errors.AsType[*fs.PathError](err); ok {

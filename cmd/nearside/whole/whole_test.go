@@ -47,8 +47,13 @@ func TestWriteFails(t *testing.T) {
 	missing := filepath.Join(dir, "missing", "a")
 	f(missing, "create "+missing+": no such file")
 	f(filepath.Join(dir, "folder"), "is a folder")
-	f(os.DevNull, "is a device")
+	f(os.DevNull, "is a link, a device or a pipe")
 	alone(t, dir)
+	link := filepath.Join(dir, "folder", "link") // as /dev/stdout is one
+	if err := os.Symlink(filepath.Join(dir, "other"), link); err != nil {
+		t.Fatal(err)
+	}
+	f(link, "is a link, a device or a pipe")
 }
 
 // alone sees that the folder has nothing but what was put there: one entry.
