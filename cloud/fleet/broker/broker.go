@@ -43,8 +43,17 @@ const usualTimeout = 15 * time.Second
 
 var schemes = []string{"tls", "mqtts", "ssl", "tcp", "mqtt", "wss", "ws"}
 
-// Check says what is wrong with the options, by the names of their flags.
+// Check says what is wrong with the options and the files they name, by the
+// names of their flags.
 func (o *Options) Check() error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	_, err := o.client(nil)
+	return err
+}
+
+func (o *Options) check() error {
 	u, err := url.Parse(o.URL)
 	switch {
 	case o.URL == "":
@@ -82,7 +91,7 @@ type Session struct {
 
 // Dial connects. Where no broker answers the error is [ErrAbsent].
 func Dial(ctx context.Context, o Options, handle Handler) (*Session, error) {
-	if err := o.Check(); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	if o.Timeout <= 0 {
@@ -103,7 +112,7 @@ func Dial(ctx context.Context, o Options, handle Handler) (*Session, error) {
 		return nil, context.Cause(ctx)
 	}
 	if err := token.Error(); err != nil {
-		return nil, explain(o.URL, err)
+		return nil, o.explain(err)
 	}
 	return s, nil
 }
@@ -128,7 +137,7 @@ func (o *Options) client(handle Handler) (*mqtt.ClientOptions, error) {
 	}
 	password, err := os.ReadFile(o.PasswordFile)
 	if err != nil {
-		return nil, fmt.Errorf("read the password: %w", err)
+		return nil, fmt.Errorf("read --password-file: %w", err)
 	}
 	return s.SetPassword(strings.TrimRight(string(password), "\r\n")), nil
 }
@@ -155,17 +164,34 @@ func (o *Options) tls() (*tls.Config, error) {
 }
 
 // explain says of a failure to connect what could be done.
-func explain(address string, err error) error {
-	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return fmt.Errorf("connect to %s: %w; name the authority that signed its certificate with --ca", address, certificate)
+func (o *Options) explain(err error) error {
+	if distrust, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("connect to %s: %w; %s", o.URL, distrust, remedy(distrust))
 	}
-	switch _, network := errors.AsType[net.Error](err); {
+	fault, network := errors.AsType[net.Error](err)
+	op, _ := errors.AsType[*net.OpError](err)
+	switch {
 	case errors.Is(err, packets.ErrorRefusedNotAuthorised), errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword):
-		return fmt.Errorf("connect to %s: the broker refuses this user; look at --user, --password-file or --cert", address)
-	case errors.Is(err, packets.ErrorNetworkError) && network:
-		return fmt.Errorf("%w at %s: %w", ErrAbsent, address, plain(err))
+		return fmt.Errorf("connect to %s: the broker refuses this user; look at --user, --password-file or --cert", o.URL)
+	case op != nil && op.Op == "remote error" && o.Cert == "":
+		return fmt.Errorf("connect to %s: the broker wants a certificate (%w); give --cert and --cert-key", o.URL, op)
+	case op != nil && op.Op == "remote error":
+		return fmt.Errorf("connect to %s: the broker does not take the certificate %s (%w); it may have run out, or be for another door of this broker", o.URL, o.Cert, op)
+	case errors.Is(err, packets.ErrorNetworkError) && network && (fault.Timeout() || op == nil || op.Op == "dial"):
+		return fmt.Errorf("%w at %s: %w", ErrAbsent, o.URL, plain(err))
 	}
-	return fmt.Errorf("connect to %s: %w; is it a broker for MQTT 3.1.1, and is tls:// or tcp:// right?", address, err)
+	return fmt.Errorf("connect to %s: %w; is it a broker for MQTT 3.1.1, and is tls:// or tcp:// right?", o.URL, err)
+}
+
+// remedy is what could be done about a certificate of a broker.
+func remedy(err error) string {
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "call the broker in --broker by the name that its certificate has"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "have the broker's certificate renewed, or set the clock of this machine"
+	}
+	return "name the authority that signed its certificate with --ca"
 }
 
 // plain is the network's own error, without the library's name for it.
