@@ -51,12 +51,15 @@ func (a *notary) pem() string {
 }
 
 // server is how one with that address shows who it is.
-func (a *notary) server(ip string) *tls.Config {
+func (a *notary) server(ip string) *tls.Config { return a.until(ip, time.Now().Add(time.Hour)) }
+
+// until is server with a certificate that ends then.
+func (a *notary) until(ip string, end time.Time) *tls.Config {
 	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(a.t, "make a key", err)
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.ParseIP(ip)},
+		SerialNumber: big.NewInt(2), NotBefore: end.Add(-24 * time.Hour), NotAfter: end, IPAddresses: []net.IP{net.ParseIP(ip)},
 	}, a.cert, &key.PublicKey, a.key)
 	must(a.t, "make a certificate", err)
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
@@ -199,18 +202,22 @@ func TestAttackImpersonation(t *testing.T) {
 	c, hub, ours, other := newCouncil(t), newHub(t), newNotary(t), newNotary(t)
 	hub.put("ns/1/acme/pol/early", c.policy(8), true)
 	false1, false2, false3 := hub.shows(t, other.server("127.0.0.1")), hub.shows(t, ours.server("127.0.0.2")), "tls://"+welcoming(t)
-	s := c.unsteered(t, fmt.Sprintf("mqtt: {brokers: [%q, %q, %q], ca: ca.pem}", false1, false2, false3))
+	old := hub.shows(t, ours.until("127.0.0.1", time.Now().Add(-time.Hour)))
+	s := c.unsteered(t, fmt.Sprintf("mqtt: {brokers: [%q, %q, %q, %q], ca: ca.pem}", old, false1, false2, false3))
 	s.write("ca.pem", ours.pem())
 	s.start()
 	s.settle()
 	before := s.standing()
-	until(t, "each of them was tried", patience, func() bool { return s.scrape()["nearside_remote_untrusted_total"] >= 3 })
-	hears(t, s.listen(t.Context(), "1"), "remote", "broker_untrusted", "CA that is not trusted")
+	until(t, "each of them was tried", patience, func() bool { return s.scrape()["nearside_remote_untrusted_total"] >= 4 })
+	hears(t, s.listen(t.Context(), "1"), "remote", "broker_untrusted", "it has run out")
 	s.unmoved(t, before)
 	if m := s.status().Remote.MQTT; m.Connected || m.LastError == nil {
 		t.Errorf("status: %+v", m)
 	}
-	for _, words := range []string{"CA that is not trusted", "for another name", "speaks no TLS"} {
+	if out, _, _ := s.run("--socket", s.socket, "status"); !strings.Contains(out, "no broker (the broker does not prove who it is: ") {
+		t.Errorf("status tells people %s", out)
+	}
+	for _, words := range []string{"CA that is not trusted", "for another name", "speaks no TLS", "it has run out"} {
 		until(t, words, patience, func() bool { return strings.Contains(s.log.String(), words) })
 	}
 	if hub.latest("state") != nil || hub.latest("rep") != nil {

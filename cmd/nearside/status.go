@@ -95,6 +95,8 @@ func steered(s *server.Status) string {
 	case m == nil:
 	case m.Connected:
 		text += ", connected to " + orDash(m.Broker)
+	case m.LastError != nil:
+		text += fmt.Sprintf(", no broker (%s)", *m.LastError)
 	default:
 		text += ", no broker"
 	}

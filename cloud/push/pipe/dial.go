@@ -138,6 +138,9 @@ func explainTLS(err error) error {
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return fmt.Errorf("%w: its certificate is for another name: %w", ErrUntrusted, err)
 	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return fmt.Errorf("%w: its certificate is not good now (it has run out, or the clock of this device is wrong): %w", ErrUntrusted, err)
+	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}

@@ -175,11 +175,14 @@ func reach(ctx context.Context, m *remote.MQTT, u *url.URL) (net.Conn, error) {
 func unreachable(name string, err error) Finding {
 	var dns *net.DNSError
 	var untrusted *tls.CertificateVerificationError
+	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fail(name+": there is no such host", "correct remote.mqtt.brokers, or ask who runs the name server for it")
 	case errors.As(err, &dns):
 		return fail(name+": no name server answers"+asked(dns), "look at /etc/resolv.conf and at the network")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fail(name+": its certificate is not good now: "+invalid.Error(), "set the clock of this device; when that is right, the broker's certificate has run out: have it renewed")
 	case errors.As(err, &untrusted):
 		return fail(name+": its certificate is not trusted: "+untrusted.Err.Error(), "set remote.mqtt.ca to who signed it, and name the broker as its certificate does")
 	}

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"crypto/tls"
 	"bytes"
 	"crypto/rand"
 	"io"
@@ -154,6 +155,18 @@ func TestBrokerAway(t *testing.T) {
 	defer s.Close()
 	w.steered(0, "tls://"+s.Listener.Addr().String())
 	w.finds("remote", doctor.Fail, "its certificate is not trusted", "remote.mqtt.ca")
+	w.certificate(time.Now().Add(-time.Hour))
+	old, err := tls.LoadX509KeyPair(w.Config.Listen.TLS.Cert, w.Config.Listen.TLS.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := httptest.NewUnstartedServer(http.NotFoundHandler())
+	over.TLS = &tls.Config{Certificates: []tls.Certificate{old}}
+	over.StartTLS()
+	defer over.Close()
+	w.Config.Listen.TLS = nil
+	w.steered(0, "tls://"+over.Listener.Addr().String())
+	w.finds("remote", doctor.Fail, "its certificate is not good now", "have it renewed")
 	addr, _ := newBroker(t, 0x20, 2, 0, 0)
 	w.steered(0, "mqtt://"+addr)
 	w.Config.Remote.MQTT.Password = secret.Key{Env: "NEARSIDE_TEST_ABSENT"}
