@@ -4,14 +4,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -74,44 +72,10 @@ offline answers from what it knows. Every reply says who answered and why.`,
 	}
 	root.SetOut(out)
 	g.Add(root)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return shell.Usage("%w; see %s --help", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(serveCmd(g), asking.Ask(g), asking.Call(g), asking.Explain(g), lessons.Feedback(g), statusCmd(g), logsCmd(g), configCmd(g), policies.Command(g), lessons.Calibrate(g), lessons.Gate(g), fleet.Command(g), modelCmd(g), waitCmd(g), doctorCmd(g), versionCmd(g))
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	markUsage(root)
 	return root
-}
-
-// markUsage makes wrong arguments and unknown commands a usage error.
-func markUsage(c *cobra.Command) {
-	if c.HasSubCommands() && c.RunE == nil {
-		c.Args = cobra.NoArgs
-		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	}
-	if c.Name() == "help" {
-		c.Args = helpTopic
-	}
-	check := c.Args
-	if check == nil {
-		check = cobra.ArbitraryArgs
-	}
-	c.Args = func(c *cobra.Command, args []string) error {
-		if err := cmp.Or(check(c, args), c.ValidateRequiredFlags(), c.ValidateFlagGroups()); err != nil {
-			return shell.Usage("%w; see %s --help", err, c.CommandPath())
-		}
-		return nil
-	}
-	for _, sub := range c.Commands() {
-		markUsage(sub)
-	}
-}
-
-// helpTopic checks that the arguments name a command.
-func helpTopic(c *cobra.Command, args []string) error {
-	if _, rest, err := c.Root().Find(args); err != nil || len(rest) > 0 {
-		return fmt.Errorf("there is no command %q", strings.Join(args, " "))
-	}
-	return nil
 }

@@ -1,9 +1,9 @@
 package doctor_test
 
 import (
-	"crypto/tls"
 	"bytes"
 	"crypto/rand"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
