@@ -111,7 +111,7 @@ var arrows = map[string][]string{
 	"agent/config/scenarios":  {},
 	"store":                   {},
 
-	"cmd/nearside/operator":          {"agent/config/strict", "cloud/fleet", "cloud/fleet/broker", "cloud/fleet/stages", "cloud/wire", "cmd/nearside/operator/forecast", "cmd/nearside/operator/link", "cmd/nearside/operator/views", "cmd/nearside/shell", "policy/seal"},
+	"cmd/nearside/operator":          {"agent/config/strict", "cloud/fleet", "cloud/fleet/broker", "cloud/fleet/stages", "cloud/wire", "cmd/nearside/operator/forecast", "cmd/nearside/operator/link", "cmd/nearside/operator/views", "cmd/nearside/shell", "cmd/nearside/whole", "policy/seal"},
 	"cmd/nearside/operator/forecast": {"agent", "agent/config/strict", "agent/config/written", "cloud/fleet", "cmd/nearside/judge", "cmd/nearside/operator/link", "cmd/nearside/operator/views", "cmd/nearside/policies", "cmd/nearside/shell", "policy", "policy/cases", "policy/diff", "policy/replay", "policy/seal"},
 	"cmd/nearside/operator/link":     {"agent/config/strict", "cloud/fleet", "cloud/fleet/broker", "cmd/nearside/shell", "cmd/nearside/signer", "policy/meant", "policy/seal"},
 	"cmd/nearside/operator/views":    {"cloud/fleet", "cloud/fleet/broker", "cloud/fleet/stages", "cmd/nearside/operator/link", "cmd/nearside/shell"},

@@ -141,7 +141,7 @@ func parsePEM(text []byte, kind, prefix string) ([]byte, error) {
 	case block.Type == "ENCRYPTED PRIVATE KEY":
 		return nil, errors.New("is encrypted; hand it to an ssh-agent or an external signer, or decrypt it with: openssl pkey")
 	case block.Type != kind:
-		return nil, fmt.Errorf("holds a %q, not a %s", block.Type, kind)
+		return nil, fmt.Errorf("holds a %q, not a %s; of the two files of nearside fleet keygen the one that ends in .pub is public", block.Type, kind)
 	case len(bytes.TrimSpace(rest)) > 0 || len(block.Headers) > 0:
 		return nil, errors.New("holds more than one block of PEM without headers")
 	}

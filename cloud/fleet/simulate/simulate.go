@@ -144,12 +144,13 @@ type Counts struct {
 	Connected   int            `json:"connected"`
 	Connections uint64         `json:"connections"` // since the start
 	Attempts    uint64         `json:"attempts"`
-	Asks        int64          `json:"asks"`     // that were made up
-	Sent        uint64         `json:"sent"`     // notes that a broker has
-	Waiting     int64          `json:"waiting"`  // notes that no broker has yet
-	Dropped     int64          `json:"dropped"`  // notes
-	States      map[string]int `json:"states"`   // devices by what is in force: VERSION STATE
-	Refusals    map[string]int `json:"refusals"` // refused documents by reason
+	Asks        int64          `json:"asks"`          // that were made up
+	Sent        uint64         `json:"sent"`          // notes that a broker has
+	Waiting     int64          `json:"waiting"`       // notes that no broker has yet
+	Dropped     int64          `json:"dropped"`       // notes
+	States      map[string]int `json:"states"`        // devices by what is in force: VERSION STATE
+	Refusals    map[string]int `json:"refusals"`      // refused documents by reason
+	Why         string         `json:"why,omitempty"` // one of those that are not connected is not
 }
 
 // Count looks at all devices.
@@ -159,6 +160,8 @@ func (f *Fleet) Count() Counts {
 		link, st := d.link.Status(), d.steer.Status()
 		if link.Connected {
 			c.Connected++
+		} else if link.LastError != "" {
+			c.Why = link.LastError
 		}
 		c.Connections, c.Attempts, c.Sent = c.Connections+link.Connections, c.Attempts+link.Attempts, c.Sent+link.Sent
 		c.Asks += d.subject.Figures().Asks

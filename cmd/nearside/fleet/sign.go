@@ -90,8 +90,8 @@ func (s *signing) flags(c *cobra.Command) {
 
 // run signs a new document.
 func (s *signing) run(c *cobra.Command, g *shell.Globals, args []string) error {
-	if s.out == "" {
-		return shell.Usage("--out must say where the envelope is to be written")
+	if err := s.named(); err != nil {
+		return shell.BadInput(err)
 	}
 	if err := s.fill(c, args); err != nil {
 		return shell.BadInput(err)
@@ -101,7 +101,7 @@ func (s *signing) run(c *cobra.Command, g *shell.Globals, args []string) error {
 		err = s.checkKind()
 	}
 	if err != nil {
-		return shell.BadInput(err)
+		return shell.BadInput(asFlags(err))
 	}
 	with, err := s.signers.open(c)
 	if err != nil {
@@ -115,6 +115,48 @@ func (s *signing) run(c *cobra.Command, g *shell.Globals, args []string) error {
 		return err
 	}
 	return s.put(c, g, s.out, envelope)
+}
+
+// named tells what the flags do not say and must, before anything is read.
+func (s *signing) named() error {
+	for _, f := range []struct {
+		name string
+		said bool
+		what string
+	}{
+		{"out", s.out != "", "where the envelope is to be written"},
+		{"tenant", s.document.Tenant != "", "for whose devices it is"},
+		{"channel", s.document.Channel != "", "which of these devices it is for"},
+		{"version", s.document.Version != 0, "its version, higher than those before it"},
+	} {
+		if !f.said {
+			return fmt.Errorf("--%s must say %s", f.name, f.what)
+		}
+	}
+	return fits(s.out)
+}
+
+// fits tells why the envelope could not be written there, before a person is
+// asked to sign it.
+func fits(path string) error {
+	if err := whole.Fits(path); err != nil {
+		return fmt.Errorf("write the envelope: %w", err)
+	}
+	return nil
+}
+
+// inFlags are the fields of a document by the flags that fill them.
+var inFlags = strings.NewReplacer("payload.tenant", "--tenant", "payload.channel", "--channel", "payload.version", "--version", "payload.audience", "--audience",
+	"payload.not_before", "--not-before", "payload.not_after", "--not-after", "payload.epoch", "--epoch", "payload.min_agent", "--min-agent",
+	"payload.previous", "--previous", "payload.rollout.pct", "--rollout-pct", "payload.rollout.salt", "--rollout-salt", "payload.kind", "--kind", "payload.files.", "--file: ")
+
+// asFlags says what is wrong with a document in the words of the command line.
+func asFlags(err error) error {
+	var r *seal.Refusal
+	if !errors.As(err, &r) || !strings.HasPrefix(inFlags.Replace(r.Detail), "--") {
+		return err
+	}
+	return errors.New(inFlags.Replace(r.Detail))
 }
 
 // fill completes the document with what is not a flag of its own form.
@@ -223,6 +265,9 @@ func (s *signing) more(c *cobra.Command, g *shell.Globals, args []string) error 
 	}
 	if _, err := look(envelope); err != nil { // nobody signs what cannot be read
 		return shell.Refused(fmt.Errorf("%s: %w", args[0], err))
+	}
+	if err := fits(cmp.Or(s.out, args[0])); err != nil {
+		return shell.BadInput(err)
 	}
 	with, err := s.signers.open(c)
 	if err != nil {

@@ -185,6 +185,9 @@ func printCounts(c *cobra.Command, g *shell.Globals, at time.Duration, n simulat
 			line += fmt.Sprintf("  %s: %d", name, group[name])
 		}
 	}
+	if n.Why != "" {
+		line += "  not connected: " + n.Why
+	}
 	_, err := io.WriteString(c.OutOrStdout(), line+"\n")
 	return err
 }

@@ -1,11 +1,11 @@
 package operator
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"nearside/cloud/wire"
 	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
+	"nearside/cmd/nearside/whole"
 )
 
 // words are the commands that devices know, as people write them.
@@ -89,6 +90,7 @@ under a higher version: nearside fleet sign --version N OLD.yaml.`,
 }
 
 func (m *commanding) run(c *cobra.Command, g *shell.Globals, word string) error {
+	word = strings.ReplaceAll(word, "_", "-") // as devices spell it
 	ask := fleet.Ask{Do: strings.ReplaceAll(word, "-", "_"), Args: map[string]string{}, Expires: m.expires}
 	if !slices.Contains(words[:], word) {
 		return shell.Usage("there is no command %q; devices know %s", word, strings.Join(words[:], ", "))
@@ -102,6 +104,11 @@ func (m *commanding) run(c *cobra.Command, g *shell.Globals, word string) error 
 	}
 	if m.rollout == "" && m.version == 0 && len(m.rings)+len(m.devices) == 0 {
 		return shell.Usage("say for whom: --device or --ring")
+	}
+	if m.out != "" {
+		if err := whole.Fits(m.out); err != nil { // while nothing is sent
+			return shell.Usage("write the answers: %w", err)
+		}
 	}
 	signers, err := m.Keys.Open(c)
 	if err != nil {
@@ -162,10 +169,15 @@ func (m *commanding) meant(f *fleet.Fleet) ([]string, error) {
 	if said := link.Unknown(f, m.rings, m.devices); said != "" {
 		return nil, shell.Usage("%s", said)
 	}
-	if len(all) == 0 {
-		return nil, errors.New("no device is meant; look at nearside fleet status")
+	switch {
+	case len(all) > 0:
+		return all, nil
+	case m.rollout != "":
+		return nil, fmt.Errorf("no device that is meant applies what rollout %s published; look at nearside fleet status", m.rollout)
+	case m.version != 0:
+		return nil, fmt.Errorf("no device that is meant applies version %d; look at nearside fleet status", m.version)
 	}
-	return all, nil
+	return nil, errors.New("no device ever came to this broker; look at nearside fleet status")
 }
 
 // answer is what a device said, for programs.
@@ -198,15 +210,14 @@ func (m *commanding) save(all []fleet.Answered) error {
 	if m.out == "" {
 		return nil
 	}
-	file, err := os.OpenFile(m.out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return shell.Usage("write the answers: %w", err)
-	}
-	e := json.NewEncoder(file)
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	for _, a := range answersOf(all) {
-		err = errors.Join(err, e.Encode(a))
+		if err := e.Encode(a); err != nil {
+			return fmt.Errorf("write the answers: %w", err)
+		}
 	}
-	if err := errors.Join(err, file.Close()); err != nil {
+	if err := whole.Write(m.out, text.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("write the answers: %w", err)
 	}
 	return nil

@@ -80,6 +80,9 @@ func (p *pushing) run(c *cobra.Command, g *shell.Globals, args []string) error {
 		return shell.BadInput(err)
 	}
 	e, err := seal.Open(envelope)
+	if seal.Reason(err) == seal.Unsigned {
+		err = fmt.Errorf("%w; the first root goes to devices as the file of remote.root, all else is signed first", err)
+	}
 	if err != nil {
 		return link.Coded(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,7 +119,7 @@ func (r *rolling) beginning(args []string, root *seal.Root) (func(*fleet.Fleet) 
 	}
 	r.limits.SoakMS, r.limits.TimeoutMS = r.soak.Milliseconds(), r.timeout.Milliseconds()
 	if err := r.limits.Check(); err != nil {
-		return nil, shell.BadInput(err)
+		return nil, shell.Usage("%s", inFlags.Replace(err.Error()))
 	}
 	envelope, err := strict.ReadFile(args[0], seal.MaxBytes+1)
 	if err != nil {
@@ -138,6 +139,10 @@ func (r *rolling) beginning(args []string, root *seal.Root) (func(*fleet.Fleet) 
 		return f.Begin(doc, plan, r.limits, time.Now().UTC())
 	}, nil
 }
+
+// inFlags are the limits of a rollout by the flags that set them.
+var inFlags = strings.NewReplacer("limits.abort_share", "--abort-share", "limits.abort_min", "--abort-min", "limits.until", "--until",
+	"limits.timeout_ms", "--device-timeout in ms", "limits.soak_ms", "--soak in ms")
 
 // resumed is the record of a rollout that goes on; where a root is at hand its
 // envelope is held against that, for anybody could have written the record.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"nearside/agent/config/strict"
@@ -38,6 +39,9 @@ func (s Set) Open(ctx context.Context, names []string) ([]seal.Signer, error) {
 		one, err := s.open(ctx, name, &public)
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", name, err)
+		}
+		if slices.ContainsFunc(signers, func(s seal.Signer) bool { return s.Key() == one.Key() }) {
+			return nil, fmt.Errorf("key %s is one that was named before, and signs only once", name)
 		}
 		signers = append(signers, one)
 	}

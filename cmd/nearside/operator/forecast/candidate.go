@@ -131,6 +131,9 @@ func (d *differing) run(c *cobra.Command, g *shell.Globals, args []string) error
 // retained is the policy that the ring's topic retains.
 func (d *differing) retained(f *fleet.Fleet) (text, error) {
 	envelope := f.Envelope(d.ring, seal.KindPolicy)
+	if said := link.Unknown(f, []string{d.ring}, nil); said != "" {
+		return text{}, shell.Usage("%s", said)
+	}
 	if envelope == nil {
 		return text{}, errors.New("ring " + d.ring + " retains no policy; its devices apply their own")
 	}

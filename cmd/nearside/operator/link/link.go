@@ -233,6 +233,9 @@ func (l *Link) Candidate(envelope []byte, root *seal.Root) (*fleet.Candidate, er
 	if root != nil {
 		_, err = root.Read(envelope)
 	}
+	if seal.Reason(err) == seal.TooFewSignatures {
+		err = fmt.Errorf("%w; others add theirs with: nearside fleet sign --add --key KEY FILE", err)
+	}
 	return doc, Coded(err)
 }
 

@@ -224,6 +224,9 @@ func (l *looking) run(c *cobra.Command, g *shell.Globals) error {
 		})
 	}
 	printStatus(c.OutOrStdout(), f, rows, l.all)
+	if all == 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: the broker has nothing of tenant %s, or does not show it to this user\n", l.Tenant)
+	}
 	if foreign > 0 {
 		fmt.Fprintf(c.ErrOrStderr(), "warning: %d of %d messages of the broker could not be read\n", foreign, all)
 	}
