@@ -96,6 +96,7 @@ type Keep struct {
 // Agent handles requests. Its methods may be called from any goroutine.
 type Agent struct {
 	parts    Parts
+	starter  Starter // the observer, if it is one; else nil
 	settings atomic.Pointer[Settings]
 	turns    turns
 }
@@ -106,6 +107,7 @@ func New(parts Parts, s Settings) *Agent {
 		parts.Now = time.Now
 	}
 	a := &Agent{parts: parts}
+	a.starter, _ = parts.Observer.(Starter)
 	a.Swap(s)
 	return a
 }

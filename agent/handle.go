@@ -3,9 +3,9 @@ package agent
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -22,13 +22,10 @@ import (
 // The result is never nil: beside an error it carries what the refusal's
 // headers say. Its Close must be called after the reply was written.
 func (a *Agent) Handle(ctx context.Context, in Input) (*Result, error) {
-	w := &walk{agent: a, in: in, Settings: a.settings.Load(), started: time.Now()}
-	w.result = &Result{walk: w, Head: Head{Route: "none", Policy: w.policy, Cache: "bypass"}}
-	w.result.Decision = newDecision(w.started)
-	if s, ok := a.parts.Observer.(Starter); ok {
-		s.Began()
-	}
-	if err := w.decide(); err != nil {
+	w := a.begin(in)
+	err := w.decide()
+	w.result.Timing.Policy = time.Since(w.started)
+	if err != nil {
 		return w.end(err)
 	}
 	for i := range w.plan.Steps {
@@ -39,9 +36,25 @@ func (a *Agent) Handle(ctx context.Context, in Input) (*Result, error) {
 	return w.end(ErrNoRoute) // a plan ends with a terminal step: not reached
 }
 
+// begin makes the walk of a request.
+func (a *Agent) begin(in Input) *walk {
+	now := time.Now()
+	rec := &Record{ID: newDecision(now), Time: now, RequestID: in.RequestID}
+	w := &walk{
+		Settings: a.settings.Load(), agent: a, in: in, started: now,
+		record: rec, ask: &rec.Ask, signals: &rec.Signals, plan: &rec.Plan,
+	}
+	r := &w.result
+	r.walk, r.Decision, r.Route, r.Policy, r.Cache = w, rec.ID, "none", w.policy, "bypass"
+	if a.starter != nil {
+		a.starter.Began()
+	}
+	return w
+}
+
 // end closes the walk: a poor answer that was not given is of no use any more.
 func (w *walk) end(err error) (*Result, error) {
-	r := w.result
+	r := &w.result
 	if w.poor != nil && r.answer != w.poor.Answer {
 		w.poor.Close()
 	}
@@ -58,10 +71,12 @@ type walk struct {
 	in        Input
 	question  string // see asked
 	started   time.Time
-	signals   policy.Signals
-	ask       policy.Ask
-	plan      policy.Plan
-	result    *Result
+	result    Result
+
+	record  *Record // of it; it has all that is decided, and outlives the walk
+	signals *policy.Signals
+	ask     *policy.Ask
+	plan    *policy.Plan
 
 	hash     string      // see key; "" until it is needed
 	looked   bool        // the cache was asked
@@ -80,16 +95,15 @@ type walk struct {
 }
 
 func (w *walk) decide() error {
-	defer func(start time.Time) { w.result.Timing.Policy = time.Since(start) }(time.Now())
-	w.signals = w.agent.parts.Signals()
+	*w.signals = w.agent.parts.Signals()
 	w.question = asked(w.in.Request)
-	if err := w.classify(&w.in, w.question, &w.signals, &w.ask); err != nil {
+	if err := w.classify(&w.in, w.question, w.signals, w.ask); err != nil {
 		w.result.Reason = policy.ReasonNoRoute
 		return err
 	}
-	w.calibration = w.agent.expect(w.Policy.Doc, w.question, &w.ask, &w.signals)
+	w.calibration = w.agent.expect(w.Policy.Doc, w.question, w.ask, w.signals)
 	w.signals.Turn = w.agent.turns.take(w.ask.Service)
-	w.plan = policy.Decide(w.Policy.Doc, &w.ask, &w.signals)
+	*w.plan = policy.Decide(w.Policy.Doc, w.ask, w.signals)
 	if !w.plan.Pooled() {
 		w.agent.turns.giveBack(w.ask.Service, w.signals.Turn)
 	}
@@ -184,7 +198,7 @@ func (w *walk) call(ctx context.Context, step *policy.Step, targets []string, la
 		answerer = w.agent.parts.Local
 	}
 	end := stepEnd(w.started, w.deadlineMS(), later)
-	limits := w.Policy.Doc.Limits
+	limits := &w.Policy.Doc.Limits
 	call := openai.Call{
 		Request: w.in.Request, ID: w.result.Decision, Targets: targets, Hold: step.CommitTokens, Budget: time.Until(end),
 		Attempt: time.Duration(limits.AttemptMS) * time.Millisecond,
@@ -238,15 +252,15 @@ func (w *walk) private() bool { return w.ask.Privacy == policy.Private || w.plan
 // stepEnd is when a step must be over: the deadline less what later steps were
 // promised. What earlier steps left unused is thereby handed on.
 func stepEnd(start time.Time, deadlineMS int64, later []policy.Step) time.Time {
-	for _, s := range later {
-		deadlineMS -= s.BudgetMS
+	for i := range later {
+		deadlineMS -= later[i].BudgetMS
 	}
 	return start.Add(time.Duration(deadlineMS) * time.Millisecond)
 }
 
 // deliver makes the reply the result.
 func (w *walk) deliver(step *policy.Step, reply *openai.Reply, degraded bool) {
-	r := w.result
+	r := &w.result
 	r.Route, r.Target, r.Model = step.Kind, reply.Target, reply.Answer.Model
 	r.Body, r.Stream, r.answer = reply.Body, reply.Stream, reply.Answer
 	r.Degraded = degraded
@@ -282,12 +296,15 @@ const (
 	ReasonCallerGone = "caller_gone"
 )
 
-// newDecision is a decision id: time ordered, unguessable enough to be unique.
+// newDecision is a decision id: time ordered, with enough of chance to be unique.
+// It opens nothing to those who guess it.
 func newDecision(now time.Time) string {
 	var raw [11]byte // six of time, five of chance
-	binary.BigEndian.PutUint64(raw[:8], uint64(now.UnixMilli())<<16)
-	_, _ = rand.Read(raw[6:]) // never fails
-	out := make([]byte, 1, 1+2*len(raw))
-	out[0] = 'd'
-	return string(hex.AppendEncode(out, raw[:]))
+	binary.BigEndian.PutUint64(raw[3:], rand.Uint64())
+	binary.BigEndian.PutUint16(raw[:], uint16(now.UnixMilli()>>32))
+	binary.BigEndian.PutUint32(raw[2:], uint32(now.UnixMilli()))
+	var text [1 + 2*len(raw)]byte
+	text[0] = 'd'
+	hex.Encode(text[1:], raw[:])
+	return string(text[:])
 }

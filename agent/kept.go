@@ -75,7 +75,7 @@ func (w *walk) serve(e *kept.Entry, step *policy.Step, how string, limit time.Du
 		return false // it was good under another schema
 	}
 	age = max(0, age)
-	r := w.result
+	r := &w.result
 	if w.in.Request.Stream {
 		stream, err := openai.Replay(e.Body, w.in.Request)
 		if err != nil {
@@ -96,7 +96,7 @@ func (w *walk) serve(e *kept.Entry, step *policy.Step, how string, limit time.Du
 // storable tells whether the answer may serve again: whole, good, and not of a
 // private ask or one that forbade it.
 func (w *walk) storable(status int) bool {
-	r := w.result
+	r := &w.result
 	keep := w.keep()
 	return w.agent.parts.Cache != nil && max(keep.Fresh, keep.Stale) > 0 && status == http.StatusOK && r.answer != nil && !r.Kept && !r.Degraded && (w.isFormed == nil || *w.isFormed) &&
 		!w.private() && !w.cutShort() && !w.ask.Cache.NoStore && (r.Stream == nil || w.whole())

@@ -78,7 +78,7 @@ func (w *walk) judged() *Judged {
 	if w.heard.answer == nil || w.calibration == nil {
 		return nil
 	}
-	j := w.calibration.Judge(w.heard.target, &w.ask, w.heard.sure)
+	j := w.calibration.Judge(w.heard.target, w.ask, w.heard.sure)
 	return &j
 }
 
@@ -88,9 +88,9 @@ func (w *walk) teach(end Finish) {
 	if l == nil || w.heard.answer == nil {
 		return
 	}
-	r := w.result
+	r := &w.result
 	lesson := &Lesson{
-		Decision: r.Decision, Time: w.started, Policy: w.Policy.Doc, Ask: &w.ask, Private: w.private(), Request: w.in.Request,
+		Decision: r.Decision, Time: w.started, Policy: w.Policy.Doc, Ask: w.ask, Private: w.private(), Request: w.in.Request,
 		Local: Judged{Target: w.heard.target}, Sure: w.heard.sure, Said: w.heard.answer, Formed: w.heard.formed,
 	}
 	if j := w.judged(); j != nil {

@@ -67,7 +67,7 @@ func (w *walk) observe(end Finish) {
 	if o == nil {
 		return
 	}
-	r, seen := w.result, &w.seen
+	r, seen := &w.result, &w.seen
 	*seen = Observation{
 		Decision: r.Decision, Caller: w.in.Caller, Service: w.service(), Route: r.Route, Target: r.Target, Reason: r.Reason,
 		Cache: r.Cache, Status: end.Status, Streamed: r.Stream != nil, Broken: r.Stream != nil && end.Err != nil && !errors.Is(end.Err, context.Canceled),

@@ -13,7 +13,8 @@ import (
 
 // Record is what is kept of a decision: all that Decide was given, so that the
 // same plan can be computed again, and what came of it. No text of the prompt
-// or the answer is in it.
+// or the answer is in it, and it holds on to none, so that it can wait to be
+// encoded.
 type Record struct {
 	ID        string    `json:"id"`
 	Time      time.Time `json:"time"`
@@ -121,18 +122,16 @@ func plainError(err error) string {
 	return openai.Result(err)
 }
 
-// record is what is to be kept of the walk. It holds on to no text of the
-// request, so that it can wait to be encoded.
-func (w *walk) record(end Finish) *Record {
-	return &Record{
-		ID: w.result.Decision, Time: w.started, RequestID: w.in.RequestID, TraceID: w.in.Trace.ID(),
-		Ask: w.ask, Signals: w.signals, Policy: w.result.Policy, Plan: w.plan,
-		Attempts: w.attempts.records(w.started), Outcome: w.outcome(end),
-	}
+// recorded is what is to be kept of the walk, at its end.
+func (w *walk) recorded(end Finish) *Record {
+	r := w.record
+	r.TraceID, r.Policy = w.in.Trace.ID(), w.result.Policy
+	r.Attempts, r.Outcome = w.attempts.records(w.started), w.outcome(end)
+	return r
 }
 
 func (w *walk) outcome(end Finish) Outcome {
-	r := w.result
+	r := &w.result
 	o := Outcome{
 		Route: r.Route, Target: r.Target, Status: end.Status, Reason: r.Reason, TotalMS: r.Timing.Total.Milliseconds(),
 		Confidence: w.score, Cache: r.Cache, Degraded: r.Degraded, Formed: w.isFormed, Judged: w.judged(), Error: plainError(end.Err),
@@ -151,8 +150,8 @@ func (w *walk) outcome(end Finish) Outcome {
 
 // cost is what the answer cost in USD, nil when its target has no price.
 func (w *walk) cost(u *openai.Usage) *float64 {
-	for _, t := range w.signals.Targets {
-		if t.Name == w.result.Target && t.Price != nil {
+	for i := range w.signals.Targets {
+		if t := &w.signals.Targets[i]; t.Name == w.result.Target && t.Price != nil {
 			usd := (t.Price.Input*float64(u.In) + t.Price.Output*float64(u.Out)) / 1e6
 			return &usd
 		}
@@ -185,6 +184,6 @@ func (r *Result) Close(end Finish) {
 	w.observe(end)
 	w.teach(end)
 	if rec := w.agent.parts.Recorder; rec != nil {
-		rec.Record(r.Decision, w.started, w.record(end).AppendJSON)
+		rec.Record(r.Decision, w.started, w.recorded(end).AppendJSON)
 	}
 }

@@ -72,7 +72,7 @@ func (w *walk) keep() Keep {
 
 // fallback gives the reply the service has for when nothing answers.
 func (w *walk) fallback(step *policy.Step) bool {
-	r := w.result
+	r := &w.result
 	r.Body = w.Services[w.ask.Service].Default
 	if r.Body == nil {
 		return false
