@@ -51,8 +51,8 @@ type Circle struct {
 
 // Most asks have no more text and no more fields.
 const (
-	usual = 1 << 10
-	names = 16
+	usual = 512
+	names = 12
 )
 
 // Key is the identity of an ask, 22 characters: everything that changes its answer.

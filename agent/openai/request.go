@@ -118,8 +118,8 @@ const maxTail = 64
 
 // LastUser is the text of the last user message, "" when there is none.
 func (r *Request) LastUser() string {
-	for _, m := range slices.Backward(r.Messages) {
-		if m.Role == "user" {
+	for i := len(r.Messages) - 1; i >= 0; i-- {
+		if m := &r.Messages[i]; m.Role == "user" {
 			return m.Text()
 		}
 	}
@@ -134,8 +134,8 @@ func (r *Request) HasRole(roles ...string) bool {
 // HasParts tells whether some message has a part that is not text, such as an
 // image or sound.
 func (r *Request) HasParts() bool {
-	for _, m := range r.Messages {
-		if slices.ContainsFunc(m.parts(), func(p part) bool { return p.Type != "text" }) {
+	for i := range r.Messages {
+		if slices.ContainsFunc(r.Messages[i].parts(), func(p part) bool { return p.Type != "text" }) {
 			return true
 		}
 	}

@@ -31,11 +31,13 @@ func From(headers []string) Parent {
 	var id [16]byte
 	binary.BigEndian.PutUint64(id[:8], rand.Uint64())
 	binary.BigEndian.PutUint64(id[8:], rand.Uint64()|1) // never all zero
-	return step(hex.EncodeToString(id[:]), "00")
+	var text [2 * len(id)]byte
+	hex.Encode(text[:], id[:])
+	return step(text[:], "00")
 }
 
 // step is a new place in the trace.
-func step(id, flags string) Parent {
+func step[Text string | []byte](id Text, flags string) Parent {
 	var b [size]byte
 	copy(b[:], "00-")
 	copy(b[traceAt:], id)
