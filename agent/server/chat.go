@@ -93,10 +93,11 @@ const heartbeat = 5 * time.Second
 // given its headers and comments meanwhile, so that it does not give up.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, in agent.Input) {
 	out := &sse{w: w, ctl: http.NewResponseController(w), unread: s.opts.Limits.Unread}
-	answered := out.beat(s.opts.Pending)
-	defer answered()
+	out.text = out.room[:0]
+	out.wait(s.opts.Pending)
+	defer out.waited()
 	result, err := s.handle(r, in)
-	answered()
+	out.waited()
 	if err != nil {
 		out.refuse(result, err)
 		return
@@ -115,37 +116,41 @@ type sse struct {
 	until  time.Time     // when a write gives up
 	unsent bool          // something was put and not sent off
 	err    error         // of sending it off while the stream waited
+
+	mu   sync.Mutex // guards all of it while the stream waits
+	next *time.Timer
+	over bool // it waits no more
+
+	room [512]byte // of text, while lines are short
 }
 
-// beat keeps a caller company that waits for longer than after. When the
-// function it returns has returned, no more is written.
-func (o *sse) beat(after time.Duration) (stop func()) {
-	var mu sync.Mutex // guards o and all below, until it is stopped
-	var next *time.Timer
-	stopped := false
-	mu.Lock()
-	defer mu.Unlock()
-	next = time.AfterFunc(after, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !stopped {
-			o.pend()
-			next.Reset(heartbeat)
-		}
-	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		stopped = true
-		next.Stop()
+// wait keeps a caller company that waits for longer than after, until waited
+// has returned.
+func (o *sse) wait(after time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.next = time.AfterFunc(after, o.beat)
+}
+
+func (o *sse) beat() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.over {
+		o.pend()
+		o.next.Reset(heartbeat)
 	}
 }
 
+func (o *sse) waited() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.over = true
+	o.next.Stop()
+}
+
 func (o *sse) begin() {
-	h := o.w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-cache")
-	h.Set("x-accel-buffering", "no")
+	h, lines := o.w.Header(), []string{"text/event-stream", "no-cache", "no"}
+	h["Content-Type"], h["Cache-Control"], h["X-Accel-Buffering"] = lines[:1:1], lines[1:2:2], lines[2:]
 	o.w.WriteHeader(http.StatusOK)
 	o.begun = true
 }
