@@ -20,7 +20,7 @@ const (
 type entry struct {
 	key   string
 	at    int64 // Unix milliseconds
-	again bool  // there may be a row of this key
+	again bool  // there may be a row of this key, or one before it in the batch
 	late  bool  // the value was not there from the first
 
 	mu     sync.Mutex             // guards both below
@@ -109,6 +109,12 @@ func (b *backlog) take(maxBytes int) []*entry {
 func (b *backlog) settle(batch []*entry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(batch) == len(b.waiting) {
+		clear(b.waiting)
+		clear(b.latest)
+		b.waiting, b.bytes = b.waiting[:0], 0
+		return
+	}
 	for _, e := range batch {
 		b.bytes -= e.size()
 		if b.latest[e.key] == e {

@@ -17,12 +17,13 @@ import (
 )
 
 const (
-	pageSize      = 4096
-	shrinkPiece   = 256       // pages given back at a time
-	leastSQLite   = 3_051_003 // older ones can lose a write when the WAL starts anew
+	pageSize    = 4096
+	shrinkPiece = 256       // pages given back at a time
+	leastSQLite = 3_051_003 // older ones can lose a write when the WAL starts anew
+	// database/sql keeps a connection to one goroutine at a time: it needs no mutex.
 	writerOptions = "_auto_vacuum=incremental&_busy_timeout=5000&_cache_size=-512&_foreign_keys=on" +
-		"&_journal_mode=WAL&_secure_delete=on&_stmt_cache_size=16&_txlock=immediate"
-	readerOptions = "_busy_timeout=5000&_cache_size=-256&_query_only=on&_stmt_cache_size=8&mode=ro"
+		"&_journal_mode=WAL&_mutex=no&_secure_delete=on&_stmt_cache_size=16&_txlock=immediate"
+	readerOptions = "_busy_timeout=5000&_cache_size=-256&_mutex=no&_query_only=on&_stmt_cache_size=8&mode=ro"
 )
 
 // fileSpec says which file to open and how. Without a path it is in memory.
@@ -176,6 +177,12 @@ func (f *file) shrink(ctx context.Context) (bool, error) {
 func (f *file) checkpoint(ctx context.Context) error {
 	_, err := f.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
 	return wrap("checkpoint", err)
+}
+
+// isTaken tells that a row of this key is there already.
+func isTaken(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.ExtendedCode == sqlite3.ErrConstraintUnique
 }
 
 // isFull tells a full disk or a spent quota from every other failure.

@@ -12,25 +12,36 @@ import (
 // shelf with packs, a pack of each insertPiece of that. Without packs there is no
 // order to be kept either, and keys in theirs share pages of the index.
 type load struct {
-	entries []*entry
-	packs   [][]byte
+	entries  []*entry
+	packs    [][]byte
+	tooLarge int // that are left out
 }
 
+// load takes it that the keys of a shelf with packs were never there before, as
+// ids are; otherwise the write fails, and loadAgain is for it.
 func (h *shelf) load(batch []*entry) load {
-	l := load{entries: latest(batch)}
-	if h.packer == nil {
-		slices.SortFunc(l.entries, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
-		return l
+	if h.packer != nil {
+		return h.pack(batch)
 	}
-	return h.pack(l.entries)
+	l := load{entries: latest(batch)}
+	slices.SortFunc(l.entries, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
+	return l
+}
+
+// loadAgain is for a batch with a key that is there already.
+func (h *shelf) loadAgain(batch []*entry) load {
+	for _, e := range batch {
+		e.again = true
+	}
+	return h.load(latest(batch))
 }
 
 // pack leaves out entries that turn out too large once they are made.
-func (h *shelf) pack(entries []*entry) load {
-	l := load{entries: entries[:0]}
-	for _, e := range entries {
+func (h *shelf) pack(batch []*entry) load {
+	l := load{entries: make([]*entry, 0, len(batch))}
+	for _, e := range batch {
 		if !h.packer.add(e, h.mostBytes()-int64(len(e.key))) {
-			h.file.noteTooLarge()
+			l.tooLarge++
 			continue
 		}
 		l.entries = append(l.entries, e)

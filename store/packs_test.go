@@ -71,6 +71,32 @@ func TestPacksGoWithTheirRecords(t *testing.T) {
 	}
 }
 
+// TestRecordsOfOneID: the last counts, in one batch and over several; what is too
+// large beside them is counted once.
+func TestRecordsOfOneID(t *testing.T) {
+	s := open(t, store.Options{Dir: t.TempDir()})
+	for i := range 3 {
+		s.Record("first", noon, is(usual(i)))
+		s.Record("same", noon, is(usual(100+i)))
+		for j := range 20 {
+			s.Record(fmt.Sprint(i, j), noon, is(usual(i+j)))
+		}
+		s.Record("same", noon, is(usual(200+i)))
+		s.Record("large", noon, is(noise(2<<20)))
+		write(t, s)
+		if got, ok, err := s.Decision(t.Context(), "same"); !bytes.Equal(got, usual(200+i)) || !ok || err != nil {
+			t.Errorf("batch %d: got %.20q, %t, %v", i, got, ok, err)
+		}
+		if got := s.Stats().Queue; got.Rows != int64(2+20*(i+1)) || got.TooLarge != uint64(i+1) || got.State != store.StateOK {
+			t.Errorf("batch %d: got %+v", i, got)
+		}
+	}
+	list, err := s.Decisions(t.Context(), 1, "")
+	if len(list) != 1 || !bytes.Equal(list[0], usual(202)) || err != nil {
+		t.Errorf("the last recorded: got %.20q, %v", list, err)
+	}
+}
+
 // old makes queue.db as an older version left it.
 func old(t testing.TB, dir, rows string) {
 	t.Helper()

@@ -4,15 +4,19 @@ import (
 	"context"
 	"database/sql"
 	"hash/maphash"
+	"math/bits"
 	"sync"
 )
 
 // Shape of a presence filter: with 8 bits for each key and 4 of them set, one
 // look-up in 40 of a key that is not there still goes to the disk (Bloom, "Space/time
-// trade-offs in hash coding with allowable errors", 1970).
+// trade-offs in hash coding with allowable errors", 1970). All bits of a key are in
+// one line of the processor's cache (Putze, Sanders, Singler, "Cache-, hash- and
+// space-efficient Bloom filters", 2007).
 const (
 	bitsPerKey = 8
 	bitsSet    = 4
+	lineBits   = 512
 	usualEntry = 1 << 10 // bytes of the quota for each key that is reckoned with
 	leastKeys  = 1024
 )
@@ -21,40 +25,42 @@ const (
 // costs no disk. It may be wrong about those that are. To nil each may be there.
 type presence struct {
 	seed maphash.Seed
-	size uint64 // in bits
 
 	mu    sync.RWMutex // guards all below
-	bits  []uint64
+	lines []line
 	added int64 // since it was learned
 	whole bool  // every key of the table is in it
 }
 
+// line holds the bits of some of the keys.
+type line [lineBits / 64]uint64
+
 func newPresence(quota int64) *presence {
-	size := uint64(max(quota/usualEntry, leastKeys) * bitsPerKey)
-	return &presence{seed: maphash.MakeSeed(), size: size, bits: make([]uint64, size/64+1)}
+	return &presence{seed: maphash.MakeSeed(), lines: make([]line, max(quota/usualEntry, leastKeys)*bitsPerKey/lineBits)}
 }
 
 // add takes in the key of an entry that enqueue puts in the backlog: one that was
 // in neither while a filter is made anew would be missed from then on.
 func (p *presence) add(e *entry, enqueue func(*entry) (ok, due bool)) (ok, due bool) {
 	if p == nil {
-		e.again = true
 		return enqueue(e)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.added++
-	e.again = p.set(p.bits, e.key) || !p.whole
+	e.again = p.set(p.lines, e.key) || !p.whole
 	return enqueue(e)
 }
 
 // set sets the key's bits and tells whether all of them were.
-func (p *presence) set(bits []uint64, key string) bool {
+func (p *presence) set(lines []line, key string) bool {
 	all := true
-	for i := range uint64(bitsSet) {
-		word, mask := p.place(key, i)
-		all = all && bits[word]&mask != 0
-		bits[word] |= mask
+	l, h := p.place(lines, key)
+	for range bitsSet {
+		word, mask := &l[h/64%uint64(len(l))], uint64(1)<<(h%64)
+		all = all && *word&mask != 0
+		*word |= mask
+		h /= lineBits
 	}
 	return all
 }
@@ -66,19 +72,25 @@ func (p *presence) may(key string) bool {
 	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	for i := range uint64(bitsSet) {
-		if word, mask := p.place(key, i); p.whole && p.bits[word]&mask == 0 {
+	if !p.whole {
+		return true
+	}
+	l, h := p.place(p.lines, key)
+	for range bitsSet {
+		if l[h/64%uint64(len(l))]&(1<<(h%64)) == 0 {
 			return false
 		}
+		h /= lineBits
 	}
 	return true
 }
 
-// place is the key's i-th bit.
-func (p *presence) place(key string, i uint64) (word, mask uint64) {
+// place is the key's line, by the upper bits of its hash, and the hash, whose lower
+// ones are the places of its bits in there.
+func (p *presence) place(lines []line, key string) (*line, uint64) {
 	h := maphash.String(p.seed, key)
-	bit := (h + i*(h>>32|1)) % p.size
-	return bit / 64, 1 << (bit % 64)
+	at, _ := bits.Mul64(h, uint64(len(lines)))
+	return &lines[at], h
 }
 
 // worn tells whether so many keys were added that it says yes too often, of
@@ -86,7 +98,7 @@ func (p *presence) place(key string, i uint64) (word, mask uint64) {
 func (p *presence) worn() bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return !p.whole || p.added > int64(p.size)/bitsPerKey/2
+	return !p.whole || p.added > int64(len(p.lines))*lineBits/bitsPerKey/2
 }
 
 // relearn makes a worn filter anew from the table and from what waits for it.
@@ -96,7 +108,7 @@ func (h *shelf) relearn(ctx context.Context) error {
 	if p == nil || !p.worn() {
 		return nil
 	}
-	bits := make([]uint64, len(p.bits))
+	lines := make([]line, len(p.lines))
 	rows, err := h.file.readers.QueryContext(ctx, h.sql.keys)
 	if err != nil {
 		return wrap("list keys", err)
@@ -107,7 +119,7 @@ func (h *shelf) relearn(ctx context.Context) error {
 		if err := rows.Scan(&key); err != nil {
 			return wrap("read a key", err)
 		}
-		p.set(bits, string(key))
+		p.set(lines, string(key))
 	}
 	if err := rows.Err(); err != nil {
 		return wrap("list keys", err)
@@ -115,8 +127,8 @@ func (h *shelf) relearn(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range h.backlog.newest() {
-		p.set(bits, e.key)
+		p.set(lines, e.key)
 	}
-	p.bits, p.added, p.whole = bits, 0, true
+	p.lines, p.added, p.whole = lines, 0, true
 	return nil
 }

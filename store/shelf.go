@@ -42,7 +42,7 @@ func (h *shelf) put(e *entry) {
 		return
 	}
 	if h.tooLarge(e) {
-		h.file.noteTooLarge()
+		h.file.noteTooLarge(1)
 		return
 	}
 	ok, due := h.presence.add(e, h.backlog.add)
@@ -72,11 +72,11 @@ func (h *shelf) mostBytes() int64 { return min(maxValueBytes, h.file.quota/16) }
 // get finds a value, first among those not yet committed. An entry leaves the
 // backlog only after its commit, so it is always in one of the two places.
 func (h *shelf) get(ctx context.Context, key string) (*entry, bool, error) {
+	if !h.presence.may(key) {
+		return nil, false, nil // nor among those
+	}
 	if e, ok := h.backlog.find(key); ok {
 		return e, true, nil
-	}
-	if !h.presence.may(key) {
-		return nil, false, nil
 	}
 	ctx = context.WithoutCancel(ctx) // one row takes no time, and a context that can end costs a goroutine
 	e := &entry{key: key}
@@ -100,16 +100,25 @@ func (h *shelf) flush(ctx context.Context) bool {
 		return false
 	}
 	l := h.load(batch)
-	err := h.withRoom(ctx, l.pages(), func() error {
-		_, err := h.commit(ctx, l)
-		return err
-	})
+	err := h.save(ctx, l)
+	if isTaken(err) {
+		l = h.loadAgain(batch)
+		err = h.save(ctx, l)
+	}
+	h.file.noteTooLarge(l.tooLarge)
 	if err != nil {
 		h.file.noteDropped(len(batch))
 	}
 	h.file.noteWrite(err)
 	h.backlog.settle(batch)
 	return true
+}
+
+func (h *shelf) save(ctx context.Context, l load) error {
+	return h.withRoom(ctx, l.pages(), func() error {
+		_, err := h.commit(ctx, l)
+		return err
+	})
 }
 
 func (h *shelf) batchBytes() int {
@@ -200,10 +209,13 @@ func (h *shelf) clear(ctx context.Context, tx *sql.Tx, c *change, need int64) er
 	if err := c.remove(ctx, tx, h.sql.expire, oldest, latest, expirePiece); err != nil {
 		return fmt.Errorf("expire: %w", err)
 	}
+	limit := h.file.maxPages()
+	if !h.folder.lean() && h.file.pages()+need <= limit {
+		return nil
+	}
 	if err := c.measure(ctx, tx); err != nil {
 		return err
 	}
-	limit := h.file.maxPages()
 	if h.folder.lean() {
 		limit = min(limit, c.pages+c.free)
 	}

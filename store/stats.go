@@ -79,16 +79,23 @@ func (f *file) rows() int64 {
 	return f.health.rows
 }
 
+// pages is how many were in use after the last batch.
+func (f *file) pages() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.health.pages
+}
+
 func (f *file) noteDropped(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.health.dropped += uint64(n)
 }
 
-func (f *file) noteTooLarge() {
+func (f *file) noteTooLarge(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.health.tooLarge++
+	f.health.tooLarge += uint64(n)
 }
 
 func (f *file) noteChange(c change) {
