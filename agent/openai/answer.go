@@ -3,7 +3,6 @@ package openai
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -256,59 +255,4 @@ func (a *Answer) whole() *spoken {
 		m.Calls = append(m.Calls, c)
 	}
 	return m
-}
-
-// Completion is the answer as the body of a plain reply.
-func (a *Answer) Completion() []byte {
-	m := a.whole()
-	for i := range m.Calls {
-		m.Calls[i].Index = nil // only chunks number their calls
-	}
-	return mustJSON(completion{
-		ID: a.ID, Object: "chat.completion", Created: a.Created, Model: a.Model,
-		Choices: [1]finished{{Message: m, Finish: a.Finish}}, Usage: a.Usage,
-	})
-}
-
-// completion is the body of a plain reply.
-type completion struct {
-	ID      string      `json:"id"`
-	Object  string      `json:"object"`
-	Created int64       `json:"created"`
-	Model   string      `json:"model"`
-	Choices [1]finished `json:"choices"`
-	Usage   *Usage      `json:"usage,omitempty"`
-}
-
-type finished struct {
-	Index   int     `json:"index"`
-	Message *spoken `json:"message"`
-	Finish  string  `json:"finish_reason"`
-}
-
-// ParseCompletion reads the body of a plain reply. A body that is not a
-// completion is [ErrBroken]; one that says nothing is given with [ErrEmpty].
-func ParseCompletion(body []byte) (*Answer, error) {
-	a, _, err := parseCompletion(body)
-	return a, err
-}
-
-func parseCompletion(body []byte) (*Answer, *envelope, error) {
-	e := &envelope{}
-	if err := e.read(body); err != nil {
-		return nil, nil, err
-	}
-	if e.failed() && len(e.Choices) == 0 {
-		return nil, nil, streamError(e.Error)
-	}
-	if len(e.Choices) == 0 || first(e.Choices[0].Delta) != '{' {
-		return nil, nil, fmt.Errorf("%w: no choices", ErrBroken)
-	}
-	a := &Answer{}
-	a.add(e)
-	a.settle()
-	if a.Empty() {
-		return a, e, ErrEmpty
-	}
-	return a, e, nil
 }

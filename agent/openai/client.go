@@ -142,10 +142,10 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 		resp.Body.Close()
 		return nil, fmt.Errorf("%w: content type %q for a stream", ErrBroken, kind)
 	}
-	s := &Stream{Answer: &Answer{}, usage: shape.Usage, strip: shape.Strip, allowed: shape.Silence}
-	events := NewEvents(waiting{resp.Body, s})
+	s := newStream(resp.Body, shape)
+	s.stalled = func() { cancel(ErrStalled) }
 	s.read = func() ([]byte, error) {
-		data, err := events.Next()
+		data, err := s.events.Next()
 		if err != nil && err != io.EOF {
 			return nil, readFault(ctx, err)
 		}
@@ -155,8 +155,6 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 		cancel(context.Canceled)
 		resp.Body.Close()
 	})
-	s.alarm = time.AfterFunc(time.Hour, func() { cancel(ErrStalled) })
-	s.alarm.Stop() // it runs while something is read
 	return s, nil
 }
 

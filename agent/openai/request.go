@@ -187,18 +187,6 @@ func (r *Request) Body(model string) []byte {
 	return append(out, '}')
 }
 
-// AppendString adds a string in JSON: as it is when it is made of letters,
-// digits and the like, as names are.
-func AppendString(to []byte, s string) []byte {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c < ' ', c > '~', c == '"', c == '\\', c == '<', c == '>', c == '&':
-			return append(to, mustJSON(s)...)
-		}
-	}
-	return append(append(append(to, '"'), s...), '"')
-}
-
 // WithMaxTokens is a copy of the request that asks for at most n tokens.
 func (r *Request) WithMaxTokens(n int) *Request {
 	c := *r

@@ -1,30 +1,34 @@
 package openai
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 )
 
-// maxEvent bounds one server-sent event, in bytes.
-const maxEvent = 8 << 20
+// maxEvent bounds one server-sent event, in bytes; firstRoom is what is set
+// aside for those that come first.
+const (
+	maxEvent  = 8 << 20
+	firstRoom = 2 << 10
+)
+
+// maxEmpty is how often a reader may give nothing, and no error, in a row.
+const maxEmpty = 100
 
 // Events reads server-sent events whose lines end in LF or CRLF.
 type Events struct {
 	Comment func(text string) // told of comments, when set
 
-	lines *bufio.Scanner
+	in    io.Reader
+	text  []byte // what was read
+	at    int    // how much of it was taken
+	err   error  // what comes after it
 	begun bool
 }
 
 // NewEvents reads events from r; it buffers, so r belongs to it from here on.
-func NewEvents(r io.Reader) *Events {
-	s := bufio.NewScanner(r)
-	s.Buffer(make([]byte, 0, 4096), maxEvent)
-	return &Events{lines: s}
-}
+func NewEvents(r io.Reader) *Events { return &Events{in: r} }
 
 // Next is the data of the next event that has some. Comments and other fields
 // are passed over. At the end of the input it returns [io.EOF]; an event that
@@ -33,8 +37,11 @@ func NewEvents(r io.Reader) *Events {
 func (e *Events) Next() ([]byte, error) {
 	var data []byte
 	seen := false
-	for e.lines.Scan() {
-		line := e.lines.Bytes()
+	for {
+		line, ok := e.line()
+		if !ok {
+			return nil, e.err
+		}
 		if !e.begun {
 			line, e.begun = bytes.TrimPrefix(line, []byte("\uFEFF")), true
 		}
@@ -59,13 +66,48 @@ func (e *Events) Next() ([]byte, error) {
 			return nil, fmt.Errorf("%w: event over %d bytes", ErrBroken, maxEvent)
 		}
 	}
-	switch err := e.lines.Err(); {
-	case errors.Is(err, bufio.ErrTooLong):
-		return nil, fmt.Errorf("%w: line over %d bytes", ErrBroken, maxEvent)
-	case err != nil:
-		return nil, err
+}
+
+// line is the next line without its end, where it lies until the one after it is
+// asked for; false when there is none. What is left at the end of the input is
+// one, too.
+func (e *Events) line() ([]byte, bool) {
+	for {
+		line, n := e.text[e.at:], bytes.IndexByte(e.text[e.at:], '\n')
+		switch {
+		case n >= 0:
+			line = line[:n]
+			e.at++
+		case e.err == nil:
+			e.more()
+			continue
+		case len(line) == 0:
+			return nil, false
+		}
+		e.at += len(line)
+		return bytes.TrimSuffix(line, []byte("\r")), true
 	}
-	return nil, io.EOF
+}
+
+// more reads on, or sets err.
+func (e *Events) more() {
+	if e.at > 0 {
+		e.text, e.at = e.text[:copy(e.text, e.text[e.at:])], 0
+	}
+	if len(e.text) == maxEvent {
+		e.text, e.err = nil, fmt.Errorf("%w: line over %d bytes", ErrBroken, maxEvent)
+		return
+	}
+	if len(e.text) == cap(e.text) {
+		e.text = append(make([]byte, 0, max(firstRoom, 2*cap(e.text))), e.text...)
+	}
+	for range maxEmpty {
+		n, err := e.in.Read(e.text[len(e.text):cap(e.text)])
+		if e.text, e.err = e.text[:len(e.text)+n], err; n > 0 || err != nil {
+			return
+		}
+	}
+	e.err = io.ErrNoProgress
 }
 
 func (e *Events) comment(line []byte) {

@@ -1,6 +1,7 @@
 package openai_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -99,17 +100,37 @@ func TestEventsFaults(t *testing.T) {
 	}
 }
 
+// plainly reads events by what the standard library takes for lines.
+func plainly(in []byte) (all []string) {
+	var data []string
+	lines := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(in, []byte("\uFEFF"))))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line, ok := strings.CutPrefix(lines.Text(), "data:")
+		if ok {
+			data = append(data, strings.TrimPrefix(line, " "))
+		}
+		if ok || line != "" {
+			continue
+		}
+		if one := strings.Join(data, "\n"); one != "" {
+			all = append(all, one)
+		}
+		data = nil
+	}
+	return all
+}
+
 func FuzzEvents(f *testing.F) {
-	for _, seed := range []string{"data: a\n\n", "data: a\r\ndata: b\r\n\r\n", ": c\n\n", "data\n\n", "\n\n\n", "data:a"} {
+	for _, seed := range []string{"data: a\n\n", "data: a\r\ndata: b\r\n\r\n", ": c\n\n", "data\n\n", "\n\n\n", "data:a", "data: a\n\r", "\uFEFFdata:a\n\n", "data:" + strings.Repeat("x", 5000) + "\n\ndata:b\n\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		got, err := events(t, bytes.NewReader(in))
-		if err != io.EOF {
-			t.Fatalf("ended with %v", err)
-		}
-		if n := len(strings.Join(got, "")); n > len(in) {
-			t.Fatalf("%d bytes of data from %d", n, len(in))
+		want := plainly(in)
+		for how, r := range map[string]io.Reader{"at once": bytes.NewReader(in), "in halves": iotest.HalfReader(bytes.NewReader(in)), "end with data": iotest.DataErrReader(bytes.NewReader(in))} {
+			if got, err := events(t, r); err != io.EOF || !reflect.DeepEqual(got, want) {
+				t.Fatalf("%s: got %q, %v; want %q", how, got, err, want)
+			}
 		}
 	})
 }

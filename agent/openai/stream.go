@@ -27,38 +27,49 @@ type Stream struct {
 	Answer *Answer // all that was read so far, primed chunks too
 	Idle   func()  // when set, called by Next before it may have to wait for more
 
+	body    io.Reader
+	events  Events                 // read from body
 	read    func() ([]byte, error) // data of the next event; io.EOF at the end
 	ends    []func()               // run once, by the first Close
 	closed  sync.Once
 	usage   bool          // the caller asked for usage
 	strip   bool          // take out log-probabilities the caller did not ask for
-	alarm   *time.Timer   // ends a read that takes too long
+	stalled func()        // ends a read that takes too long
+	alarm   *time.Timer   // calls it, from the first time that it may be needed
 	allowed time.Duration // longest silence; 0 is unbounded
 	listens bool          // the alarm is set
 	given   bool          // handed out: Next was called
 	size    int           // bytes read
 	event   envelope      // the latest chunk as it was read
 	ready   [][]byte      // shaped, not handed out yet
-	room    [1][]byte     // of ready, when it holds no more
 	last    []byte        // the final chunk, held back until nothing can follow
 	spoke   bool          // on after it said why it ended
 	counted bool          // usage came after the end
 	err     error         // what comes after ready
-}
 
-// waiting is what a stream reads from. Its reader asks for more only when it
-// has no whole line left.
-type waiting struct {
-	io.Reader
-	stream *Stream
-}
-
-func (w waiting) Read(p []byte) (int, error) {
-	if w.stream.Idle != nil {
-		w.stream.Idle()
+	room struct { // of the few that most have
+		ready [1][]byte
+		ends  [3]func()
 	}
-	w.stream.listen()
-	return w.Reader.Read(p)
+}
+
+func newStream(body io.Reader, shape Shape) *Stream {
+	s := &Stream{Answer: &Answer{}, body: body, usage: shape.Usage, strip: shape.Strip, allowed: shape.Silence}
+	s.events.in = (*waiting)(s)
+	s.ready, s.ends = s.room.ready[:0], s.room.ends[:0]
+	return s
+}
+
+// waiting is a stream as its events read from it: they ask for more only when
+// they have no whole line left.
+type waiting Stream
+
+func (w *waiting) Read(p []byte) (int, error) {
+	if w.Idle != nil {
+		w.Idle()
+	}
+	(*Stream)(w).listen()
+	return w.body.Read(p)
 }
 
 // Next is the next chunk. After the last one it returns [io.EOF]; a stream
@@ -73,7 +84,7 @@ func (s *Stream) Next() ([]byte, error) {
 	}
 	chunk := s.ready[0]
 	if s.ready = s.ready[1:]; len(s.ready) == 0 {
-		s.ready = s.room[:0]
+		s.ready = s.room.ready[:0]
 	}
 	return chunk, nil
 }
@@ -99,12 +110,9 @@ func (s *Stream) Prime(n int) error {
 // stream is handed to another goroutine.
 func (s *Stream) OnClose(f func()) { s.ends = append(s.ends, f) }
 
-// Close ends the stream and what feeds it.
+// Close ends the stream and what feeds it, so that a read that waits comes back.
 func (s *Stream) Close() {
 	s.closed.Do(func() {
-		if s.alarm != nil {
-			s.alarm.Stop()
-		}
 		for _, end := range s.ends {
 			end()
 		}
@@ -148,10 +156,14 @@ func (s *Stream) fill() {
 // silence of the target.
 func (s *Stream) listen() {
 	limit := s.patience()
-	if limit <= 0 || s.alarm == nil || s.listens {
+	if limit <= 0 || s.listens {
 		return
 	}
 	s.listens = true
+	if s.alarm == nil {
+		s.alarm = time.AfterFunc(limit, s.stalled)
+		return
+	}
 	s.alarm.Reset(limit)
 }
 

@@ -363,7 +363,11 @@ func FuzzStream(f *testing.F) {
 		if err != io.EOF || s.Answer.Empty() {
 			return
 		}
-		if kept, err := openai.ParseCompletion(s.Answer.Completion()); err != nil && !errors.Is(err, openai.ErrEmpty) || err == nil && kept.Text() != s.Answer.Text() {
+		completion := s.Answer.Completion()
+		if same, err := json.Marshal(json.RawMessage(completion)); err != nil || string(same) != string(completion) {
+			t.Fatalf("completion %q, by encoding/json %q, %v", completion, same, err)
+		}
+		if kept, err := openai.ParseCompletion(completion); err != nil && !errors.Is(err, openai.ErrEmpty) || err == nil && kept.Text() != s.Answer.Text() {
 			t.Fatalf("its completion: %v", err)
 		}
 	})

@@ -1,0 +1,110 @@
+package openai
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Completion is the answer as the body of a plain reply.
+func (a *Answer) Completion() []byte {
+	out := make([]byte, 0, 320+len(a.ID)+len(a.Model)+len(a.Text())*9/8)
+	out = AppendString(append(out, `{"id":`...), a.ID)
+	out = strconv.AppendInt(append(out, `,"object":"chat.completion","created":`...), a.Created, 10)
+	out = AppendString(append(out, `,"model":`...), a.Model)
+	out = a.appendMessage(append(out, `,"choices":[{"index":0,"message":`...))
+	out = AppendString(append(out, `,"finish_reason":`...), a.Finish)
+	out = append(out, "}]"...)
+	if a.Usage != nil {
+		out = a.Usage.appendTo(append(out, `,"usage":`...))
+	}
+	return append(out, '}')
+}
+
+// appendMessage adds what was said as one message. Its content is null where it
+// says something else than text.
+func (a *Answer) appendMessage(to []byte) []byte {
+	to = append(to, `{"role":"assistant","content":`...)
+	if text := a.Text(); text != "" || !a.Refused && !a.HasCalls() {
+		to = AppendString(to, text)
+	} else {
+		to = append(to, "null"...)
+	}
+	if a.Refused {
+		to = AppendString(append(to, `,"refusal":`...), a.refusal.String())
+	}
+	for i, t := range a.calls {
+		if i == 0 {
+			to = append(to, `,"tool_calls":[`...)
+		} else {
+			to = append(to, ',')
+		}
+		to = t.appendTo(to)
+	}
+	if a.HasCalls() {
+		to = append(to, ']')
+	}
+	return append(to, '}')
+}
+
+func (t *toolCall) appendTo(to []byte) []byte {
+	to = append(to, '{')
+	if t.id != "" {
+		to = append(AppendString(append(to, `"id":`...), t.id), ',')
+	}
+	if t.kind != "" {
+		to = append(AppendString(append(to, `"type":`...), t.kind), ',')
+	}
+	to = append(to, `"function":{`...)
+	if t.name != "" {
+		to = append(AppendString(append(to, `"name":`...), t.name), ',')
+	}
+	to = AppendString(append(to, `"arguments":`...), t.args.String())
+	return append(to, "}}"...)
+}
+
+// appendTo adds the usage as the target sent it, else the counts.
+func (u *Usage) appendTo(to []byte) []byte {
+	if tight(u.raw) {
+		return append(to, u.raw...)
+	}
+	return append(to, mustJSON(u)...)
+}
+
+// tight tells whether a value is there and written as encoding/json writes it,
+// as most are that machines send.
+func tight(raw []byte) bool {
+	for _, c := range raw {
+		switch {
+		case c <= ' ', c > '~', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return raw != nil
+}
+
+// ParseCompletion reads the body of a plain reply. A body that is not a
+// completion is [ErrBroken]; one that says nothing is given with [ErrEmpty].
+func ParseCompletion(body []byte) (*Answer, error) {
+	a, _, err := parseCompletion(body)
+	return a, err
+}
+
+func parseCompletion(body []byte) (*Answer, *envelope, error) {
+	e := &envelope{}
+	if err := e.read(body); err != nil {
+		return nil, nil, err
+	}
+	if e.failed() && len(e.Choices) == 0 {
+		return nil, nil, streamError(e.Error)
+	}
+	if len(e.Choices) == 0 || first(e.Choices[0].Delta) != '{' {
+		return nil, nil, fmt.Errorf("%w: no choices", ErrBroken)
+	}
+	a := &Answer{}
+	a.add(e)
+	a.settle()
+	if a.Empty() {
+		return a, e, ErrEmpty
+	}
+	return a, e, nil
+}
