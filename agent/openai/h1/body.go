@@ -1,0 +1,78 @@
+package h1
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+// body is the body of a reply, and has the connection until it is over. Close
+// may be called while another goroutine reads.
+type body struct {
+	inner io.ReadCloser
+	conn  *conn
+	resp  *http.Response
+	stop  func() bool // ends the watch over the context; false when that was the end first
+	state atomic.Int32
+}
+
+// States of a body.
+const (
+	open int32 = iota
+	ended
+	closed
+)
+
+// Read reads on. At the end of the body the connection is free for another
+// call.
+func (b *body) Read(p []byte) (int, error) {
+	switch b.state.Load() {
+	case ended:
+		return 0, io.EOF
+	case closed:
+		return 0, b.fault(http.ErrBodyReadAfterClose)
+	}
+	n, err := b.inner.Read(p)
+	switch err {
+	case nil:
+		return n, nil
+	case io.EOF:
+		b.over(ended)
+		return n, err
+	}
+	if !b.over(closed) {
+		err = http.ErrBodyReadAfterClose
+	}
+	return n, b.fault(err)
+}
+
+// fault is err, or why the context ended.
+func (b *body) fault(err error) error {
+	if ctx := b.resp.Request.Context(); ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// Close ends the call. What was not read is not waited for: its connection is
+// closed.
+func (b *body) Close() error {
+	b.over(closed)
+	return nil
+}
+
+// over ends the body once, and tells whether this was it.
+func (b *body) over(state int32) bool {
+	if !b.state.CompareAndSwap(open, state) {
+		return false
+	}
+	c, kept := b.conn, state == ended && !b.resp.Close && b.resp.StatusCode >= http.StatusOK
+	if b.stop() && kept && c.in.Buffered() == 0 { // more than the reply would be taken for the next one
+		c.home.shelf.put(c)
+	} else {
+		c.Close()
+	}
+	c.home.leave()
+	return true
+}

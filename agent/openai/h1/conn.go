@@ -1,0 +1,141 @@
+package h1
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"syscall"
+	"time"
+)
+
+// conn is one connection. It carries one call after the other.
+type conn struct {
+	net.Conn
+	home  *Transport
+	addr  string
+	in    *bufio.Reader // from Read
+	left  int64         // bytes that may still be read
+	used  bool          // it has carried a call
+	since time.Time     // it lies idle; the shelf's own
+	raw   syscall.RawConn
+	peek  func(fd uintptr) bool // looks into raw
+	seen  error                 // what it saw
+	drop  func()                // closes it
+}
+
+func newConn(home *Transport, addr string, to net.Conn) *conn {
+	c := &conn{Conn: to, home: home, addr: addr, drop: func() { to.Close() }}
+	c.in = bufio.NewReader(c)
+	if s, ok := to.(syscall.Conn); ok {
+		c.raw, _ = s.SyscallConn()
+	}
+	c.peek = func(fd uintptr) bool {
+		var b [1]byte
+		_, c.seen = syscall.Read(int(fd), b[:])
+		return true
+	}
+	return c
+}
+
+// Read reads what the connection may still give.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, fmt.Errorf("the head of the reply is over %d bytes", c.home.maxHead())
+	}
+	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
+}
+
+func (t *Transport) maxHead() int64 {
+	if n := t.rest.MaxResponseHeaderBytes; n > 0 {
+		return n
+	}
+	return maxHead
+}
+
+// quiet tells whether nothing came while the connection lay idle: neither its
+// end nor an answer that nobody asked for.
+func (c *conn) quiet() bool {
+	if c.raw == nil {
+		return true
+	}
+	err := c.raw.Read(c.peek)
+	return err == nil && c.seen == syscall.EAGAIN
+}
+
+// unanswered is why a call ended before a byte of its reply came.
+type unanswered struct {
+	err    error
+	unsent bool // nor did a byte of the request leave
+}
+
+// Error says what happened.
+func (u *unanswered) Error() string { return fmt.Sprintf("no reply: %v", u.err) }
+
+// Unwrap gives what ended it.
+func (u *unanswered) Unwrap() error { return u.err }
+
+// call sends the request and reads the head of the reply. The connection is the
+// body's from there on, and closed when there is an error.
+func (c *conn) call(req *http.Request, text []byte) (*http.Response, error) {
+	stop := context.AfterFunc(req.Context(), c.drop)
+	resp, err := c.exchange(req, text)
+	if err != nil {
+		stop()
+		c.Close()
+		return nil, err
+	}
+	b := &body{inner: resp.Body, conn: c, resp: resp, stop: stop}
+	if resp.Body == http.NoBody {
+		b.over(ended)
+	} else {
+		resp.Body = b
+	}
+	return resp, nil
+}
+
+func (c *conn) exchange(req *http.Request, text []byte) (*http.Response, error) {
+	trace := httptrace.ContextClientTrace(req.Context())
+	if trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: c.Conn, Reused: c.used})
+	}
+	c.used, c.left = true, c.home.maxHead()
+	n, unsent := c.Write(text)
+	if unsent != nil && n == 0 {
+		return nil, &unanswered{unsent, true}
+	}
+	if _, err := c.in.Peek(1); err != nil {
+		if unsent != nil {
+			err = unsent
+		}
+		return nil, &unanswered{err, false}
+	}
+	if trace != nil && trace.GotFirstResponseByte != nil {
+		trace.GotFirstResponseByte()
+	}
+	resp, err := c.head(req)
+	if err == nil && unsent != nil {
+		resp.Close = true // the server answered before it had it all
+	}
+	return resp, err
+}
+
+// head reads the head of the reply. Those of status 1xx before it count as its
+// own, so that their number is bounded as well.
+func (c *conn) head(req *http.Request) (*http.Response, error) {
+	for {
+		resp, err := http.ReadResponse(c.in, req)
+		if err != nil {
+			return nil, fmt.Errorf("read reply: %w", err)
+		}
+		if status := resp.StatusCode; status < 100 || status == http.StatusSwitchingProtocols || status > 199 {
+			c.left = math.MaxInt64
+			return resp, nil
+		}
+	}
+}
