@@ -14,6 +14,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/h1"
 )
 
 // Target is one API of the pool, as configured.
@@ -50,7 +51,7 @@ type Options struct {
 type Pool struct {
 	roster    atomic.Pointer[roster]
 	reloading sync.Mutex // one Reload at a time
-	http      *http.Transport
+	http      *h1.Transport
 	via       http.RoundTripper // http, or what the options said
 	changed   func()
 	net       *connectivity

@@ -2,9 +2,13 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
+
+	"nearside/agent/openai/h1"
 )
 
 // wire is a connection that is dropped without a word when there is no network:
@@ -21,7 +25,17 @@ func (w *wire) Close() error {
 	return w.Conn.Close()
 }
 
-func newTransport(lost func() bool) *http.Transport {
+// SyscallConn lets it be looked at whether something came.
+func (w *wire) SyscallConn() (syscall.RawConn, error) {
+	if c, ok := w.Conn.(syscall.Conn); ok {
+		return c.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// newTransport reaches targets over plain HTTP on the goroutine that asks, and
+// those behind TLS or a proxy as the library does.
+func newTransport(lost func() bool) *h1.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	dialer := net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -35,5 +49,5 @@ func newTransport(lost func() bool) *http.Transport {
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second} // finds a connection that lost its way
 	t.TLSHandshakeTimeout = 10 * time.Second
 	t.MaxResponseHeaderBytes = 64 << 10
-	return t
+	return h1.New(t)
 }

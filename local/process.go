@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nearside/agent/openai/h1"
 	"nearside/local/sandbox"
 )
 
@@ -30,7 +31,7 @@ const (
 // process is one life of an engine: a leader, and what it started in its group.
 type process struct {
 	pid    int
-	http   *http.Transport // for asks
+	http   *h1.Transport   // for asks
 	probe  *http.Transport // for signs of life, which wait behind no ask
 	exited chan struct{}   // closed when it is gone and waited for
 	over   chan struct{}   // closed when its owner knows, too
@@ -52,7 +53,7 @@ type process struct {
 func startProcess(spec sandbox.Spec, socket string) (*process, error) {
 	p := &process{
 		exited: make(chan struct{}), over: make(chan struct{}), said: &sandbox.Tail{}, bound: spec.Memory,
-		http: unixTransport(socket), probe: unixTransport(socket),
+		http: h1.New(unixTransport(socket)), probe: unixTransport(socket),
 	}
 	p.probe.DisableKeepAlives = true
 	spec.Env, spec.Output = sandbox.Env(), p.said

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/h1"
 )
 
 // restFor is how long a server is left alone after it refused a connection.
@@ -17,7 +18,7 @@ const restFor = 30 * time.Second
 // server is one on this device that somebody else runs, for all models.
 type server struct {
 	url   string
-	http  *http.Transport
+	http  *h1.Transport
 	made  time.Time
 	until atomic.Int64 // it rests until so long after it was made: the clock may be set meanwhile
 }
@@ -26,7 +27,7 @@ type server struct {
 func newServer(url string) *server {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Proxy = nil
-	return &server{url: url, http: t, made: time.Now()}
+	return &server{url: url, http: h1.New(t), made: time.Now()}
 }
 
 func (s *server) way() (*way, error) {

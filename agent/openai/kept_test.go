@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/h1"
 )
 
 const said = `{"choices":[{"message":{"role":"assistant","content":"yes"},"finish_reason":"stop"}]}`
@@ -57,12 +58,17 @@ func take(in *bufio.Reader) bool {
 // TestDeadConnection asks over connections that were kept and are dead: another
 // is tried, and nobody notices.
 func TestDeadConnection(t *testing.T) {
-	c := openai.Client{Base: forgetful(t), HTTP: &http.Transport{}}
-	t.Cleanup(c.HTTP.(*http.Transport).CloseIdleConnections)
-	for i := range 6 {
-		answer, _, err := c.Chat(t.Context(), []byte(`{"messages":[]}`), openai.Shape{})
-		if err != nil || answer.Text() != "yes" {
-			t.Errorf("ask %d: got %v, want an answer", i, err)
+	base := forgetful(t)
+	lib, near := &http.Transport{}, h1.New(&http.Transport{})
+	t.Cleanup(lib.CloseIdleConnections)
+	t.Cleanup(near.CloseIdleConnections)
+	for _, way := range []http.RoundTripper{lib, near} {
+		c := openai.Client{Base: base, HTTP: way}
+		for i := range 6 {
+			answer, _, err := c.Chat(t.Context(), []byte(`{"messages":[]}`), openai.Shape{})
+			if err != nil || answer.Text() != "yes" {
+				t.Errorf("%T, ask %d: got %v, want an answer", way, i, err)
+			}
 		}
 	}
 }
