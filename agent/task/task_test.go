@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -65,6 +66,11 @@ func TestSame(t *testing.T) {
 		if got, want := task.Of(r, question), wording(question); got != want {
 			t.Fatalf("%q: got %s, want %s", question, got, want)
 		}
+	}
+	odd := slices.Concat(odd, slices.Sorted(maps.Keys(tells)), slices.Sorted(maps.Keys(openings)))
+	for _, word := range odd {
+		same(word)
+		same(strings.ToUpper(word) + " it")
 	}
 	chance := rand.New(rand.NewPCG(1, 2))
 	for range 50_000 {
