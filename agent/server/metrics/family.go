@@ -32,31 +32,46 @@ func (s *sum) inc() { s.add(1) }
 
 func (s *sum) value() float64 { return math.Float64frombits(s.bits.Load()) }
 
-// family is a counter with labels. Its series are found without allocation.
+// family is a counter with labels. Its series are found without allocation,
+// and those that were counted last at a glance.
 type family struct {
+	latest     [2]atomic.Pointer[counter]
 	name, help string
 	names      []string
 
 	mu     sync.RWMutex // guards series
-	series map[labels]*sum
+	series map[labels]*counter
+}
+
+// counter is one series of a family. Its labels never change.
+type counter struct {
+	labels labels
+	sum
 }
 
 func newFamily(name, help string, names ...string) *family {
-	return &family{name: name, help: help, names: names, series: map[labels]*sum{}}
+	return &family{name: name, help: help, names: names, series: map[labels]*counter{}}
 }
 
 // at is the series with the labels.
-func (f *family) at(l labels) *sum {
-	f.mu.RLock()
-	c := f.series[l]
-	f.mu.RUnlock()
-	if c != nil {
-		return c
+func (f *family) at(l labels) *counter {
+	for i := range f.latest {
+		if s := f.latest[i].Load(); s != nil && s.labels == l {
+			return s
+		}
 	}
-	return f.grow(l)
+	f.mu.RLock()
+	s := f.series[l]
+	f.mu.RUnlock()
+	if s == nil {
+		s = f.grow(l)
+	}
+	f.latest[1].Store(f.latest[0].Load())
+	f.latest[0].Store(s)
+	return s
 }
 
-func (f *family) grow(l labels) *sum {
+func (f *family) grow(l labels) *counter {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.series) >= maxSeries {
@@ -64,12 +79,12 @@ func (f *family) grow(l labels) *sum {
 			l[i] = other
 		}
 	}
-	c := f.series[l]
-	if c == nil {
-		c = &sum{}
-		f.series[l] = c
+	s := f.series[l]
+	if s == nil {
+		s = &counter{labels: l}
+		f.series[l] = s
 	}
-	return c
+	return s
 }
 
 // show takes all series down.

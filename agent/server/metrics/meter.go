@@ -21,7 +21,7 @@ type Sources struct {
 // be called from any goroutine.
 type Meter struct {
 	sources Sources
-	routes  map[string]*route
+	routes  [len(routes)]route
 	callers atomic.Pointer[[]string]
 
 	requests, callersAsked, attempts, lookups *family
@@ -32,12 +32,12 @@ type Meter struct {
 type route struct{ total, first durations }
 
 // routes are those a request can end on.
-var routes = []string{"local", "cloud", "cache", "stale", "default", "queue", "none"}
+var routes = [...]string{"local", "cloud", "cache", "stale", "default", "queue", "none"}
 
 // New makes a meter.
 func New(src Sources) *Meter {
 	m := &Meter{
-		sources: src, routes: map[string]*route{},
+		sources:      src,
 		requests:     newFamily("nearside_requests_total", "Finished requests.", "service", "route", "reason", "status"),
 		callersAsked: newFamily("nearside_caller_requests_total", "Finished requests by the caller's name in the config.", "caller", "status"),
 		attempts:     newFamily("nearside_attempts_total", "Calls to targets, by how they ended.", "target", "result"),
@@ -46,9 +46,6 @@ func New(src Sources) *Meter {
 		cost:         newFamily("nearside_cost_usd_total", "What answers cost in USD, by the prices of the config.", "target"),
 		degraded:     newFamily("nearside_degraded_answers_total", "Answers that were stale, a default or unverified.", "reason"),
 		broken:       newFamily("nearside_broken_streams_total", "Streams that broke off after their headers.", "target"),
-	}
-	for _, name := range routes {
-		m.routes[name] = &route{}
 	}
 	m.SetCallers(nil)
 	return m
@@ -83,7 +80,8 @@ func (m *Meter) Finished(o *agent.Observation) {
 	if o.Cache != "" {
 		m.lookups.at(labels{o.Cache}).inc()
 	}
-	if r, ok := m.routes[o.Route]; ok {
+	if i := slices.Index(routes[:], o.Route); i >= 0 {
+		r := &m.routes[i]
 		r.total.observe(o.Total.Seconds())
 		if o.Streamed {
 			r.first.observe(o.First.Seconds())
@@ -134,7 +132,8 @@ func (m *Meter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	for _, f := range []*family{m.requests, m.callersAsked, m.attempts, m.lookups, m.tokens, m.cost, m.degraded, m.broken} {
 		f.show(p)
 	}
-	for name, r := range m.routes {
+	for i, name := range routes {
+		r := &m.routes[i]
 		r.total.show(p, "nearside_request_duration_seconds", "From the request to the end of its answer.", "route", name)
 		r.first.show(p, "nearside_time_to_first_token_seconds", "From the request to the beginning of a streamed answer.", "route", name)
 	}

@@ -3,7 +3,9 @@ package metrics_test
 import (
 	"fmt"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,6 +95,34 @@ func TestAttempted(t *testing.T) {
 		`nearside_attempts_total{result="status_5xx",target="cloud/first"} 2`,
 		`nearside_attempts_total{result="status_429",target="cloud/first"} 1`,
 	)
+}
+
+// TestMany counts many series at once, far more than are remembered as the latest.
+func TestMany(t *testing.T) {
+	m := newMeter()
+	var all sync.WaitGroup
+	for worker := range 4 {
+		all.Go(func() {
+			for i := range 900 {
+				m.Attempted(fmt.Sprint("cloud/", (i*(worker+1))%9), []string{"ok", "broken"}[i%2])
+			}
+		})
+	}
+	all.Wait()
+	page, sum := scrape(m), 0
+	for line := range strings.Lines(page) {
+		if strings.HasPrefix(line, "nearside_attempts_total{") {
+			n, err := strconv.Atoi(strings.TrimSpace(line[strings.LastIndex(line, " "):]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += n
+		}
+	}
+	if sum != 4*900 {
+		t.Errorf("counted %d of %d:\n%s", sum, 4*900, page)
+	}
+	shows(t, m, `nearside_attempts_total{result="ok",target="cloud/0"} 300`)
 }
 
 func TestScrape(t *testing.T) {

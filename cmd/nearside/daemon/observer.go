@@ -16,10 +16,16 @@ const degradedFor = time.Minute
 // observer is the agent's observer: it hands on to the next, notes degraded
 // answers, and logs requests where that is wanted.
 type observer struct {
-	next   agent.Observer
+	next   follower
 	log    *slog.Logger
 	touch  func()
 	latest atomic.Pointer[lapse]
+}
+
+// follower is an observer that is told of beginnings, too.
+type follower interface {
+	agent.Observer
+	agent.Starter
 }
 
 // lapse is a degraded answer.
@@ -29,11 +35,7 @@ type lapse struct {
 }
 
 // Began makes it an agent's starter.
-func (t *observer) Began() {
-	if s, ok := t.next.(agent.Starter); ok {
-		s.Began()
-	}
-}
+func (t *observer) Began() { t.next.Began() }
 
 // Attempted makes it an agent's observer.
 func (t *observer) Attempted(target, result string) { t.next.Attempted(target, result) }

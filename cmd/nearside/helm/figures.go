@@ -37,19 +37,20 @@ func (t *tally) add(o trial.Outcome) {
 
 // Observe gives an observer that counts for the helm, as long as somebody
 // steers, and tells next.
-func (h *Helm) Observe(next agent.Observer) agent.Observer { return &counter{next, h} }
+func (h *Helm) Observe(next agent.Observer) *Counter { return &Counter{next, h} }
 
-// counter counts what policies are judged by.
-type counter struct {
+// Counter counts what policies are judged by. It is an agent's observer and
+// starter.
+type Counter struct {
 	agent.Observer
 	helm *Helm
 }
 
 // Began makes it an agent's starter.
-func (c *counter) Began() { c.helm.figures.begin(1) }
+func (c *Counter) Began() { c.helm.figures.begin(1) }
 
 // Finished makes it an agent's observer.
-func (c *counter) Finished(o *agent.Observation) {
+func (c *Counter) Finished(o *agent.Observation) {
 	c.Observer.Finished(o)
 	if out, counts := outcome(o, c.helm.o.Own); counts {
 		out.Kept = c.helm.keeps(o.Withheld)
