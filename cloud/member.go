@@ -288,8 +288,9 @@ func (s *unanswered) add(start time.Time) {
 func (s *unanswered) begun(start time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.Index(s.starts, start)
-	s.starts = slices.Delete(s.starts, i, i+1)
+	i, last := slices.Index(s.starts, start), len(s.starts)-1
+	s.starts[i] = s.starts[last]
+	s.starts = s.starts[:last]
 }
 
 // waiting is how many calls wait, and how long the oldest has.

@@ -187,20 +187,25 @@ func (p *Pool) SetKey(target, key string, err error) {
 }
 
 // Status lists the targets in the order of the config.
-func (p *Pool) Status() []Status {
+func (p *Pool) Status() []Status { return p.AppendStatus(nil) }
+
+// AppendStatus is Status for those who bring the room: it appends to all.
+func (p *Pool) AppendStatus(all []Status) []Status {
 	now := time.Now()
 	order := p.order()
-	out := make([]Status, len(order))
+	n := len(all)
+	all = slices.Grow(all, len(order))[:n+len(order)]
 	for i, m := range order {
-		s := &out[i]
+		s := &all[n+i]
 		s.Target, s.Near, s.Summary = &m.Target, p.net.near(m), m.figures.Summary()
 		s.Breaker = words[m.state()]
 		s.Usable, s.Why = m.usable(now)
+		s.Pause = 0
 		if left, why := m.left(now); why == askedForLess {
 			s.Pause = max(0, left)
 		}
 	}
-	return out
+	return all
 }
 
 // words are the breaker's states, for those who look.

@@ -149,20 +149,26 @@ func (f *Figures) Began(took time.Duration, failed, counts bool) {
 
 // note takes in a time, and keeps all of them sorted as it does.
 func (f *Figures) note(took time.Duration) {
+	i := len(f.sorted)
 	if oldest, out := f.took.add(took); out {
-		i, _ := slices.BinarySearch(f.sorted, oldest)
-		f.sorted = slices.Delete(f.sorted, i, i+1)
+		i, _ = slices.BinarySearch(f.sorted, oldest)
+	} else {
+		f.sorted = append(f.sorted, took)
 	}
-	i, _ := slices.BinarySearch(f.sorted, took)
-	f.sorted = slices.Insert(f.sorted, i, took)
+	for ; i > 0 && f.sorted[i-1] > took; i-- {
+		f.sorted[i] = f.sorted[i-1]
+	}
+	for ; i+1 < len(f.sorted) && f.sorted[i+1] < took; i++ {
+		f.sorted[i] = f.sorted[i+1]
+	}
+	f.sorted[i] = took
 }
 
 // Summary gives the figures as they are now.
 func (f *Figures) Summary() Summary {
-	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ended.age(now) || f.moved {
+	if f.ended.count > 0 && f.ended.age(time.Now()) || f.moved {
 		f.show()
 	}
 	s := f.shown

@@ -18,6 +18,7 @@ const degradedFor = time.Minute
 type observer struct {
 	next   follower
 	log    *slog.Logger
+	level  *slog.LevelVar // of log; nil is not known
 	touch  func()
 	latest atomic.Pointer[lapse]
 }
@@ -50,10 +51,19 @@ func (t *observer) Finished(o *agent.Observation) {
 			t.touch()
 		}
 	}
-	if t.log.Enabled(context.Background(), slog.LevelDebug) {
+	if t.verbose() {
 		t.log.Debug("request", "decision", o.Decision, "caller", o.Caller, "service", o.Service, "status", o.Status, "route", o.Route,
 			"target", o.Target, "reason", o.Reason, "cache", o.Cache, "ms", o.Total.Milliseconds())
 	}
+}
+
+// verbose tells whether requests are logged. The level says it sooner than the
+// log, which asks all that it writes to.
+func (t *observer) verbose() bool {
+	if t.level != nil {
+		return t.level.Level() <= slog.LevelDebug
+	}
+	return t.log.Enabled(context.Background(), slog.LevelDebug)
 }
 
 // degraded is the reason of the latest degraded answer, "" when that was long

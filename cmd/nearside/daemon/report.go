@@ -32,7 +32,7 @@ func (d *daemon) status() server.Status {
 			Name: h.Name, Kind: "gate", Services: []string{intent.Service}, Usable: h.Gate != nil, Why: filled(h.Why),
 		}, d.gate.Summary()))
 	}
-	for _, t := range d.far() {
+	for _, t := range d.far(nil) {
 		if why := cutOff(way); why != "" && !t.Near && t.Usable {
 			t.Usable, t.Why = false, why
 		}

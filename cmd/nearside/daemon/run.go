@@ -118,7 +118,7 @@ func Run(ctx context.Context, o Options) error {
 	d.meter = metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
 	d.meter.SetCallers(entrance.Names(cfg))
 	d.helm = helm.New(helm.Options{Device: d, Store: d.store, State: cfg.State, Agent: o.Release, Built: o.Built, Now: o.Now, Own: d.own, Given: d.given, Lay: d.lay, Log: log})
-	d.observer = &observer{next: d.helm.Observe(d.meter), log: log, touch: d.touch}
+	d.observer = &observer{next: d.helm.Observe(d.meter), log: log, level: d.Watch.Level, touch: d.touch}
 	d.learner = learn.New(d.learnParts(), learnSettings(cfg))
 	d.agent = agent.New(agent.Parts{
 		Local: tiers{&d.gate, d.local}, Cloud: d.cloud, Scorer: d.local, Cache: d.store, Recorder: d.store, Observer: d.observer,

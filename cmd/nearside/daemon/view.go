@@ -14,8 +14,14 @@ func (d *daemon) signals() policy.Signals {
 	now := time.Now()
 	s := d.situation(now).signals
 	s.Time = now
-	near, far := d.local.Status(), d.far()
-	s.Targets = make([]policy.Target, 0, len(near)+len(far))
+	var room [4]cloud.Status // of far, when there are no more
+	near, far := d.local.Status(), d.far(room[:0])
+	gate := d.gate.Held()
+	n := len(near) + len(far)
+	if gate.Name != "" {
+		n++
+	}
+	s.Targets = make([]policy.Target, 0, n)
 	for i := range near {
 		t := &near[i]
 		s.Targets = append(s.Targets, policy.Target{
@@ -24,10 +30,10 @@ func (d *daemon) signals() policy.Signals {
 			InFlight: t.InFlight, Context: t.Context, BytesPerToken: t.BytesPerToken, Blind: true,
 		})
 	}
-	if h := d.gate.Held(); h.Name != "" {
+	if gate.Name != "" {
 		f := d.gate.Summary()
 		s.Targets = append(s.Targets, policy.Target{
-			Name: h.Name, Services: []string{intent.Service}, Near: true, Usable: h.Gate != nil, Why: h.Why,
+			Name: gate.Name, Services: []string{intent.Service}, Near: true, Usable: gate.Gate != nil, Why: gate.Why,
 			P50MS: f.P50MS, P95MS: f.P95MS, ErrorRate: f.ErrorRate, InFlight: f.InFlight, Blind: true, Light: true,
 		})
 	}
@@ -43,14 +49,13 @@ func (d *daemon) signals() policy.Signals {
 	return s
 }
 
-// far are the cloud targets; those that are switched off are there and cannot
-// be asked.
-func (d *daemon) far() []cloud.Status {
+// far appends the cloud targets to all; those that are switched off are there
+// and cannot be asked.
+func (d *daemon) far(all []cloud.Status) []cloud.Status {
 	cfg := d.inForce.Load().laid
 	if !cfg.Cloud.Disabled {
-		return d.cloud.Status()
+		return d.cloud.AppendStatus(all)
 	}
-	var all []cloud.Status
 	for _, t := range cloudTargets(cfg) {
 		all = append(all, cloud.Status{Target: &t, Why: "the cloud is switched off in the config", Breaker: "closed"})
 	}
