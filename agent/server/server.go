@@ -152,12 +152,12 @@ func (s *Server) routes() http.Handler {
 	open := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(true, need, h)) }
 	control := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, need, h)) }
 
-	asks := map[string]http.Handler{
-		chatPath:  s.guard(true, "chat", s.counted(s.chat)),
-		embedPath: s.guard(true, "embed", s.counted(s.embeddings)),
+	asks := []posted{
+		{chatPath, s.guard(true, "chat", s.counted(s.chat))},
+		{embedPath, s.guard(true, "embed", s.counted(s.embeddings))},
 	}
-	for path, h := range asks {
-		mux.Handle("POST "+path, h)
+	for _, a := range asks {
+		mux.Handle("POST "+a.path, a.Handler)
 	}
 	open("OPTIONS "+chatPath, callers.Public, preflight)
 	open("OPTIONS "+embedPath, callers.Public, preflight)
@@ -204,14 +204,22 @@ func (s *Server) routes() http.Handler {
 	return direct(asks, mux)
 }
 
+// posted is a path that is posted to.
+type posted struct {
+	path string
+	http.Handler
+}
+
 // direct hands what is posted to one of the paths, spelled as it is, to where
 // the mux would; all else to the mux.
-func direct(posts map[string]http.Handler, mux *http.ServeMux) http.Handler {
+func direct(posts []posted, mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.RawPath == "" {
-			if h := posts[r.URL.Path]; h != nil {
-				h.ServeHTTP(w, r)
-				return
+			for i := range posts {
+				if posts[i].path == r.URL.Path {
+					posts[i].ServeHTTP(w, r)
+					return
+				}
 			}
 		}
 		mux.ServeHTTP(w, r)
