@@ -103,7 +103,7 @@ func (l *Label) put(ctx context.Context, tx *sql.Tx) error {
 func (s *Store) Labels(ctx context.Context, model string, limit int) ([]Label, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	list, err := readLabels(ctx, s.queue.readers, "sketch", "WHERE model = ? ORDER BY seq DESC LIMIT ?", model, limit)
+	list, err := readLabels(ctx, s.queue.readers, "sketch", "WHERE model = ? ORDER BY seq DESC LIMIT ? + 0", model, limit)
 	return list, wrap("list labels", err)
 }
 

@@ -11,17 +11,20 @@ type statements struct {
 	newest, older, nextSeq, insertPack string // of a table with packs
 }
 
-// statementsFor are those for a table whose rows hold their values.
+// statementsFor are those for a table whose rows hold their values. SQLite plans a
+// statement anew each time its limit is bound, unless that is an expression; and
+// an insert of several rows copies each page it changes, lest it have to take back
+// some of them, unless it may fail halfway, as it may here: the transaction ends.
 func statementsFor(table string) statements {
 	name := strings.NewReplacer("TABLE", table)
-	insert := name.Replace("INSERT INTO TABLE (key, at, value) VALUES ")
+	insert := name.Replace("INSERT OR FAIL INTO TABLE (key, at, value) VALUES ")
 	return statements{
 		get:        name.Replace("SELECT value, at, NULL, 0 FROM TABLE WHERE key = ?"),
 		insert:     insert + tuples("(?, ?, ?)", 1),
 		insertMany: insert + tuples("(?, ?, ?)", insertPiece),
 		remove:     name.Replace("DELETE FROM TABLE WHERE key IN (SELECT value FROM json_each(?))"),
-		expire:     name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? OR at > ? LIMIT ?)"),
-		evict:      name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ?)"),
+		expire:     name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE WHERE at < ? OR at > ? LIMIT ? + 0)"),
+		evict:      name.Replace("DELETE FROM TABLE WHERE seq IN (SELECT seq FROM TABLE ORDER BY seq LIMIT ? + 0)"),
 		count:      name.Replace("SELECT count(*) FROM TABLE"),
 		keys:       name.Replace("SELECT key FROM TABLE"),
 	}
@@ -30,7 +33,7 @@ func statementsFor(table string) statements {
 // statementsForPacked are those for decisions, whose values are in packs.
 func statementsForPacked() statements {
 	const (
-		insert = "INSERT INTO decisions (key, at, seq, pack, value) VALUES "
+		insert = "INSERT OR FAIL INTO decisions (key, at, seq, pack, value) VALUES "
 		tuple  = "(?, ?, ?, ?, x'')"
 		list   = "SELECT key, d.value, p.value, ifnull(d.seq - d.pack, 0) FROM decisions d LEFT JOIN packs p ON p.seq = d.pack "
 	)
@@ -38,8 +41,8 @@ func statementsForPacked() statements {
 	s.get = "SELECT d.value, at, p.value, ifnull(d.seq - d.pack, 0) FROM decisions d LEFT JOIN packs p ON p.seq = d.pack WHERE key = ?"
 	s.insert = insert + tuples(tuple, 1)
 	s.insertMany = insert + tuples(tuple, insertPiece)
-	s.newest = list + "ORDER BY d.seq DESC LIMIT ?"
-	s.older = list + "WHERE d.seq < (SELECT seq FROM decisions WHERE key = ?) ORDER BY d.seq DESC LIMIT ?"
+	s.newest = list + "ORDER BY d.seq DESC LIMIT ? + 0"
+	s.older = list + "WHERE d.seq < (SELECT seq FROM decisions WHERE key = ?) ORDER BY d.seq DESC LIMIT ? + 0"
 	s.nextSeq = "SELECT ifnull(max(seq), 0) + 1 FROM decisions"
 	s.insertPack = "INSERT INTO packs (seq, value) VALUES (?, ?)"
 	return s
