@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"nearside/agent/openai"
@@ -67,9 +68,15 @@ func Key(r *openai.Request, c *Circle) string {
 			continue
 		}
 		text = appendPart(text, name)
-		value := compact{rest: r.Field(name)}
-		for text = value.fill(text); len(value.rest) > 0; text = value.fill(text[:0]) {
+		for value := r.Field(name); len(value) > 0; value = bytes.TrimLeft(value, space) {
+			var piece []byte
+			if piece, value = cut(value); len(text)+len(piece) <= cap(text) {
+				text = append(text, piece...)
+				continue
+			}
 			h.Write(text)
+			h.Write(piece)
+			text = text[:0]
 		}
 	}
 	h.Write(text)
@@ -93,29 +100,35 @@ func appendPart(to []byte, text string) []byte {
 	return append(binary.LittleEndian.AppendUint64(to, uint64(len(text))), text...)
 }
 
-// compact is a JSON value that was found valid before, taken piece by piece and
-// without the white space between its parts, which does not count.
-type compact struct {
-	rest   []byte
-	quoted bool // it begins within a string
+// space is what may stand between the parts of a JSON value, and does not count.
+const space = " \n\t\r"
+
+// cut cuts a JSON value that was found valid before where such space begins.
+func cut(value []byte) (piece, rest []byte) {
+	i := 0
+	for i < len(value) && (value[i] > ' ' || strings.IndexByte(space, value[i]) < 0) {
+		if value[i] == '"' {
+			i = quoteEnd(value, i)
+		}
+		i++
+	}
+	return value[:i], value[i:]
 }
 
-// fill adds as much of what is left as there is room for.
-func (c *compact) fill(to []byte) []byte {
-	from, i := 0, 0
-	for ; i < len(c.rest) && len(to)+i-from < cap(to)-1; i++ {
-		switch b := c.rest[i]; {
-		case b == '\\':
-			i++
-		case b == '"':
-			c.quoted = !c.quoted
-		case !c.quoted && (b == ' ' || b == '\n' || b == '\t' || b == '\r'):
-			to = append(to, c.rest[from:i]...)
-			from = i + 1
+// quoteEnd is the place of the quote that ends the string that begins at i.
+func quoteEnd(value []byte, i int) int {
+	for {
+		n := bytes.IndexByte(value[i+1:], '"')
+		if n < 0 {
+			return len(value) - 1
+		}
+		i += 1 + n
+		escapes := 0
+		for value[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i
 		}
 	}
-	i = min(i, len(c.rest))
-	to = append(to, c.rest[from:i]...)
-	c.rest = c.rest[i:]
-	return to
 }

@@ -140,11 +140,15 @@ func TestEncode(t *testing.T) {
 }
 
 func BenchmarkKey(b *testing.B) {
-	r := request(b, `{"model":"cloud","temperature":0,"stream":false,"messages":[{"role":"user","content":"What should one know about the lighthouse on this coast before going there by boat?"}]}`)
-	c := kept.Circle{Salt: strings.Repeat("0123456789abcdef", 4), Service: "chat", Mode: "cloud"}
-	b.ReportAllocs()
-	for b.Loop() {
-		kept.Key(r, &c)
+	for _, words := range []int{20, 2000} {
+		b.Run(strconv.Itoa(words), func(b *testing.B) {
+			r := request(b, `{"model":"cloud","temperature":0,"stream":false,"messages":[{"role":"user","content":"`+strings.Repeat("word ", words)+`"}]}`)
+			c := kept.Circle{Salt: strings.Repeat("0123456789abcdef", 4), Service: "chat", Mode: "cloud"}
+			b.ReportAllocs()
+			for b.Loop() {
+				kept.Key(r, &c)
+			}
+		})
 	}
 }
 
