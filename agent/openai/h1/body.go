@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 )
 
@@ -15,6 +16,7 @@ type body struct {
 	resp  *http.Response
 	stop  func() bool // ends the watch over the context; false when that was the end first
 	state atomic.Int32
+	mu    sync.Mutex // guards inner
 }
 
 // States of a body.
@@ -33,7 +35,9 @@ func (b *body) Read(p []byte) (int, error) {
 	case closed:
 		return 0, b.fault(http.ErrBodyReadAfterClose)
 	}
+	b.mu.Lock()
 	n, err := b.inner.Read(p)
+	b.mu.Unlock()
 	switch err {
 	case nil:
 		return n, nil
@@ -55,11 +59,34 @@ func (b *body) fault(err error) error {
 	return err
 }
 
-// Close ends the call. What was not read is not waited for: its connection is
-// closed.
+// Close ends the call. When no more than the mark of the body's end was left to
+// read, as behind the last event of a stream, and that is there already, the
+// connection is free for another call; nothing is waited for.
 func (b *body) Close() error {
+	if b.state.Load() == open && !b.resp.Close && b.mu.TryLock() {
+		if b.atEnd() {
+			b.over(ended)
+		}
+		b.mu.Unlock()
+	}
 	b.over(closed)
 	return nil
+}
+
+// atEnd tells whether the end of the body is there, behind a few bytes at most.
+// Its caller holds mu.
+func (b *body) atEnd() bool {
+	c, left := b.conn, make([]byte, 64)
+	c.still = true
+	defer func() { c.still = false }()
+	for len(left) > 0 {
+		n, err := b.inner.Read(left)
+		if err != nil {
+			return err == io.EOF
+		}
+		left = left[n:]
+	}
+	return false
 }
 
 // over ends the body once, and tells whether this was it.

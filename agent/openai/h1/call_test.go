@@ -278,6 +278,62 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// TestLastWords closes bodies before their end was read, as it is done behind the
+// last event of a stream: the connection is kept when nothing but the end was
+// left and it was there, and nothing is waited for.
+func TestLastWords(t *testing.T) {
+	const first = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n[DONE]\r\n"
+	for name, c := range map[string]struct {
+		along, then string // what comes with the first chunk, and after it was read
+		kept        bool
+	}{
+		"the end comes along":    {along: "0\r\n\r\n", kept: true},
+		"the end comes after it": {then: "0\r\n\r\n", kept: true},
+		"in two":                 {along: "0\r", then: "\n\r\n", kept: true},
+		"a blank line first":     {then: "1\r\n\n\r\n0\r\n\r\n", kept: true},
+		"with trailers":          {then: "0\r\nX-Sum: 1\r\n\r\n", kept: true},
+		"no end":                 {},
+		"half an end":            {then: "0\r\n"},
+		"one more event":         {then: "64\r\n" + strings.Repeat("x", 100) + "\r\n0\r\n\r\n"},
+		"more than the end":      {then: "0\r\n\r\n" + ok},
+		"nonsense":               {then: "zz\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read, said := make(chan struct{}), make(chan struct{})
+			s := serve(t, func(l *line) {
+				if l.take() == nil {
+					return
+				}
+				if l.nr > 1 {
+					l.say(ok)
+					return
+				}
+				l.say(first + c.along)
+				<-read
+				l.say(c.then)
+				close(said)
+				if l.take() != nil {
+					l.say(ok)
+				}
+			})
+			tr := near(t)
+			resp, err := tr.RoundTrip(get(t, t.Context(), s.addr))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(resp.Body, make([]byte, 6)); err != nil {
+				t.Fatal(err)
+			}
+			close(read)
+			<-said
+			resp.Body.Close()
+			if got := ask(tr, get(t, t.Context(), s.addr)); got.body != "ok" || s.lines.Load() == 1 != c.kept {
+				t.Errorf("got %q %v over %d connections, want the same one %v", got.body, got.err, s.lines.Load(), c.kept)
+			}
+		})
+	}
+}
+
 // TestAbandoned leaves 120 calls that wait for an answer: nothing stays.
 func TestAbandoned(t *testing.T) {
 	var waiting sync.WaitGroup

@@ -21,23 +21,15 @@ type conn struct {
 	left  int64         // bytes that may still be read
 	used  bool          // it has carried a call
 	since time.Time     // it lies idle; the shelf's own
-	raw   syscall.RawConn
-	peek  func(fd uintptr) bool // looks into raw
-	seen  error                 // what it saw
-	drop  func()                // closes it
+	drop  func()        // closes it
+	still bool          // Read does not wait
+	look  *glance
+	one   [1]byte // for a look at a connection that lies idle
 }
 
 func newConn(home *Transport, addr string, to net.Conn) *conn {
-	c := &conn{Conn: to, home: home, addr: addr, drop: func() { to.Close() }}
+	c := &conn{Conn: to, home: home, addr: addr, drop: func() { to.Close() }, look: newGlance(to)}
 	c.in = bufio.NewReader(c)
-	if s, ok := to.(syscall.Conn); ok {
-		c.raw, _ = s.SyscallConn()
-	}
-	c.peek = func(fd uintptr) bool {
-		var b [1]byte
-		_, c.seen = syscall.Read(int(fd), b[:])
-		return true
-	}
 	return c
 }
 
@@ -46,7 +38,10 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.left <= 0 {
 		return 0, fmt.Errorf("the head of the reply is over %d bytes", c.home.maxHead())
 	}
-	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
+	if p = p[:min(int64(len(p)), c.left)]; c.still {
+		return c.look.into(p)
+	}
+	n, err := c.Conn.Read(p)
 	c.left -= int64(n)
 	return n, err
 }
@@ -61,11 +56,8 @@ func (t *Transport) maxHead() int64 {
 // quiet tells whether nothing came while the connection lay idle: neither its
 // end nor an answer that nobody asked for.
 func (c *conn) quiet() bool {
-	if c.raw == nil {
-		return true
-	}
-	err := c.raw.Read(c.peek)
-	return err == nil && c.seen == syscall.EAGAIN
+	n, err := c.look.into(c.one[:])
+	return n == 0 && err == syscall.EAGAIN
 }
 
 // unanswered is why a call ended before a byte of its reply came.
