@@ -9,7 +9,9 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"nearside/agent/openai/inplace"
@@ -115,46 +117,55 @@ func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, [
 
 // readAll reads the body of a plain reply, in one piece where its length is known.
 func readAll(resp *http.Response) ([]byte, error) {
-	var text bytes.Buffer
+	room := bytes.MinRead
 	if n := resp.ContentLength; n > 0 && n <= maxReply {
-		text.Grow(int(n) + bytes.MinRead)
+		room = int(n) + 1 // for the end to be seen
 	}
-	if _, err := text.ReadFrom(io.LimitReader(resp.Body, maxReply+1)); err != nil {
-		return nil, err
+	text := make([]byte, 0, room)
+	for len(text) <= maxReply {
+		n, err := resp.Body.Read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
+		switch {
+		case err == io.EOF && len(text) <= maxReply:
+			return text, nil
+		case err != nil && err != io.EOF:
+			return nil, err
+		case len(text) == cap(text):
+			text = slices.Grow(text, len(text))
+		}
 	}
-	if text.Len() > maxReply {
-		return nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
-	}
-	return text.Bytes(), nil
+	return nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
 }
 
 // ChatStream posts a streamed request and returns when the headers are there.
 // The stream lives until it is closed or ctx ends.
 func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Stream, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
 	resp, err := c.post(ctx, body)
 	if err != nil {
-		cancel(nil)
 		return nil, err
 	}
 	if kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
-		cancel(nil)
 		resp.Body.Close()
 		return nil, fmt.Errorf("%w: content type %q for a stream", ErrBroken, kind)
 	}
 	s := newStream(resp.Body, shape)
-	s.stalled = func() { cancel(ErrStalled) }
+	var why atomic.Pointer[error] // the body was closed here
+	end := func(err error) {
+		why.CompareAndSwap(nil, &err)
+		resp.Body.Close()
+	}
+	s.stalled = func() { end(ErrStalled) }
 	s.read = func() ([]byte, error) {
 		data, err := s.events.Next()
-		if err != nil && err != io.EOF {
-			return nil, readFault(ctx, err)
+		if err == nil || err == io.EOF {
+			return c.hide(data), err
 		}
-		return c.hide(data), err
+		if here := why.Load(); here != nil && ctx.Err() == nil {
+			return nil, *here
+		}
+		return nil, readFault(ctx, err)
 	}
-	s.OnClose(func() {
-		cancel(context.Canceled)
-		resp.Body.Close()
-	})
+	s.OnClose(func() { end(context.Canceled) })
 	return s, nil
 }
 
@@ -200,15 +211,26 @@ func (c *Client) chat(ctx context.Context, body []byte) (*http.Request, error) {
 		return c.request(ctx, http.MethodPost, chatPath, body)
 	}
 	req := c.ready.WithContext(ctx)
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	req.Body, _ = req.GetBody()
-	req.ContentLength = int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return newSent(body), nil }
+	req.Body, req.ContentLength = newSent(body), int64(len(body))
 	if c.Trace != "" {
 		req.Header = maps.Clone(req.Header)
 		req.Header["Traceparent"] = []string{c.Trace}
 	}
 	return req, nil
 }
+
+// sent is the body of a request.
+type sent struct{ bytes.Reader }
+
+func newSent(body []byte) *sent {
+	s := &sent{}
+	s.Reset(body)
+	return s
+}
+
+// Close does nothing: it can be read again.
+func (*sent) Close() error { return nil }
 
 // post sends the body to chat/completions and returns a 200, else an error.
 func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) {
