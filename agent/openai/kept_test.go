@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"nearside/agent/openai"
@@ -70,5 +72,39 @@ func TestDeadConnection(t *testing.T) {
 				t.Errorf("%T, ask %d: got %v, want an answer", way, i, err)
 			}
 		}
+	}
+}
+
+// TestStreamLeavesItsConnection reads streams up to their last event, behind
+// which only the end of the body is left: the next one takes the same
+// connection.
+func TestStreamLeavesItsConnection(t *testing.T) {
+	var lines atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_ = http.NewResponseController(w).Flush()
+		fmt.Fprintf(w, "data: %s\n\ndata: [DONE]\n\n", `{"choices":[{"delta":{"content":"yes"},"finish_reason":"stop"}]}`)
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			lines.Add(1)
+		}
+	}
+	s.Start()
+	way := h1.New(&http.Transport{})
+	t.Cleanup(func() { way.CloseIdleConnections(); s.Close() })
+	c := openai.Client{Base: s.URL, HTTP: way}
+	for i := range 5 {
+		stream, err := c.ChatStream(t.Context(), []byte(`{"messages":[],"stream":true}`), openai.Shape{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Prime(-1); err != nil || stream.Answer.Text() != "yes" {
+			t.Errorf("stream %d: got %q %v, want an answer", i, stream.Answer.Text(), err)
+		}
+		stream.Close()
+	}
+	if n := lines.Load(); n != 1 {
+		t.Errorf("got %d connections for 5 streams, want 1", n)
 	}
 }
