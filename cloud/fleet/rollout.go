@@ -97,7 +97,7 @@ func (f *Fleet) Resume(id string, now time.Time) (stages.Rollout, error) {
 		return stages.Rollout{}, fmt.Errorf("there is no rollout %s; list them with: nearside fleet rollout --list", id)
 	}
 	if r.Over() {
-		return *r, fmt.Errorf("rollout %s is %s", id, r.State)
+		return *r, fmt.Errorf("rollout %s is over: it is %s", id, r.State)
 	}
 	c, err := OpenCandidate([]byte(r.Envelope))
 	if err != nil {

@@ -219,6 +219,20 @@ func (v *View) Rings() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// NewestRoot is the highest version of a root that is published and can be
+// read, 0 without one.
+func (v *View) NewestRoot() int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	newest := int64(0)
+	for version, fault := range v.roots {
+		if fault == "" {
+			newest = max(newest, version)
+		}
+	}
+	return newest
+}
+
 // Rollouts are the records of all rollouts, the newest first.
 func (v *View) Rollouts() []stages.Rollout {
 	v.mu.Lock()

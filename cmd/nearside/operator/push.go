@@ -145,9 +145,9 @@ func (p *pushing) pushAll(c *cobra.Command, g *shell.Globals, envelope []byte) e
 	if err != nil {
 		return err
 	}
-	f, err := fleet.Open(c.Context(), o)
+	f, err := link.Open(c, o)
 	if err != nil {
-		return link.Coded(err)
+		return err
 	}
 	defer f.Close()
 	if err := p.free(f, doc, places); err != nil {
@@ -297,9 +297,9 @@ func (p *pushing) pushRoot(c *cobra.Command, g *shell.Globals, envelope []byte) 
 		}
 	}
 	o.Root = nil // of the rings nothing is asked
-	f, err := fleet.Open(c.Context(), o)
+	f, err := link.Open(c, o)
 	if err != nil {
-		return link.Coded(err)
+		return err
 	}
 	defer f.Close()
 	if err := f.PushRoot(c.Context(), next.Version, envelope); err != nil {

@@ -95,14 +95,17 @@ func (r *rolling) run(c *cobra.Command, g *shell.Globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	f, err := fleet.Open(c.Context(), o)
+	f, err := link.Open(c, o)
 	if err != nil {
-		return link.Coded(err)
+		return err
 	}
 	record, err := begin(f)
 	if err != nil {
 		f.Close()
 		return link.Coded(err)
+	}
+	if r.id == "" && record.Rev > 1 {
+		fmt.Fprintln(c.ErrOrStderr(), "this document is being rolled out already: it goes on from there, in the stages and within the limits it began with")
 	}
 	return r.drive(c, g, f, record)
 }

@@ -137,8 +137,20 @@ func (l *Link) Open(c *cobra.Command) (*fleet.Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Open(c, o)
+}
+
+// Open connects to the fleet that the options name. Where it has a newer root
+// than they do, a warning says so: devices go by that.
+func Open(c *cobra.Command, o fleet.Options) (*fleet.Fleet, error) {
 	f, err := fleet.Open(c.Context(), o)
-	return f, Coded(err)
+	if err != nil {
+		return nil, Coded(err)
+	}
+	if newest := f.NewestRoot(); o.Root != nil && newest > o.Root.Version {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: the fleet has root %d, and --root is root %d; name the newer one, which devices go by\n", newest, o.Root.Version)
+	}
+	return f, nil
 }
 
 // Coded gives an error of the fleet its exit code.
