@@ -21,7 +21,7 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/server", "agent/server/feed", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/entrance", "cmd/nearside/fleet", "cmd/nearside/helm", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox", "policy/meant"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/config/strict", "agent/server", "agent/server/feed", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/entrance", "cmd/nearside/fleet", "cmd/nearside/helm", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox", "policy/meant"},
 	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server/steering", "agent/task", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/seal", "policy/simulate"},
 	"cmd/nearside/shell":      {"agent/config", "agent/server/steering"},
 	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/server", "cmd/nearside/shell", "cmd/nearside/tables", "cmd/nearside/whole", "local", "policy/calib", "policy/gate"},

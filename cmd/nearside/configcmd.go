@@ -50,6 +50,9 @@ func configCheckCmd(g *shell.Globals) *cobra.Command {
 			if err := helm.Check(cfg); err != nil {
 				warnings = append(warnings, config.Warning{Message: "nobody will steer this device: " + err.Error(), Hint: "put the root document of the fleet there; nearside doctor tells more"})
 			}
+			for _, err := range helm.Unread(cfg) {
+				warnings = append(warnings, config.Warning{Message: "a way to who steers this device will not work: " + err.Error(), Hint: "put the file there, or check it as the user the daemon runs as"})
+			}
 			if err := daemon.CheckGate(cfg); err != nil {
 				warnings = append(warnings, config.Warning{Message: "the daemon will work without its gate: " + err.Error(), Hint: "train it again (nearside gate train), or correct local.gate"})
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nearside/agent/config/strict"
 	"nearside/cmd/nearside/shell"
 	"nearside/policy/meant"
 )
@@ -26,7 +27,7 @@ func markUsage(c *cobra.Command) {
 		check = cobra.ArbitraryArgs
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
-		if err := cmp.Or(check(c, args), c.ValidateRequiredFlags(), c.ValidateFlagGroups()); err != nil {
+		if err := cmp.Or(argumentError(c, check(c, args)), c.ValidateRequiredFlags(), c.ValidateFlagGroups()); err != nil {
 			return shell.Usage("%w; see %s --help", err, c.CommandPath())
 		}
 		return nil
@@ -34,6 +35,20 @@ func markUsage(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		markUsage(sub)
 	}
+}
+
+// argumentError says of arguments that are too few, too many or unknown which
+// would be right.
+func argumentError(c *cobra.Command, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(err.Error(), " arg(s), "):
+		return fmt.Errorf("%w: it is called as %s", err, strings.TrimSuffix(c.UseLine(), " [flags]"))
+	case strings.HasPrefix(err.Error(), "invalid argument") && len(c.ValidArgs) > 0:
+		return fmt.Errorf("%w: %s", err, strict.Suggest(c.Flags().Arg(0), c.ValidArgs))
+	}
+	return err
 }
 
 // knownCommand refuses the arguments of a command that has others under it: the

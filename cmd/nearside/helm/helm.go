@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,31 @@ func Check(cfg *config.Config) error {
 	}
 	_, err := readRoot(cfg.Remote)
 	return err
+}
+
+// Unread tells of the files beside the root that the config names for this, such
+// as certificates, which cannot be read.
+func Unread(cfg *config.Config) []error {
+	if !cfg.Remote.On() {
+		return nil
+	}
+	files := cfg.Remote.Files()[1:] // the root is [Check]'s
+	if m := cfg.Remote.MQTT; m != nil {
+		files = append(files, &m.Password.File)
+	}
+	var all []error
+	for _, path := range files {
+		if *path == "" {
+			continue
+		}
+		f, err := os.Open(*path)
+		if err != nil {
+			all = append(all, err)
+			continue
+		}
+		f.Close()
+	}
+	return all
 }
 
 func readRoot(r *remote.Remote) ([]byte, error) {
