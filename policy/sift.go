@@ -18,6 +18,9 @@ func (c *chooser) sift() {
 	for i := range c.sig.Targets {
 		t := &c.sig.Targets[i]
 		if why := c.denied(t); why != "" {
+			if cap(c.not) == 0 {
+				c.not = make([]NotChosen, 0, len(c.sig.Targets)-i)
+			}
 			c.not = append(c.not, NotChosen{t.Name, why})
 			continue
 		}

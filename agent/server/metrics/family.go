@@ -49,8 +49,8 @@ type counter struct {
 	sum
 }
 
-func newFamily(name, help string, names ...string) *family {
-	return &family{name: name, help: help, names: names, series: map[labels]*counter{}}
+func newFamily(name, help string, names ...string) family {
+	return family{name: name, help: help, names: names, series: map[labels]*counter{}}
 }
 
 // at is the series with the labels.

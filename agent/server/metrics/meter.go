@@ -24,8 +24,8 @@ type Meter struct {
 	routes  [len(routes)]route
 	callers atomic.Pointer[[]string]
 
-	requests, callersAsked, attempts, lookups *family
-	tokens, cost, degraded, broken            *family
+	requests, callersAsked, attempts, lookups family
+	tokens, cost, degraded, broken            family
 }
 
 // route is how long the answers of one route took.
@@ -129,7 +129,7 @@ func statusClass(status int) string {
 // ServeHTTP answers a scrape in the text format 0.0.4.
 func (m *Meter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	p := page{}
-	for _, f := range []*family{m.requests, m.callersAsked, m.attempts, m.lookups, m.tokens, m.cost, m.degraded, m.broken} {
+	for _, f := range []*family{&m.requests, &m.callersAsked, &m.attempts, &m.lookups, &m.tokens, &m.cost, &m.degraded, &m.broken} {
 		f.show(p)
 	}
 	for i, name := range routes {

@@ -87,8 +87,11 @@ func outcome(o *agent.Observation, own func() *agent.Policy) (trial.Outcome, boo
 // keeps tells whether a rule of the policy from outside keeps asks on the device
 // that its own policy would let go.
 func (h *Helm) keeps(rule string) bool {
+	if rule == "" {
+		return false
+	}
 	tight := h.tight.Load()
-	return rule != "" && tight != nil && (*tight)[rule]
+	return tight != nil && (*tight)[rule]
 }
 
 // unsure tells whether the device's own policy would have had more of the answer
