@@ -20,11 +20,10 @@ func (a *Answer) Completion() []byte {
 	return append(out, '}')
 }
 
-// appendMessage adds what was said as one message. Its content is null where it
-// says something else than text.
+// appendMessage adds what was said as one message.
 func (a *Answer) appendMessage(to []byte) []byte {
 	to = append(to, `{"role":"assistant","content":`...)
-	if text := a.Text(); text != "" || !a.Refused && !a.HasCalls() {
+	if text, some := a.content(); some {
 		to = AppendString(to, text)
 	} else {
 		to = append(to, "null"...)
@@ -32,22 +31,50 @@ func (a *Answer) appendMessage(to []byte) []byte {
 	if a.Refused {
 		to = AppendString(append(to, `,"refusal":`...), a.refusal.String())
 	}
-	for i, t := range a.calls {
-		if i == 0 {
-			to = append(to, `,"tool_calls":[`...)
-		} else {
-			to = append(to, ',')
-		}
-		to = t.appendTo(to)
-	}
-	if a.HasCalls() {
-		to = append(to, ']')
-	}
-	return append(to, '}')
+	return append(a.appendCalls(to, false), '}')
 }
 
-func (t *toolCall) appendTo(to []byte) []byte {
+// appendDelta adds what was said as one delta.
+func (a *Answer) appendDelta(to []byte) []byte {
 	to = append(to, '{')
+	if text, some := a.content(); some {
+		to = append(AppendString(append(to, `"content":`...), text), ',')
+	}
+	if a.Refused {
+		to = append(AppendString(append(to, `"refusal":`...), a.refusal.String()), ',')
+	}
+	to = append(to, `"role":"assistant"`...)
+	return append(a.appendCalls(to, true), '}')
+}
+
+// content is the text, and whether there is one: not where the answer says
+// something else.
+func (a *Answer) content() (text string, some bool) {
+	text = a.Text()
+	return text, text != "" || !a.Refused && !a.HasCalls()
+}
+
+// appendCalls adds the tool calls as a further field, if there are any. Those of
+// a chunk are numbered.
+func (a *Answer) appendCalls(to []byte, numbered bool) []byte {
+	if !a.HasCalls() {
+		return to
+	}
+	to = append(to, `,"tool_calls":[`...)
+	for i, t := range a.calls {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = append(to, '{')
+		if numbered {
+			to = append(strconv.AppendInt(append(to, `"index":`...), int64(i), 10), ',')
+		}
+		to = append(t.appendFields(to), '}')
+	}
+	return append(to, ']')
+}
+
+func (t *toolCall) appendFields(to []byte) []byte {
 	if t.id != "" {
 		to = append(AppendString(append(to, `"id":`...), t.id), ',')
 	}
@@ -59,7 +86,7 @@ func (t *toolCall) appendTo(to []byte) []byte {
 		to = append(AppendString(append(to, `"name":`...), t.name), ',')
 	}
 	to = AppendString(append(to, `"arguments":`...), t.args.String())
-	return append(to, "}}"...)
+	return append(to, '}')
 }
 
 // appendTo adds the usage as the target sent it, else the counts.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -185,7 +186,7 @@ func (s *Stream) finish() {
 	s.err = io.EOF
 	if a := s.Answer; s.last == nil && (a.ID != "" || a.parts > 0) {
 		a.settle()
-		s.last = s.chunk(&spoken{}, &a.Finish)
+		s.last = s.ending()
 	}
 	if s.last != nil {
 		s.push(s.last)
@@ -235,43 +236,41 @@ func (s *Stream) queue(c *chunk, ended bool) {
 
 func (s *Stream) push(chunk []byte) { s.ready = append(s.ready, chunk) }
 
-// chunk is a chunk of this stream's own.
-func (s *Stream) chunk(m *spoken, finish *string) []byte {
+// whole is a chunk with all that was said.
+func (s *Stream) whole() []byte {
 	s.Answer.name()
-	out := map[string]any{
-		"id": s.Answer.ID, "object": chunkKind, "created": s.Answer.Created, "model": s.Answer.Model,
-		"choices": []any{map[string]any{"index": 0, "delta": m.delta(), "finish_reason": finish}},
-	}
-	if s.usage {
-		out["usage"] = nil
-	}
-	return mustJSON(out)
+	out := s.Answer.appendDelta([]byte(`{"choices":[{"delta":`))
+	out = s.appendHead(append(out, `,"finish_reason":null,"index":0}],`...))
+	return s.appendNoUsage(out)
 }
 
-// delta is the message as it stands in a chunk, where content is left out when
-// there is none.
-func (m *spoken) delta() map[string]any {
-	d := map[string]any{}
-	if m.Role != "" {
-		d["role"] = m.Role
+// ending is a chunk that says why the answer ended.
+func (s *Stream) ending() []byte {
+	s.Answer.name()
+	out := AppendString([]byte(`{"choices":[{"delta":{},"finish_reason":`), s.Answer.Finish)
+	out = s.appendHead(append(out, `,"index":0}],`...))
+	return s.appendNoUsage(out)
+}
+
+func (s *Stream) appendNoUsage(to []byte) []byte {
+	if s.usage {
+		to = append(to, `,"usage":null`...)
 	}
-	if m.Content != nil {
-		d["content"] = *m.Content
-	}
-	if m.Refusal != nil {
-		d["refusal"] = *m.Refusal
-	}
-	if len(m.Calls) > 0 {
-		d["tool_calls"] = m.Calls
-	}
-	return d
+	return append(to, '}')
 }
 
 func (s *Stream) usageChunk() []byte {
-	return mustJSON(map[string]any{
-		"id": s.Answer.ID, "object": chunkKind, "created": s.Answer.Created,
-		"model": s.Answer.Model, "choices": []any{}, "usage": s.Answer.Usage,
-	})
+	out := s.appendHead([]byte(`{"choices":[],`))
+	return append(s.Answer.Usage.appendTo(append(out, `,"usage":`...)), '}')
+}
+
+// appendHead adds what a chunk of this stream's own says of itself.
+func (s *Stream) appendHead(to []byte) []byte {
+	a := s.Answer
+	to = strconv.AppendInt(append(to, `"created":`...), a.Created, 10)
+	to = AppendString(append(to, `,"id":`...), a.ID)
+	to = AppendString(append(to, `,"model":`...), a.Model)
+	return append(to, `,"object":"`+chunkKind+`"`...)
 }
 
 // streamError reads the error object of an event that came after a 200.
@@ -291,8 +290,8 @@ func Replay(completion []byte, req *Request) (*Stream, error) {
 		return nil, fmt.Errorf("replay: %w: it is more than text", ErrBroken)
 	}
 	s := &Stream{Answer: a, usage: req.IncludeUsage, err: io.EOF}
-	s.push(s.chunk(a.whole(), nil))
-	s.push(s.chunk(&spoken{}, &a.Finish))
+	s.push(s.whole())
+	s.push(s.ending())
 	if s.usage && a.Usage != nil {
 		s.push(s.usageChunk())
 	}
