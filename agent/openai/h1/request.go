@@ -1,13 +1,13 @@
 package h1
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 )
 
 const (
@@ -33,12 +33,9 @@ func (t *Transport) compose(req *http.Request) ([]byte, error) {
 	path := req.URL.RequestURI()
 	text = append(text, path...)
 	text = append(text, " HTTP/1.1\r\nHost: "...)
-	host := req.Host
-	if host == "" {
-		host = req.URL.Host
-	}
+	host := cmp.Or(req.Host, req.URL.Host)
 	text = append(text, host...)
-	if !visible(path) || !plainHost(host) {
+	if !visible(path) || host != req.URL.Host && !plainHost(host) {
 		return nil, errOther
 	}
 	text, ok := appendHeader(text, req.Header)
@@ -161,12 +158,15 @@ func address(u *url.URL) string {
 // plainHost tells whether a host, with or without a port, goes into a header as
 // it is: neither a zone nor letters that would have to be encoded.
 func plainHost(s string) bool {
-	return s != "" && !strings.HasSuffix(s, ":") && !strings.ContainsFunc(s, func(c rune) bool {
-		return !letter(c) && !('0' <= c && c <= '9') && !strings.ContainsRune("-._:[]", c)
-	})
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '-' <= c && c <= ':' && c != '/', c == '_', c == '[', c == ']':
+		default:
+			return false
+		}
+	}
+	return s != "" && s[len(s)-1] != ':'
 }
-
-func letter(c rune) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // visible tells whether a text is all of printable characters of ASCII but the
 // blank.
