@@ -152,6 +152,18 @@ func TestIdle(t *testing.T) {
 			expect(t, p, "of those used first", 13, 5)
 		})
 	})
+	t.Run("not while the device sleeps", func(t *testing.T) {
+		with(t, func(t *testing.T, tr *h1.Transport, p *pipes) {
+			x, y := begin(t, tr, "a.example"), begin(t, tr, "a.example")
+			finish(x, y)
+			tr.Slept(50 * time.Second)
+			finish(begin(t, tr, "a.example"))
+			expect(t, p, "after 50 s", 2, 0)
+			tr.Slept(time.Hour)
+			finish(begin(t, tr, "a.example"))
+			expect(t, p, "after an hour", 3, 2)
+		})
+	})
 	t.Run("none after all were closed", func(t *testing.T) {
 		with(t, func(t *testing.T, tr *h1.Transport, p *pipes) {
 			x := begin(t, tr, "a.example")

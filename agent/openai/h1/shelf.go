@@ -22,11 +22,17 @@ type shelf struct {
 func (s *shelf) take(addr string) *conn {
 	for {
 		c := s.pop(addr)
-		if c == nil || c.quiet() {
+		if c == nil || !s.stale(c) && c.quiet() {
 			return c
 		}
 		c.Close()
 	}
+}
+
+// stale tells whether a connection lay idle for too long by the clock on the
+// wall: timers stand still while the device sleeps.
+func (s *shelf) stale(c *conn) bool {
+	return s.keep > 0 && time.Now().Round(0).Sub(c.since.Round(0)) >= s.keep
 }
 
 func (s *shelf) pop(addr string) *conn {
