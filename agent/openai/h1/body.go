@@ -29,23 +29,23 @@ const (
 // Read reads on. At the end of the body the connection is free for another
 // call.
 func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch b.state.Load() {
 	case ended:
 		return 0, io.EOF
 	case closed:
 		return 0, b.fault(http.ErrBodyReadAfterClose)
 	}
-	b.mu.Lock()
 	n, err := b.inner.Read(p)
-	b.mu.Unlock()
 	switch err {
 	case nil:
 		return n, nil
 	case io.EOF:
-		b.over(ended)
+		b.over(ended, true)
 		return n, err
 	}
-	if !b.over(closed) {
+	if !b.over(closed, false) {
 		err = http.ErrBodyReadAfterClose
 	}
 	return n, b.fault(err)
@@ -64,12 +64,11 @@ func (b *body) fault(err error) error {
 // connection is free for another call; nothing is waited for.
 func (b *body) Close() error {
 	if b.state.Load() == open && !b.resp.Close && b.mu.TryLock() {
-		if b.atEnd() {
-			b.over(ended)
-		}
+		b.over(closed, b.atEnd())
 		b.mu.Unlock()
 	}
-	b.over(closed)
+	b.over(closed, false)
+	b.state.Store(closed)
 	return nil
 }
 
@@ -89,12 +88,13 @@ func (b *body) atEnd() bool {
 	return false
 }
 
-// over ends the body once, and tells whether this was it.
-func (b *body) over(state int32) bool {
+// over ends the body once, and tells whether this was it; whole is whether all
+// of it was read.
+func (b *body) over(state int32, whole bool) bool {
 	if !b.state.CompareAndSwap(open, state) {
 		return false
 	}
-	c, kept := b.conn, state == ended && !b.resp.Close && b.resp.StatusCode >= http.StatusOK
+	c, kept := b.conn, whole && !b.resp.Close && b.resp.StatusCode >= http.StatusOK
 	if b.stop() && kept && c.in.Buffered() == 0 { // more than the reply would be taken for the next one
 		c.home.shelf.put(c)
 	} else {

@@ -327,6 +327,9 @@ func TestLastWords(t *testing.T) {
 			close(read)
 			<-said
 			resp.Body.Close()
+			if n, err := resp.Body.Read(make([]byte, 9)); n != 0 || err != http.ErrBodyReadAfterClose {
+				t.Errorf("got %d bytes, %v of a closed body, want %v", n, err, http.ErrBodyReadAfterClose)
+			}
 			if got := ask(tr, get(t, t.Context(), s.addr)); got.body != "ok" || s.lines.Load() == 1 != c.kept {
 				t.Errorf("got %q %v over %d connections, want the same one %v", got.body, got.err, s.lines.Load(), c.kept)
 			}

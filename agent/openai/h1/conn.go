@@ -84,7 +84,7 @@ func (c *conn) call(req *http.Request, text []byte) (*http.Response, error) {
 	}
 	b := &body{inner: resp.Body, conn: c, resp: resp, stop: stop}
 	if resp.Body == http.NoBody {
-		b.over(ended)
+		b.over(ended, true)
 	} else {
 		resp.Body = b
 	}
