@@ -2,14 +2,18 @@ package openai_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"nearside/agent/openai"
 	"nearside/agent/openai/h1"
@@ -106,5 +110,33 @@ func TestStreamLeavesItsConnection(t *testing.T) {
 	}
 	if n := lines.Load(); n != 1 {
 		t.Errorf("got %d connections for 5 streams, want 1", n)
+	}
+}
+
+// TestSilentZip holds the bound of silence where a compressed stream never
+// begins, on either way of the transport.
+func TestSilentZip(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Content-Encoding", "gzip")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	way := h1.New(&http.Transport{})
+	t.Cleanup(func() { way.CloseIdleConnections(); s.Close() })
+	c := openai.Client{Base: s.URL, HTTP: way}
+	for _, size := range []int{10, 100 << 10} { // a large one goes the library's way
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		body := []byte(`{"stream":true,"user":"` + strings.Repeat("u", size) + `"}`)
+		stream, err := c.ChatStream(ctx, body, openai.Shape{Silence: 50 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Next(); !errors.Is(err, openai.ErrStalled) {
+			t.Errorf("%d bytes: got %v, want %v", size, err, openai.ErrStalled)
+		}
+		stream.Close()
+		cancel()
 	}
 }

@@ -87,6 +87,7 @@ func (c *conn) call(req *http.Request, text []byte) (*http.Response, error) {
 		b.over(ended, true)
 	} else {
 		resp.Body = b
+		b.unzip(req)
 	}
 	return resp, nil
 }

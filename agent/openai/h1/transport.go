@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
-	"sync"
 )
 
 // maxHead bounds the head of a reply, in bytes, where the settings do not.
@@ -16,9 +14,9 @@ const maxHead = 64 << 10
 // Transport makes calls, as an [http.RoundTripper] does. It may be used from
 // any goroutine.
 //
-// It never asks for compression, and passes a reply on as it came. A context
-// that ends ends its call at once, also within the body, and the error is then
-// the context's cause. Of the hooks of [net/http/httptrace] there are GotConn
+// It never asks for compression, and undoes gzip where a server chose it, unless
+// the settings are against it. A context that ends ends its call at once, also
+// within the body, and the error is then the context's cause. Of the hooks of [net/http/httptrace] there are GotConn
 // and GotFirstResponseByte.
 type Transport struct {
 	rest  *http.Transport // for other requests; its settings are those of both
@@ -130,38 +128,4 @@ func (t *Transport) leave() {
 	if t.slots != nil {
 		<-t.slots
 	}
-}
-
-// other sends a request the library's way.
-func (t *Transport) other(req *http.Request) (*http.Response, error) {
-	if t.slots == nil {
-		return t.rest.RoundTrip(req)
-	}
-	t.shelf.clear() // theirs count as well
-	resp, err := t.rest.RoundTrip(req)
-	if err != nil {
-		t.leave()
-		return nil, err
-	}
-	resp.Body = &leaving{ReadCloser: resp.Body, leave: sync.OnceFunc(t.leave)}
-	return resp, nil
-}
-
-// leaving is a body with whose end the slot of its call is free.
-type leaving struct {
-	io.ReadCloser
-	leave func()
-}
-
-func (l *leaving) Read(p []byte) (int, error) {
-	n, err := l.ReadCloser.Read(p)
-	if err != nil {
-		l.leave()
-	}
-	return n, err
-}
-
-func (l *leaving) Close() error {
-	defer l.leave()
-	return l.ReadCloser.Close()
 }
