@@ -219,6 +219,27 @@ func TestDead(t *testing.T) {
 	}
 }
 
+// TestDialDeadline: a dial that would end by itself when the time of its call is
+// up, a moment before the context does, leaves the end to the context.
+func TestDialDeadline(t *testing.T) {
+	rest := settings()
+	rest.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if _, ok := ctx.Deadline(); ok {
+			return nil, os.ErrDeadlineExceeded
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	why := errors.New("the time is up")
+	for name, tr := range map[string]http.RoundTripper{"here": h1.New(rest), "library": rest} {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, why)
+		if got := ask(tr, get(t, ctx, "a.example")); got.err != why {
+			t.Errorf("%s: got %v, want %v", name, got.err, why)
+		}
+		cancel()
+	}
+}
+
 // TestNewConnection: a fault of a connection that was never used before is the
 // answer.
 func TestNewConnection(t *testing.T) {

@@ -101,7 +101,10 @@ func (t *Transport) dial(ctx context.Context, addr string) (*conn, error) {
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
-	c, err := dial(ctx, "tcp", addr)
+	dialing, cancel := context.WithCancel(context.WithoutCancel(ctx)) // a dial tells of a deadline before ctx ends
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	c, err := dial(dialing, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
