@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/shell":      {"agent/config", "agent/server/steering"},
 	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/server", "cmd/nearside/shell", "cmd/nearside/tables", "cmd/nearside/whole", "local", "policy/calib", "policy/gate"},
 	"cmd/nearside/asking":     {"agent", "agent/openai", "cmd/nearside/policies", "cmd/nearside/shell", "cmd/nearside/tell", "policy", "policy/whatif"},
-	"cmd/nearside/fleet":      {"agent/config/secret", "agent/config/strict", "agent/config/written", "agent/task", "cloud/fleet/simulate", "cloud/push", "cmd/nearside/kinds", "cmd/nearside/operator", "cmd/nearside/shell", "cmd/nearside/signer", "cmd/nearside/whole", "policy", "policy/lint", "policy/seal"},
+	"cmd/nearside/fleet":      {"agent/config/secret", "agent/config/strict", "agent/config/written", "agent/task", "cloud/fleet/simulate", "cloud/push", "cmd/nearside/kinds", "cmd/nearside/operator", "cmd/nearside/operator/link", "cmd/nearside/shell", "cmd/nearside/signer", "cmd/nearside/whole", "policy", "policy/lint", "policy/seal"},
 	"cmd/nearside/signer":     {"agent/config/strict", "policy/seal"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/schema", "agent/server", "agent/server/feed", "agent/server/metrics", "agent/server/signals", "agent/server/steering", "agent/task", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/entrance", "cmd/nearside/heap", "cmd/nearside/helm", "cmd/nearside/herald", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/lint", "store"},
@@ -112,7 +112,7 @@ var arrows = map[string][]string{
 	"agent/config/scenarios":  {},
 	"store":                   {},
 
-	"cmd/nearside/operator":          {"agent/config/strict", "cloud/fleet", "cloud/fleet/broker", "cloud/fleet/stages", "cloud/wire", "cmd/nearside/operator/forecast", "cmd/nearside/operator/link", "cmd/nearside/operator/views", "cmd/nearside/shell", "cmd/nearside/whole", "policy/seal"},
+	"cmd/nearside/operator":          {"agent/config/strict", "cloud/fleet", "cloud/fleet/broker", "cloud/fleet/stages", "cloud/wire", "cmd/nearside/operator/forecast", "cmd/nearside/operator/link", "cmd/nearside/operator/views", "cmd/nearside/shell", "cmd/nearside/signer", "cmd/nearside/whole", "policy/seal"},
 	"cmd/nearside/operator/forecast": {"agent", "agent/config/strict", "agent/config/written", "cloud/fleet", "cmd/nearside/judge", "cmd/nearside/operator/link", "cmd/nearside/operator/views", "cmd/nearside/policies", "cmd/nearside/shell", "policy", "policy/cases", "policy/diff", "policy/replay", "policy/seal"},
 	"cmd/nearside/operator/link":     {"agent/config/strict", "cloud/fleet", "cloud/fleet/broker", "cmd/nearside/shell", "cmd/nearside/signer", "policy/meant", "policy/seal"},
 	"cmd/nearside/operator/views":    {"cloud/fleet", "cloud/fleet/broker", "cloud/fleet/stages", "cmd/nearside/operator/link", "cmd/nearside/shell"},

@@ -5,7 +5,6 @@ package fleet
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -13,8 +12,6 @@ import (
 
 	"nearside/cmd/nearside/operator"
 	"nearside/cmd/nearside/shell"
-	"nearside/cmd/nearside/signer"
-	"nearside/policy/seal"
 )
 
 // Command is nearside fleet with all under it.
@@ -23,34 +20,6 @@ func Command(g *shell.Globals) *cobra.Command {
 	c.AddCommand(keygenCmd(g), rootCmd(g), signCmd(g), verifyCmd(g), simulateCmd(g))
 	c.AddCommand(operator.Commands(g)...)
 	return c
-}
-
-// signers are the keys that a command line names to sign with.
-type signers struct {
-	names  []string
-	public []string
-}
-
-func (s *signers) add(c *cobra.Command, flag, usage string) {
-	c.Flags().StringArrayVar(&s.names, flag, nil, usage)
-	c.Flags().StringArrayVar(&s.public, "key-pub", nil, "public key `FILE` of a command: key, in their order")
-	_ = c.MarkFlagFilename("key-pub", "pub")
-}
-
-// open gives the signers that were named.
-func (s *signers) open(c *cobra.Command) ([]seal.Signer, error) {
-	list, err := signer.Set{Public: s.public, Warn: warner(c)}.Open(c.Context(), s.names)
-	if err != nil {
-		return nil, shell.BadInput(err)
-	}
-	return list, nil
-}
-
-// warner writes warnings to standard error.
-func warner(c *cobra.Command) func(string, ...any) {
-	return func(format string, args ...any) {
-		fmt.Fprintf(c.ErrOrStderr(), "warning: "+format+"\n", args...)
-	}
 }
 
 // putNew writes a file that must not be there yet, and has it on the disk when

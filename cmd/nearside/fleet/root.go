@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config/strict"
+	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/signer"
 	"nearside/policy/seal"
@@ -18,7 +19,7 @@ import (
 // rootMaking is what nearside fleet root is asked for.
 type rootMaking struct {
 	keys      []string
-	signers   signers
+	signers   link.Keys
 	previous  string
 	threshold int
 	version   int64
@@ -51,7 +52,7 @@ keys were lost: devices take it from their remote.root alone.`,
 	f.IntVar(&m.threshold, "threshold", 0, "how many keys must sign; may be left out for one key")
 	f.Int64Var(&m.version, "version", 0, "`NUMBER` of the root (default 1, or one more than the previous)")
 	f.StringVar(&m.previous, "previous", "", "root `FILE` that this one follows")
-	m.signers.add(c, "sign", "sign the root with "+signer.Usage+"; several")
+	m.signers.Add(c, "sign", "sign the root with "+signer.Usage+"; several")
 	f.StringVar(&m.tenant, "tenant", "", "count only for the tenant `T` (default that of the previous)")
 	f.Int64Var(&m.epoch, "epoch", -1, "take no document of an epoch below `N` (default that of the previous)")
 	f.StringVar(&m.expires, "expires", "", "take nothing new by this root after `TIME`, as 2027-01-31T00:00:00Z or from now on as 8760h")
@@ -178,7 +179,7 @@ func (m *rootMaking) sign(c *cobra.Command, r *seal.Root) ([]byte, error) {
 	if err != nil {
 		return nil, shell.BadInput(err)
 	}
-	with, err := m.signers.open(c)
+	with, err := m.signers.Open(c)
 	if err != nil {
 		return nil, err
 	}

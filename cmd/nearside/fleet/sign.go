@@ -18,6 +18,7 @@ import (
 	"nearside/agent/config/written"
 	"nearside/agent/task"
 	"nearside/cmd/nearside/kinds"
+	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/signer"
 	"nearside/cmd/nearside/whole"
@@ -27,7 +28,7 @@ import (
 
 // signing is what nearside fleet sign is asked for.
 type signing struct {
-	signers   signers
+	signers   link.Keys
 	document  seal.Payload
 	notBefore string
 	notAfter  string
@@ -62,7 +63,7 @@ one signature more for each --key, in place unless --out names another file.`,
 			return s.run(c, g, args)
 		},
 	}
-	s.signers.add(c, "key", "sign with "+signer.Usage+"; several")
+	s.signers.Add(c, "key", "sign with "+signer.Usage+"; several")
 	s.flags(c)
 	_ = c.MarkFlagRequired("key")
 	return c
@@ -103,7 +104,7 @@ func (s *signing) run(c *cobra.Command, g *shell.Globals, args []string) error {
 	if err != nil {
 		return shell.BadInput(asFlags(err))
 	}
-	with, err := s.signers.open(c)
+	with, err := s.signers.Open(c)
 	if err != nil {
 		return err
 	}
@@ -240,11 +241,11 @@ func (s *signing) checkPolicy(c *cobra.Command, path string, text []byte) error 
 		}
 	}
 	if v := int64(draft.Doc.Version); v != s.document.Version {
-		warner(c)("%s says version %d; devices go by --version %d", path, v, s.document.Version)
+		link.Warn(c, "%s says version %d; devices go by --version %d", path, v, s.document.Version)
 	}
 	for _, f := range lint.Check(draft.Doc, lint.Known{Tasks: task.Names()}) {
 		line, column := draft.Place(f.Path)
-		warner(c)("%s:%d:%d: %s: %s", path, line, column, f.Path, f.Message)
+		link.Warn(c, "%s:%d:%d: %s: %s", path, line, column, f.Path, f.Message)
 	}
 	return nil
 }
@@ -269,7 +270,7 @@ func (s *signing) more(c *cobra.Command, g *shell.Globals, args []string) error 
 	if err := fits(cmp.Or(s.out, args[0])); err != nil {
 		return shell.BadInput(err)
 	}
-	with, err := s.signers.open(c)
+	with, err := s.signers.Open(c)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"nearside/cloud/wire"
 	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
+	"nearside/cmd/nearside/signer"
 	"nearside/cmd/nearside/whole"
 )
 
@@ -58,7 +59,7 @@ expires. Ends with 1 when a device that is online failed or did not answer.`,
 
 func (m *commanding) add(c *cobra.Command) {
 	m.Link.Add(c)
-	m.Keys.Add(c)
+	m.Keys.Add(c, "key", signer.Usage+"; give as many as the root wants")
 	f := c.Flags()
 	f.StringArrayVar(&m.rings, "ring", nil, "all devices of ring `NAME`")
 	f.StringArrayVar(&m.devices, "device", nil, "`ID` of a device")
@@ -113,6 +114,9 @@ func (m *commanding) run(c *cobra.Command, g *shell.Globals, word string) error 
 	signers, err := m.Keys.Open(c)
 	if err != nil {
 		return err
+	}
+	if len(signers) == 0 {
+		return shell.Usage("a command must be signed: give --key, as many as the root wants")
 	}
 	ask.Signers = signers
 	f, err := m.Link.Open(c)

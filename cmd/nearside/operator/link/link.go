@@ -148,7 +148,7 @@ func Open(c *cobra.Command, o fleet.Options) (*fleet.Fleet, error) {
 		return nil, Coded(err)
 	}
 	if newest := f.NewestRoot(); o.Root != nil && newest > o.Root.Version {
-		fmt.Fprintf(c.ErrOrStderr(), "warning: the fleet has root %d, and --root is root %d; name the newer one, which devices go by\n", newest, o.Root.Version)
+		Warn(c, "the fleet has root %d, and --root is root %d; name the newer one, which devices go by", newest, o.Root.Version)
 	}
 	return f, nil
 }
@@ -171,25 +171,28 @@ type Keys struct {
 	public []string
 }
 
-// Add gives a command the flags.
-func (k *Keys) Add(c *cobra.Command) {
-	c.Flags().StringArrayVar(&k.names, "key", nil, signer.Usage+"; give as many as the root wants")
+// Add gives a command the flags: the one that names a key, and the one for
+// public halves.
+func (k *Keys) Add(c *cobra.Command, flag, usage string) {
+	c.Flags().StringArrayVar(&k.names, flag, nil, usage)
 	c.Flags().StringArrayVar(&k.public, "key-pub", nil, "public key `FILE` of a command: key, in their order")
-	_ = c.MarkFlagFilename("key")
+	_ = c.MarkFlagFilename(flag)
 	_ = c.MarkFlagFilename("key-pub", "pub")
 }
 
-// Open gives the signers that were named, at least one.
+// Open gives the signers that were named.
 func (k *Keys) Open(c *cobra.Command) ([]seal.Signer, error) {
-	warn := func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), "warning: "+format+"\n", args...) }
+	warn := func(format string, args ...any) { Warn(c, format, args...) }
 	all, err := signer.Set{Public: k.public, Warn: warn}.Open(c.Context(), k.names)
 	if err != nil {
 		return nil, shell.BadInput(err)
 	}
-	if len(all) == 0 {
-		return nil, shell.Usage("a command must be signed: give --key, as many as the root wants")
-	}
 	return all, nil
+}
+
+// Warn writes a warning to standard error.
+func Warn(c *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(c.ErrOrStderr(), "warning: "+format+"\n", args...)
 }
 
 // Table is text in columns, whose cells may be of strangers.

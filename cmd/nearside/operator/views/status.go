@@ -108,7 +108,7 @@ func (s *choosing) has(r *row, now time.Time) bool {
 // warn tells on standard error of rings that nothing is known of.
 func (s *choosing) warn(c *cobra.Command, f *fleet.Fleet) {
 	if said := link.Unknown(f, s.rings, nil); said != "" {
-		fmt.Fprintln(c.ErrOrStderr(), "warning:", said)
+		link.Warn(c, "%s", said)
 	}
 }
 
@@ -225,10 +225,10 @@ func (l *looking) run(c *cobra.Command, g *shell.Globals) error {
 	}
 	printStatus(c.OutOrStdout(), f, rows, l.all)
 	if all == 0 {
-		fmt.Fprintf(c.ErrOrStderr(), "warning: the broker has nothing of tenant %s, or does not show it to this user\n", l.Tenant)
+		link.Warn(c, "the broker has nothing of tenant %s, or does not show it to this user", l.Tenant)
 	}
 	if foreign > 0 {
-		fmt.Fprintf(c.ErrOrStderr(), "warning: %d of %d messages of the broker could not be read\n", foreign, all)
+		link.Warn(c, "%d of %d messages of the broker could not be read", foreign, all)
 	}
 	return nil
 }
