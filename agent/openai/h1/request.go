@@ -80,8 +80,8 @@ func appendHeader(text []byte, header http.Header) (_ []byte, ok bool) {
 		text = append(text, "\r\nUser-Agent: "+agentName...)
 	}
 	for name, values := range header {
-		if !canonical(name) || special(name) {
-			return nil, false
+		if !canonical(name) || special(name) || name == "User-Agent" && len(values) > 1 {
+			return nil, false // of agents the library sends the first
 		}
 		for _, v := range values {
 			if v == "" && name == "User-Agent" {
