@@ -15,6 +15,7 @@ type body struct {
 	conn  *conn
 	resp  *http.Response
 	stop  func() bool // ends the watch over the context; false when that was the end first
+	leave func()      // frees the slot of the call
 	state atomic.Int32
 	mu    sync.Mutex // guards inner
 }
@@ -100,6 +101,6 @@ func (b *body) over(state int32, whole bool) bool {
 	} else {
 		c.Close()
 	}
-	c.home.leave()
+	b.leave()
 	return true
 }

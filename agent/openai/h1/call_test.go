@@ -453,3 +453,31 @@ func TestBound(t *testing.T) {
 		t.Errorf("got %d calls at a time, want 2", n)
 	}
 }
+
+// TestBoundAbandoned: a call whose context ended holds no slot, though nobody
+// closed its body, whichever way it went.
+func TestBoundAbandoned(t *testing.T) {
+	s := serve(t, func(l *line) {
+		for l.take() != nil {
+			l.say("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+		}
+	})
+	rest := settings()
+	rest.MaxConnsPerHost = 2
+	tr := h1.New(rest)
+	defer tr.CloseIdleConnections()
+	goroutines, files := runtime.NumGoroutine(), descriptors(t)
+	for i := range 40 {
+		ctx, cancel := timeout(t, 20*time.Second)
+		req := post(t, ctx, s.addr, "{}")
+		if i%2 == 0 {
+			sized(req, 100<<10)
+		}
+		if _, err := tr.RoundTrip(req); err != nil {
+			t.Fatalf("call %d: got %v, want a reply", i, err)
+		}
+		cancel()
+	}
+	settle(t, "goroutines", goroutines, runtime.NumGoroutine)
+	settle(t, "descriptors", files, func() int { return descriptors(t) })
+}

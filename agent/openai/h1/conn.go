@@ -82,7 +82,7 @@ func (c *conn) call(req *http.Request, text []byte) (*http.Response, error) {
 		c.Close()
 		return nil, err
 	}
-	b := &body{inner: resp.Body, conn: c, resp: resp, stop: stop}
+	b := &body{inner: resp.Body, conn: c, resp: resp, stop: stop, leave: c.home.leaver(req.Context())}
 	if resp.Body == http.NoBody {
 		b.over(ended, true)
 	} else {

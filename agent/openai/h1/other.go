@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"sync"
 )
 
 // other sends a request the library's way.
@@ -20,7 +19,7 @@ func (t *Transport) other(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Request = req
-	resp.Body = &leaving{ReadCloser: resp.Body, cancel: cancel, leave: sync.OnceFunc(t.leave)}
+	resp.Body = &leaving{ReadCloser: resp.Body, cancel: cancel, leave: t.leaver(req.Context())}
 	return resp, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 )
 
 // maxHead bounds the head of a reply, in bytes, where the settings do not.
@@ -124,6 +125,20 @@ func (t *Transport) enter(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// leaver is what frees the slot of a call that has a reply. The end of ctx does
+// so as well, for bodies that nobody closes.
+func (t *Transport) leaver(ctx context.Context) func() {
+	if t.slots == nil {
+		return func() {}
+	}
+	leave := sync.OnceFunc(t.leave)
+	free := context.AfterFunc(ctx, leave)
+	return func() {
+		free()
+		leave()
 	}
 }
 
