@@ -2,6 +2,7 @@ package h1_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -155,7 +156,7 @@ func TestLikeTheLibrary(t *testing.T) {
 		l.take() // until the other end closes
 	})
 	lib := settings()
-	lib.DisableKeepAlives, lib.DisableCompression = true, true
+	lib.DisableKeepAlives = true
 	tr := near(t)
 	rapid.Check(t, func(r *rapid.T) {
 		reply := randomReply(r)
@@ -178,7 +179,7 @@ func randomReply(r *rapid.T) string {
 		pick("status", "200 OK", "200", "404 Not Found", "000 None", "503 Busy", "204 No", "304 Same", "302 Found", "20 x", "2000 x") + pick("eol", "\r\n", "\r\n", "\n")
 	for range rapid.IntRange(0, 3).Draw(r, "headers") {
 		text += pick("header", "Content-Type: application/json", "x-a:b", "X-A:  c ", "Location: /x", "Connection: keep-alive", "Connection: close", "Keep-Alive: timeout=5",
-			"Content-Encoding: br", " folded", "bad header", "Bad Name: x", ": none", "X-\xff: y", "X: \x00", "Trailer: X-Sum") + "\r\n"
+			"Content-Encoding: br", "Content-Encoding: gzip", " folded", "bad header", "Bad Name: x", ": none", "X-\xff: y", "X: \x00", "Trailer: X-Sum") + "\r\n"
 	}
 	body := pick("framing", "Content-Length: 5\r\n\r\nhello", "Content-Length: 9\r\n\r\nhello", "Content-Length: 3\r\n\r\nhello", "\r\nhello", "\r\n", "Content-Length: 0\r\n\r\n",
 		"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n6\r\nhello\r\n0\r\n\r\n",
@@ -198,6 +199,9 @@ func FuzzReply(f *testing.F) {
 		"HTTP/1.1 100 Continue\r\n\r\n" + ok, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nabc", "HTTP/1.0 204 x\nA: b\n\n", "HTTP/1.1 304 x\r\nContent-Length: 4\r\n\r\nabcd"} {
 		f.Add([]byte(seed))
 	}
+	packed := zipped(f, "ok")
+	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(packed), packed)))
+	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Encoding: GZip\r\n\r\n" + packed + packed))
 	var reply atomic.Pointer[[]byte]
 	s := serve(f, func(l *line) {
 		req := l.take()
@@ -213,7 +217,7 @@ func FuzzReply(f *testing.F) {
 		}
 	})
 	lib := settings()
-	lib.DisableKeepAlives, lib.DisableCompression = true, true
+	lib.DisableKeepAlives = true
 	tr := near(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if len(text) > 10_000 {
