@@ -90,6 +90,7 @@ race: setup system clients
 	$(GO) test -race -timeout 25m ./...
 
 bench: setup ## figures of speed and size, as lines `bench NAME VALUE UNIT`
+	@$(GO) build -trimpath -ldflags '-s -w' -o build/out/bareproxy ./build/bench/proxy && cp build/out/bareproxy build/out/proxy # a copy, as bin/nearside is
 	@$(GO) run ./build/bench
 
 eval: ## how well it decides on recorded data (EVAL_DATA=FOLDER), as lines `eval NAME VALUE`

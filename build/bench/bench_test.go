@@ -1,12 +1,6 @@
 package main
 
 import (
-	"context"
-	"io"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -48,37 +42,15 @@ func TestDecideHasRulesThatApply(t *testing.T) {
 	}
 }
 
-// TestProxy checks that the bare proxy passes a call on and ends with its context.
-func TestProxy(t *testing.T) {
-	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		io.WriteString(w, r.URL.Path+" "+string(body))
-	}))
-	defer target.Close()
-	socket := filepath.Join(t.TempDir(), "p.sock")
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"proxy", socket, target.URL}, false) }()
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		for { // until it listens
-			conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
-			if err == nil || len(ended) > 0 || ctx.Err() != nil {
-				return conn, err
-			}
+func TestAPIOf(t *testing.T) {
+	f := func(line, want string) {
+		t.Helper()
+		got, err := apiOf(line, nil)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: got %q, %v", line, got, err)
 		}
-	}}, Timeout: 10 * time.Second}
-	resp, err := client.Post("http://localhost/v1/x", "text/plain", strings.NewReader("hello"))
-	if err != nil {
-		t.Fatal(err)
 	}
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if err != nil || string(body) != "/v1/x hello" {
-		t.Errorf("got %q, %v", body, err)
-	}
-	client.CloseIdleConnections()
-	cancel()
-	if err := <-ended; err != nil {
-		t.Errorf("the proxy ended with %v", err)
-	}
+	f("api     http://127.0.0.1:5000/v1\n", "http://127.0.0.1:5000")
+	f("api     http://127.0.0.1:5000\n", "")
+	f("control http://127.0.0.1:5000/v1\n", "")
 }

@@ -1,9 +1,9 @@
 // Command bench measures the speed and size of nearside and prints lines
 // `bench NAME VALUE UNIT`, notes going to standard error. It starts bin/nearside
 // as an operator would, with a fake cloud behind it and, beside it, a bare
-// reverse proxy for comparison; calls to all of them alternate in one run, so
-// that a noisy machine is equally noisy for each. Run it from the root of the
-// repository, after `make build`.
+// reverse proxy for comparison, each a program of its own; calls to all of them
+// alternate in one run, so that a noisy machine is equally noisy for each.
+// `make bench` builds and runs all.
 package main
 
 import (
@@ -17,8 +17,6 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
-
-	"nearside/cmd/fakecloud/fake"
 )
 
 func main() {
@@ -33,11 +31,8 @@ func main() {
 	}
 }
 
-// run measures, or is the bare proxy when called as one.
+// run measures.
 func run(ctx context.Context, args []string, asJSON bool) error {
-	if len(args) == 3 && args[0] == "proxy" {
-		return serveProxy(ctx, args[1], args[2])
-	}
 	if len(args) > 0 {
 		return fmt.Errorf("unknown argument %q", args[0])
 	}
@@ -56,12 +51,12 @@ func measure(ctx context.Context, s *sheet) error {
 		return fmt.Errorf("make a folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	cloud := fake.New(fake.Options{})
-	defer cloud.Close()
-	if err := cloud.Listen("127.0.0.1:0"); err != nil {
-		return fmt.Errorf("start the fake cloud: %w", err)
+	url, stop, err := startCloud()
+	if err != nil {
+		return err
 	}
-	l := &lab{dir: dir, cloud: cloud.URL(), sheet: s}
+	defer stop()
+	l := &lab{dir: dir, cloud: url, sheet: s}
 	for _, group := range []func(context.Context, *lab) error{decide, start, idle, load} {
 		if err := group(ctx, l); err != nil {
 			return err
