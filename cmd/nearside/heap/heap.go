@@ -51,8 +51,12 @@ func Bound(log *slog.Logger) (heap int64) {
 // twenty times a second under load, and its pages go to the kernel and back.
 const roomy = 16 << 20
 
-// Pace has the heap collected when it is roomy, or, as by default, when it is
-// twice what is live, if that is more. It looks after every collection, and
+// spare is how much a heap may grow beyond what is live, in percent, where much
+// is: under a crowd, whose records wait for the disk. By default it is 100.
+const spare = 50
+
+// Pace has the heap collected when it is roomy, or when it is half as large
+// again as what is live, if that is more. It looks after every collection, and
 // stops when ctx ends. Where $GOGC is set, that counts.
 func Pace(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
@@ -80,7 +84,7 @@ func Pace(ctx context.Context) {
 // growth is how much a heap of which so much is live may grow, in percent.
 func growth(live uint64) int {
 	live = max(live, roomy/8)
-	return int(max(100*roomy/live, 200) - 100)
+	return int(max(100*roomy/live, 100+spare) - 100)
 }
 
 // settled is how long after its start a daemon has what it needs when idle.
