@@ -43,6 +43,8 @@ func create(path string) (*os.File, error) {
 		return nil, fmt.Errorf("%s is a folder", path)
 	case err == nil && !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is a link, a device or a pipe, which is not to be replaced; name a file", path)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err // such as a name that is too long, which the other would not have
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if e, ok := errors.AsType[*fs.PathError](err); ok {

@@ -47,6 +47,7 @@ func TestWriteFails(t *testing.T) {
 	missing := filepath.Join(dir, "missing", "a")
 	f(missing, "create "+missing+": no such file")
 	f(filepath.Join(dir, "folder"), "is a folder")
+	f(filepath.Join(dir, strings.Repeat("a", 300)), "file name too long")
 	f(os.DevNull, "is a link, a device or a pipe")
 	alone(t, dir)
 	link := filepath.Join(dir, "folder", "link") // as /dev/stdout is one
