@@ -180,6 +180,8 @@ func (m *commanding) meant(f *fleet.Fleet) ([]string, error) {
 		return nil, fmt.Errorf("no device that is meant applies what rollout %s published; look at nearside fleet status", m.rollout)
 	case m.version != 0:
 		return nil, fmt.Errorf("no device that is meant applies version %d; look at nearside fleet status", m.version)
+	case len(f.Devices()) > 0:
+		return nil, errors.New("no device is in a ring that is meant; look at nearside fleet status")
 	}
 	return nil, errors.New("no device ever came to this broker; look at nearside fleet status")
 }
