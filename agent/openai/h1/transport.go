@@ -17,8 +17,8 @@ const maxHead = 64 << 10
 //
 // It never asks for compression, and undoes gzip where a server chose it, unless
 // the settings are against it. A context that ends ends its call at once, also
-// within the body, and the error is then the context's cause. Of the hooks of [net/http/httptrace] there are GotConn
-// and GotFirstResponseByte.
+// within the body, and the error is then the context's cause. Of the hooks of
+// [net/http/httptrace] there are GotConn and GotFirstResponseByte.
 type Transport struct {
 	rest  *http.Transport // for other requests; its settings are those of both
 	shelf shelf
