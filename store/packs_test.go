@@ -61,12 +61,12 @@ func TestPacksGoWithTheirRecords(t *testing.T) {
 	}
 	now.add(2 * time.Hour)
 	for range 2 {
-		for i := range 20 {
+		for i := range 40 {
 			s.Record(fmt.Sprint("later", i), now.Now(), is(usual(i)))
 		}
 		write(t, s)
 	}
-	if got := s.Stats().Queue; packs() != 2 || got.Rows != 20 {
+	if got := s.Stats().Queue; packs() != 2 || got.Rows != 40 {
 		t.Errorf("by age and replaced: got %d packs, %+v", packs(), got)
 	}
 }

@@ -14,7 +14,7 @@ const (
 	expirePiece = 64             // rows removed at a time for their age
 	evictPiece  = 4              // rows removed at a time for room, at least
 	early       = 512            // entries that wait from which on the next are made at once
-	insertPiece = 16             // rows written at a time, which is also a pack
+	insertPiece = 32             // rows written at a time, which is also a pack
 	slackPages  = 8              // for indexes and inner pages
 	maxAhead    = 24 * time.Hour // an answer dated later comes from a wrong clock, and would be young for ever
 )
