@@ -49,7 +49,7 @@ func Bound(log *slog.Logger) (heap int64) {
 // roomy is how large the heap may be before it is collected, however little of
 // it is live: a small one that is collected whenever it doubles is collected
 // twenty times a second under load, and its pages go to the kernel and back.
-const roomy = 16 << 20
+const roomy = 20 << 20
 
 // spare is how much a heap may grow beyond what is live, in percent, where much
 // is: under a crowd, whose records wait for the disk. By default it is 100.

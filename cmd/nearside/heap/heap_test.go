@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestGrowth: a heap is collected at 16 MiB, or at half as much again as is live.
+// TestGrowth: a heap is collected at 20 MiB, or at half as much again as is live.
 func TestGrowth(t *testing.T) {
-	for live, want := range map[uint64]uint64{0: roomy, 4 << 20: roomy, 8 << 20: roomy, 12 << 20: 18 << 20, 100 << 20: 150 << 20} {
+	for live, want := range map[uint64]uint64{0: roomy, 4 << 20: roomy, 8 << 20: roomy, 16 << 20: 24 << 20, 100 << 20: 150 << 20} {
 		floor := max(live, roomy/8)
 		got := floor + floor*uint64(growth(live))/100
 		if diff := int64(got) - int64(want); diff > int64(floor/50) || diff < -int64(floor/50) {
