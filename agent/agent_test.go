@@ -99,6 +99,7 @@ type world struct {
 	sure         surety
 	network      string
 	mem          *memory
+	recorder     agent.Recorder // mem, when it is nil
 	signals      func(*policy.Signals)
 	policy       func(*policy.Document) // changes the built-in one
 }
@@ -115,8 +116,12 @@ func (w *world) agent() *agent.Agent {
 	if w.policy != nil {
 		w.policy(doc)
 	}
+	recorder := w.recorder
+	if recorder == nil {
+		recorder = w.mem
+	}
 	return agent.New(agent.Parts{
-		Local: w.local, Cloud: w.cloud, Scorer: w.sure, Cache: w.mem, Recorder: w.mem,
+		Local: w.local, Cloud: w.cloud, Scorer: w.sure, Cache: w.mem, Recorder: recorder,
 		Signals: func() policy.Signals {
 			s := policy.Signals{Network: w.network, Targets: []policy.Target{
 				{Name: "local/tiny", Services: []string{"chat"}, Near: true, Usable: true, Blind: true},

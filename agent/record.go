@@ -142,7 +142,8 @@ func (w *walk) outcome(end Finish) Outcome {
 	}
 	if r.answer != nil && r.answer.Usage != nil && !r.Kept {
 		u := r.answer.Usage
-		o.TokensIn, o.TokensOut = &u.In, &u.Out
+		tokens := [...]int{u.In, u.Out} // of its own: with the usage the reply that it lies in would stay
+		o.TokensIn, o.TokensOut = &tokens[0], &tokens[1]
 		o.CostUSD = w.cost(u)
 	}
 	return o
