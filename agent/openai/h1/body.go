@@ -64,8 +64,10 @@ func (b *body) fault(err error) error {
 // read, as behind the last event of a stream, and that is there already, the
 // connection is free for another call; nothing is waited for.
 func (b *body) Close() error {
-	if b.state.Load() == open && !b.resp.Close && b.mu.TryLock() {
-		b.over(closed, b.atEnd())
+	if !b.resp.Close && b.mu.TryLock() {
+		if b.state.Load() == open { // else the connection is another call's by now
+			b.over(closed, b.atEnd())
+		}
 		b.mu.Unlock()
 	}
 	b.over(closed, false)
