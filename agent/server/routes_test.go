@@ -54,23 +54,25 @@ func TestSpelling(t *testing.T) {
 	}
 }
 
+// after answers as the next does, but not sooner.
+func after(d time.Duration, next answerer) answerer {
+	return func(ctx context.Context, call openai.Call) (*openai.Reply, error) {
+		select {
+		case <-time.After(d):
+			return next(ctx, call)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
 // TestLongAnswer: an answer may take longer than a body may take to come and a
 // reply to be read; so may a refusal.
 func TestLongAnswer(t *testing.T) {
 	t.Parallel()
 	const bound = 50 * time.Millisecond
-	late := func(next answerer) answerer {
-		return func(ctx context.Context, call openai.Call) (*openai.Reply, error) {
-			select {
-			case <-time.After(4 * bound):
-				return next(ctx, call)
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-	}
 	f := world{
-		local: late(says("local/small", "Paris.")), cloud: late(fails("cloud/first", openai.ErrBroken)),
+		local: after(4*bound, says("local/small", "Paris.")), cloud: after(4*bound, fails("cloud/first", openai.ErrBroken)),
 		limits: server.Limits{Header: bound, Body: bound, Unread: bound, Idle: bound},
 	}.open(t)
 	for body, want := range map[string]struct {
@@ -84,6 +86,47 @@ func TestLongAnswer(t *testing.T) {
 	} {
 		if got := f.chat(body); got.status != want.status || !strings.Contains(got.body, want.says) {
 			t.Errorf("%s: %d %s", body, got.status, got.body)
+		}
+	}
+}
+
+// TestKept: how long a caller may take counts on a connection that has carried
+// others before, and what was set for those counts no more.
+func TestKept(t *testing.T) {
+	const bound = 100 * time.Millisecond
+	f := world{
+		local: after(2*bound, says("local/small", "Hi.")), device: &gauge{},
+		limits: server.Limits{Header: bound, Body: bound, Unread: 15 * bound, Idle: bound},
+	}.open(t)
+	before := []string{
+		whole(turn(`"model":"local"`)), "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		whole(turn(`"model":"local","stream":true`)), whole(`{}`),
+	}
+	for name, c := range map[string]struct {
+		text string
+		want int // 0: closed without an answer
+	}{
+		"nothing":     {"", 0},
+		"half a head": {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: y\r\n", 0},
+		"half a body": {post + "Content-Length: 100\r\n\r\n{", 408},
+		"half a push": {"PUT /v1/device/signals HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{", 408},
+	} {
+		for _, network := range []string{"tcp", "unix"} {
+			t.Run(network+" "+name, func(t *testing.T) {
+				t.Parallel()
+				w := f.dial(t, network)
+				for _, text := range before {
+					w.say(text)
+					if resp := w.hear(); resp == nil || resp.Close {
+						t.Fatalf("%q ended the connection: %+v", text, resp)
+					}
+				}
+				w.say(c.text)
+				if resp := w.hear(); resp == nil && c.want != 0 || resp != nil && resp.StatusCode != c.want {
+					t.Errorf("got %+v, want status %d", resp, c.want)
+				}
+				w.ends(name)
+			})
 		}
 	}
 }

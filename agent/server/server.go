@@ -111,7 +111,7 @@ func New(o Options) *Server {
 	s.Open(o.Doors)
 	s.http = http.Server{
 		Handler: s.home(s.routes()), ConnContext: callers.Connect, BaseContext: func(net.Listener) context.Context { return base },
-		ReadHeaderTimeout: o.Limits.Header, ReadTimeout: o.Limits.Body, WriteTimeout: o.Limits.Unread, // an ask's own are set anew, see serve
+		ReadHeaderTimeout: o.Limits.Header, ReadTimeout: o.Limits.Body, WriteTimeout: o.Limits.Unread, // an ask's is set anew, see unread
 		IdleTimeout: o.Limits.Idle, MaxHeaderBytes: maxHeader, ConnState: listen.Watch,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is guarded like the rest
 		ErrorLog:                     stdlog.New(faults{o.Log}, "", 0),
