@@ -220,7 +220,7 @@ func (v *View) Rings() []string {
 }
 
 // NewestRoot is the highest version of a root that is published and can be
-// read, 0 without one.
+// read, 0 without one. Who signed it is not looked at.
 func (v *View) NewestRoot() int64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()

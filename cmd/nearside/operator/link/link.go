@@ -140,15 +140,15 @@ func (l *Link) Open(c *cobra.Command) (*fleet.Fleet, error) {
 	return Open(c, o)
 }
 
-// Open connects to the fleet that the options name. Where it has a newer root
-// than they do, a warning says so: devices go by that.
+// Open connects to the fleet that the options name. Where a newer root than
+// theirs is published, a warning says so: devices go by that, if it is signed.
 func Open(c *cobra.Command, o fleet.Options) (*fleet.Fleet, error) {
 	f, err := fleet.Open(c.Context(), o)
 	if err != nil {
 		return nil, Coded(err)
 	}
 	if newest := f.NewestRoot(); o.Root != nil && newest > o.Root.Version {
-		Warn(c, "the fleet has root %d, and --root is root %d; name the newer one, which devices go by", newest, o.Root.Version)
+		Warn(c, "root %d is published, and --root is root %d; if it is one of yours, name it: devices go by the newest", newest, o.Root.Version)
 	}
 	return f, nil
 }
