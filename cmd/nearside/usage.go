@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"nearside/agent/config/strict"
 	"nearside/cmd/nearside/shell"
@@ -61,11 +62,17 @@ func knownCommand(c *cobra.Command, args []string) error {
 	for _, sub := range c.Commands() {
 		names = append(names, sub.Name())
 	}
-	hint := ""
-	if i := meant.Closest(args[0], names); i >= 0 {
-		hint = " (did you mean " + names[i] + "?)"
+	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), didYouMean(args[0], names, ""))
+}
+
+// didYouMean names the word that is close to the one, behind what they all begin
+// with; "" when none is.
+func didYouMean(word string, known []string, prefix string) string {
+	i := meant.Closest(word, known)
+	if i < 0 {
+		return ""
 	}
-	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), hint)
+	return " (did you mean " + prefix + known[i] + "?)"
 }
 
 // helpTopic checks that the arguments name a command.
@@ -76,9 +83,19 @@ func helpTopic(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// flagError says of a flag what is wrong with it and, by its type, what would be
-// right.
+// flagError says of a flag what is wrong with it and what would be right: by its
+// type, or the flag that was meant.
 func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		})
+		err = fmt.Errorf("%w%s", err, didYouMean(unknown.GetSpecifiedName(), names, "--"))
+	}
 	var value interface{ GetValue() string }
 	if errors.As(err, &value) {
 		_, rest, _ := strings.Cut(err.Error(), "--")

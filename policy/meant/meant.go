@@ -9,7 +9,7 @@ import "strings"
 const maxWord = 64
 
 // Closest is the index of the known word that is closest to the word, whatever
-// their case: it has at most two letters that differ, and they are at most half
+// their case: it has at most two slips, and they are at most half
 // of it. Of several the first counts; it is -1 when none is close.
 func Closest(word string, known []string) int {
 	best, least := -1, 3
@@ -28,23 +28,25 @@ func Closest(word string, known []string) int {
 	return best
 }
 
-// distance is how many letters must be put in, taken out or changed to make b of
-// a (Levenshtein 1966).
+// distance is how many letters must be put in, taken out or changed, and how many
+// neighbours change places, to make b of a (Damerau 1964; optimal string alignment).
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		corner := row[0]
+		before, above, row = above, row, before
 		row[0] = i + 1
 		for j := range len(b) {
-			change := corner
+			change := above[j]
 			if a[i] != b[j] {
 				change++
 			}
-			corner = row[j+1]
-			row[j+1] = min(change, row[j]+1, corner+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				change = min(change, before[j-1]+1)
+			}
+			row[j+1] = min(change, row[j]+1, above[j+1]+1)
 		}
 	}
 	return row[len(b)]

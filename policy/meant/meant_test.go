@@ -13,8 +13,8 @@ func TestClosest(t *testing.T) {
 		word string
 		want int
 	}{
-		{"battery", 0}, {"Batery", 0}, {"battrey", 0}, {"btteryy", 0}, {"bttry", 0},
-		{"cpuu", 1}, {"cu", 1}, {"gpu", 1}, {"c", -1},
+		{"battery", 0}, {"Batery", 0}, {"battrey", 0}, {"btteryy", 0}, {"bttry", 0}, {"abtteyr", 0}, {"abtteyrr", -1},
+		{"cpuu", 1}, {"cu", 1}, {"gpu", 1}, {"pcu", 1}, {"ucp", -1}, {"c", -1},
 		{"canary", 2}, {"canry", 2}, {"canarys", 3}, {"canaryz", 2},
 		{"onn", 4}, {"", -1}, {"x", -1}, {"weather", -1},
 		{strings.Repeat("battery", 10), -1},
