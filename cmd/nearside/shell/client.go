@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -120,6 +121,16 @@ func (d *Client) Get(ctx context.Context, path string, v any) error {
 	return nil
 }
 
+// inCommands names the command in the place of the routes that a message points to
+// for more about a decision.
+func inCommands(message, decision string) string {
+	if decision == "" {
+		return message
+	}
+	command := "nearside explain --decision " + decision
+	return strings.NewReplacer("/v1/decisions/{id} or POST /v1/explain", command, "/v1/decisions/{id}", command).Replace(message)
+}
+
 // Failure is the error a reply stands for, with its exit code.
 func Failure(resp *http.Response) error {
 	var wire struct {
@@ -129,7 +140,7 @@ func Failure(resp *http.Response) error {
 	if json.Unmarshal(text, &wire) != nil || wire.Error.Message == "" {
 		wire.Error.Message = fmt.Sprintf("the daemon answered %s", resp.Status)
 	}
-	err := errors.New(wire.Error.Message)
+	err := errors.New(inCommands(wire.Error.Message, resp.Header.Get("X-Nearside-Decision")))
 	switch {
 	case wire.Error.Type == "policy_blocked", wire.Error.Type == steering.Kept:
 		return Refused(err)
