@@ -12,6 +12,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config/written"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -20,7 +21,7 @@ type answerer func(ctx context.Context, call openai.Call) (*openai.Reply, error)
 
 func (f answerer) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 	reply, err := f(ctx, call)
-	call.Tried(openai.Attempt{Target: call.Targets[0], Start: time.Now(), Result: openai.Result(err), Err: err})
+	call.Tried(openai.Attempt{Target: call.Targets[0], Start: time.Now(), Result: fault.Result(err), Err: err})
 	return reply, err
 }
 
@@ -31,7 +32,7 @@ func says(text string) answerer {
 		body := []byte(`{"id":"c1","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":` + string(m) +
 			`},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`)
 		a, err := openai.ParseCompletion(body)
-		if errors.Is(err, openai.ErrEmpty) {
+		if errors.Is(err, fault.ErrEmpty) {
 			err = nil // as the engine does
 		}
 		reply := &openai.Reply{Target: call.Targets[0], Body: body, Answer: a}
@@ -172,8 +173,8 @@ const (
 func TestRoad(t *testing.T) {
 	private := func(in *agent.Input) { in.Privacy = policy.Private }
 	mode := func(m string) func(*agent.Input) { return func(in *agent.Input) { in.Mode = m } }
-	down := fails(openai.ErrDown)
-	broken := fails(&openai.Error{Status: 503})
+	down := fails(fault.ErrDown)
+	broken := fails(&fault.Error{Status: 503})
 	for _, c := range []struct {
 		name   string
 		change func(*world)
@@ -197,13 +198,13 @@ func TestRoad(t *testing.T) {
 		{name: "cloud only", body: plain, more: []func(*agent.Input){mode("cloud")}, route: "cloud", reason: "forced_mode"},
 		{name: "private and unsure", change: func(w *world) { w.sure = 0.1 }, body: plain, more: []func(*agent.Input){private}, route: "local", reason: "private"},
 		{name: "private, engine down", change: func(w *world) { w.local = down }, body: plain, more: []func(*agent.Input){private}, route: "none", reason: "private", err: agent.ErrPrivate},
-		{name: "private, engine busy", change: func(w *world) { w.local = fails(openai.ErrBusy) }, body: plain, more: []func(*agent.Input){private}, route: "none", reason: "private", err: agent.ErrBusy},
-		{name: "private, too slow", change: func(w *world) { w.local = fails(openai.ErrTimeout) }, body: plain, more: []func(*agent.Input){private}, route: "none", reason: "private", err: agent.ErrDeadline},
+		{name: "private, engine busy", change: func(w *world) { w.local = fails(fault.ErrBusy) }, body: plain, more: []func(*agent.Input){private}, route: "none", reason: "private", err: agent.ErrBusy},
+		{name: "private, too slow", change: func(w *world) { w.local = fails(fault.ErrTimeout) }, body: plain, more: []func(*agent.Input){private}, route: "none", reason: "private", err: agent.ErrDeadline},
 		{name: "blank", change: func(w *world) { w.local = says(" \n") }, body: plain, route: "cloud", reason: "local_unsure"},
 		{name: "private to the cloud", body: plain, more: []func(*agent.Input){private, mode("cloud")}, route: "none", reason: "private", err: agent.ErrPrivate},
 		{name: "cloud only, offline", change: func(w *world) { w.network = "offline" }, body: plain, more: []func(*agent.Input){mode("cloud")}, route: "none", reason: "forced_mode", err: agent.ErrOffline},
 		{name: "all broken", change: func(w *world) { w.local, w.cloud = broken, broken }, body: plain, route: "none", reason: "no_route", err: agent.ErrUpstream},
-		{name: "all late", change: func(w *world) { w.local, w.cloud = fails(openai.ErrTimeout), fails(openai.ErrTimeout) }, body: plain, route: "none", reason: "deadline", err: agent.ErrDeadline},
+		{name: "all late", change: func(w *world) { w.local, w.cloud = fails(fault.ErrTimeout), fails(fault.ErrTimeout) }, body: plain, route: "none", reason: "deadline", err: agent.ErrDeadline},
 		{name: "only kept", body: plain, more: []func(*agent.Input){func(in *agent.Input) { in.Cache.OnlyIfCached = true }}, route: "none", reason: "only_if_cached", err: agent.ErrNotKept},
 		{name: "unknown model", body: `{"model":"gpt-9","messages":[{"role":"user","content":"x"}]}`, route: "none", reason: "no_route", err: agent.ErrModel},
 		{name: "mode against target", body: `{"model":"local/tiny","messages":[{"role":"user","content":"x"}]}`, more: []func(*agent.Input){mode("cloud")}, route: "none", reason: "no_route", err: agent.ErrConflict},
@@ -229,9 +230,9 @@ func TestRoad(t *testing.T) {
 
 func TestUpstreamSaysTheRequestIsWrong(t *testing.T) {
 	w := newWorld()
-	w.cloud = fails(&openai.Error{Status: 400, Message: "no"})
+	w.cloud = fails(&fault.Error{Status: 400, Message: "no"})
 	_, err := w.ask(t, mathy)
-	var e *openai.Error
+	var e *fault.Error
 	if !errors.As(err, &e) || e.Status != 400 {
 		t.Errorf("got %v, want the target's 400", err)
 	}
@@ -242,7 +243,7 @@ func TestUpstreamSaysTheRequestIsWrong(t *testing.T) {
 
 // TestLatestFaultCounts looks at what a caller is told when several steps failed.
 func TestLatestFaultCounts(t *testing.T) {
-	status := func(n int) answerer { return fails(&openai.Error{Status: n}) }
+	status := func(n int) answerer { return fails(&fault.Error{Status: n}) }
 	for _, c := range []struct {
 		name         string
 		local, cloud answerer
@@ -250,13 +251,13 @@ func TestLatestFaultCounts(t *testing.T) {
 	}{
 		{"engine broken, cloud wants fewer calls", status(500), status(429), 429},
 		{"engine finds it wrong, cloud broken", status(400), status(503), 0},
-		{"engine finds it wrong, cloud never asked", status(400), fails(openai.ErrDown), 400},
+		{"engine finds it wrong, cloud never asked", status(400), fails(fault.ErrDown), 400},
 		{"key refused", status(500), status(401), 0},
 	} {
 		w := newWorld()
 		w.local, w.cloud = c.local, c.cloud
 		_, err := w.ask(t, plain)
-		var e *openai.Error
+		var e *fault.Error
 		if c.want == 0 && !errors.Is(err, agent.ErrUpstream) || c.want != 0 && (!errors.As(err, &e) || e.Status != c.want) {
 			t.Errorf("%s: got %v, want %d", c.name, err, c.want)
 		}
@@ -311,7 +312,7 @@ func TestAllWantFewerCalls(t *testing.T) {
 		s.Targets = []policy.Target{{Name: "cloud/big", Services: []string{"chat"}, PauseMS: 2500}}
 	}
 	head, err := w.ask(t, plain)
-	var e *openai.Error
+	var e *fault.Error
 	if !errors.As(err, &e) || e.Status != 429 || e.RetryAfter != 2500*time.Millisecond || head.Reason != "rate_limited" || head.Attempts != 0 {
 		t.Errorf("got %v %+v, want 429 with a pause of 2.5 s", err, head)
 	}
@@ -335,7 +336,7 @@ func TestKeptAnswers(t *testing.T) {
 	ask(strings.Replace(plain, "Faust", "Hamlet", 1), "local", "miss")
 	ask(plain, "cloud", "miss", func(in *agent.Input) { in.Mode = policy.Cloud })
 	w.mem.at = time.Now().Add(-2 * time.Hour)
-	w.local, w.cloud = fails(openai.ErrDown), fails(openai.ErrDown)
+	w.local, w.cloud = fails(fault.ErrDown), fails(fault.ErrDown)
 	ask(plain, "stale", "stale")
 	ask(streamed, "stale", "stale", noCache)
 	ask(plain, "none", "miss", noStale)

@@ -9,6 +9,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config/written"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -27,7 +28,7 @@ func critical(d *policy.Document) {
 
 // TestRequired: what policy forbids to give is not given, for want of better either.
 func TestRequired(t *testing.T) {
-	down := fails(openai.ErrDown)
+	down := fails(fault.ErrDown)
 	asJSON := func(in *agent.Input) {
 		in.Check = func([]byte) error { return errors.New("no JSON") }
 	}
@@ -80,7 +81,7 @@ func TestLimits(t *testing.T) {
 	var got []openai.Call
 	w.local = func(_ context.Context, call openai.Call) (*openai.Reply, error) {
 		got = append(got, call)
-		return nil, openai.ErrTimeout
+		return nil, fault.ErrTimeout
 	}
 	w.cloud = w.local
 	_, err := w.ask(t, plain)
@@ -185,7 +186,7 @@ func TestServiceBounds(t *testing.T) {
 	f(0, "local")
 	f(50*time.Second, "cache")
 	f(70*time.Second, "local")
-	w.local, w.cloud = fails(openai.ErrDown), fails(openai.ErrDown)
+	w.local, w.cloud = fails(fault.ErrDown), fails(fault.ErrDown)
 	f(500*time.Second, "stale")
 	f(700*time.Second, "none")
 }

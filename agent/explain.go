@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 	"nearside/policy/past"
 	"nearside/policy/whatif"
@@ -89,9 +89,9 @@ func (a *Agent) ExplainRecord(text []byte, values map[string]any) (*Explanation,
 func misread(err error) error {
 	var p policy.Problem
 	if errors.As(err, &p) && p.Path != "" {
-		return openai.Invalid(p.Path, "%s of the decision record %s.", p.Path, p.Message)
+		return fault.Invalid(p.Path, "%s of the decision record %s.", p.Path, p.Message)
 	}
-	return openai.Invalid("", "The body %s.", strings.TrimPrefix(err.Error(), ": "))
+	return fault.Invalid("", "The body %s.", strings.TrimPrefix(err.Error(), ": "))
 }
 
 func samePlan(x, y *policy.Plan) bool {
@@ -107,13 +107,13 @@ func assume(values map[string]any, doc *policy.Document, s *policy.Signals) erro
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		full, err := whatif.SignalName(name)
 		if err == nil && told[full] != "" {
-			return openai.Invalid(name, "%s and %s are one signal.", told[full], name)
+			return fault.Invalid(name, "%s and %s are one signal.", told[full], name)
 		}
 		if err == nil {
 			err = s.Set(full, values[name])
 		}
 		if err != nil {
-			return openai.Invalid(name, "%s.", err)
+			return fault.Invalid(name, "%s.", err)
 		}
 		told[full] = name
 	}

@@ -8,6 +8,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // recorded is the record of a decision, in JSON.
@@ -47,8 +48,8 @@ func TestExplainRecord(t *testing.T) {
 		key, _, _ := strings.Cut(edit, ":")
 		bad := strings.Replace(string(text), edit, key+`:""`, 1)
 		_, err := w.agent().ExplainRecord([]byte(bad), nil)
-		var fault *openai.Error
-		if bad == string(text) || !errors.As(err, &fault) || fault.Param != param || fault.Status != 400 {
+		var refused *fault.Error
+		if bad == string(text) || !errors.As(err, &refused) || refused.Param != param || refused.Status != 400 {
 			t.Errorf("%s: got %v", edit, err)
 		}
 	}

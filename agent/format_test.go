@@ -9,6 +9,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -39,9 +40,9 @@ func TestForm(t *testing.T) {
 		{"near and right", says(`{}`), says(`{}`), plain, "local", "local_first", false, true},
 		{"near and wrong", says("Goethe"), says(`{}`), plain, "cloud", "local_unsure", false, true},
 		{"both wrong", says("Goethe"), says("Goethe"), plain, "cloud", "unverified", true, false},
-		{"near wrong, cloud down", says("Goethe"), fails(openai.ErrDown), plain, "local", "unverified", true, false},
+		{"near wrong, cloud down", says("Goethe"), fails(fault.ErrDown), plain, "local", "unverified", true, false},
 		{"unsure but right, cloud wrong", says(`"unsure"`), says("Goethe"), plain, "local", "unverified", false, true},
-		{"refused", fails(openai.ErrDown), refusing, plain, "cloud", "local_unavailable", false, true},
+		{"refused", fails(fault.ErrDown), refusing, plain, "cloud", "local_unavailable", false, true},
 		{"streamed and wrong", says("Goethe"), says(`{}`), streamed, "cloud", "local_unsure", false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

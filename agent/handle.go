@@ -12,6 +12,7 @@ import (
 
 	"nearside/agent/kept"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -214,10 +215,10 @@ func (w *walk) call(ctx context.Context, step *policy.Step, targets []string, la
 		call.Request = call.Request.WithMaxTokens(n)
 	}
 	if answerer == nil {
-		return nil, openai.ErrDown
+		return nil, fault.ErrDown
 	}
 	if call.Budget <= 0 {
-		return nil, openai.ErrTimeout
+		return nil, fault.ErrTimeout
 	}
 	return answerer.Chat(ctx, call)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -101,7 +102,7 @@ func plainError(err error) string {
 	if err == nil {
 		return "" // before anything is made to look closer
 	}
-	var e *openai.Error
+	var e *fault.Error
 	var op *net.OpError
 	switch {
 	case errors.Is(err, ErrCallerOff):
@@ -112,14 +113,14 @@ func plainError(err error) string {
 		return op.Op + ": " + op.Err.Error()
 	}
 	for _, known := range []error{
-		openai.ErrBroken, openai.ErrUnfit, openai.ErrEmpty, openai.ErrCut, openai.ErrStalled,
-		openai.ErrTimeout, openai.ErrBusy, openai.ErrDown,
+		fault.ErrBroken, fault.ErrUnfit, fault.ErrEmpty, fault.ErrCut, fault.ErrStalled,
+		fault.ErrTimeout, fault.ErrBusy, fault.ErrDown,
 	} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
 	}
-	return openai.Result(err)
+	return fault.Result(err)
 }
 
 // recorded is what is to be kept of the walk, at its end.

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -15,7 +15,7 @@ import (
 // target read it and found it wrong, so that no other would do better. A poor
 // answer at hand is better than that news.
 func (w *walk) final(step *policy.Step, err error) bool {
-	var e *openai.Error
+	var e *fault.Error
 	return step.Kind == policy.StepCloud && w.poor == nil && errors.As(err, &e) && e.OfRequest()
 }
 
@@ -44,8 +44,8 @@ func (w *walk) refusal(step *policy.Step) error {
 	if step.Reason == policy.ReasonOnlyCached {
 		return ErrNotKept
 	}
-	fault := w.lastFault()
-	if err := mendable(fault); err != nil {
+	last := w.lastFault()
+	if err := mendable(last); err != nil {
 		return err
 	}
 	switch {
@@ -59,7 +59,7 @@ func (w *walk) refusal(step *policy.Step) error {
 		return ErrOffline
 	case step.Reason == policy.ReasonRateLimited:
 		return fewerCalls(time.Duration(step.PauseMS) * time.Millisecond)
-	case fault != nil:
+	case last != nil:
 		return ErrUpstream
 	case step.Reason == policy.ReasonBudget:
 		return ErrBudget
@@ -70,7 +70,7 @@ func (w *walk) refusal(step *policy.Step) error {
 // fewerCalls is what a caller reads when all targets that might answer have
 // asked for fewer calls, and the first may be asked again after the pause.
 func fewerCalls(pause time.Duration) error {
-	return &openai.Error{
+	return &fault.Error{
 		Status: http.StatusTooManyRequests, Type: "rate_limit_error", Code: policy.ReasonRateLimited, RetryAfter: pause,
 		Message: "Every target that could answer asked for fewer calls. Retry-After says when the first may be asked again.",
 	}
@@ -80,22 +80,22 @@ func fewerCalls(pause time.Duration) error {
 // none did.
 func (w *walk) lastFault() error {
 	for i := len(w.faults) - 1; i >= 0; i-- {
-		if !errors.Is(w.faults[i], openai.ErrDown) {
+		if !errors.Is(w.faults[i], fault.ErrDown) {
 			return w.faults[i]
 		}
 	}
 	return nil
 }
 
-// mendable is the fault as a caller can act on it, nil for any other.
-func mendable(fault error) error {
-	var e *openai.Error
+// mendable is the error as a caller can act on it, nil for any other.
+func mendable(err error) error {
+	var e *fault.Error
 	switch {
-	case errors.As(fault, &e) && (e.OfRequest() || e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestEntityTooLarge):
+	case errors.As(err, &e) && (e.OfRequest() || e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestEntityTooLarge):
 		return e
-	case errors.Is(fault, openai.ErrTimeout), errors.Is(fault, context.DeadlineExceeded):
+	case errors.Is(err, fault.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return ErrDeadline
-	case errors.Is(fault, openai.ErrBusy):
+	case errors.Is(err, fault.ErrBusy):
 		return ErrBusy
 	}
 	return nil

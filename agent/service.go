@@ -9,6 +9,7 @@ import (
 
 	"nearside/agent/openai"
 	"nearside/agent/openai/embed"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -25,7 +26,7 @@ func readAny(body []byte) (*openai.Answer, []byte, error) {
 		body = []byte("null") // a 204 says nothing
 	}
 	if !json.Valid(body) {
-		return nil, nil, fmt.Errorf("%w: it is not JSON", openai.ErrBroken)
+		return nil, nil, fmt.Errorf("%w: it is not JSON", fault.ErrBroken)
 	}
 	return &openai.Answer{}, body, nil
 }
@@ -45,7 +46,7 @@ func (s *Settings) known(r *openai.Request, signals *policy.Signals) error {
 	}
 	if check := s.Services[r.Service].Request; check != nil {
 		if err := check(r.Field("body")); err != nil {
-			return openai.Invalid("body", "The body does not fit the schema of %s: %v.", r.Service, err)
+			return fault.Invalid("body", "The body does not fit the schema of %s: %v.", r.Service, err)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/cloud/network"
 )
 
@@ -18,7 +19,7 @@ import (
 var errHurried = errors.New("the time was too short for this target")
 
 // errOffline ends what has not begun when there is no network any more.
-var errOffline = fmt.Errorf("%w: the way to it is lost", openai.ErrDown)
+var errOffline = fmt.Errorf("%w: the way to it is lost", fault.ErrDown)
 
 // result is the end of one attempt.
 type result struct {
@@ -32,7 +33,7 @@ type result struct {
 func (p *Pool) attempt(ctx context.Context, m *member, call openai.Call, limit time.Duration) (*openai.Reply, error) {
 	done, err := m.breaker.Allow()
 	if err != nil {
-		return nil, openai.ErrDown
+		return nil, fault.ErrDown
 	}
 	trial, hurried := m.onTrial(), limit < m.enough(call.Attempt)
 	start := time.Now()
@@ -69,7 +70,7 @@ func outcome(err error) string {
 	if errors.Is(err, errLost) {
 		return "lost"
 	}
-	return openai.Result(err)
+	return fault.Result(err)
 }
 
 // contact is what an attempt met on the way to its target.
@@ -107,12 +108,12 @@ func (c *contact) trace(ctx context.Context) context.Context {
 // blame is the fault as the breaker should see it. A trial that was overtaken
 // let the caller wait, and that is what it was to find out.
 func blame(ctx context.Context, err error, hurried, trial bool) error {
-	late := errors.Is(err, openai.ErrTimeout)
+	late := errors.Is(err, fault.ErrTimeout)
 	switch {
 	case err == nil:
 		return nil
 	case trial && (late || errors.Is(err, errLost)):
-		return openai.ErrTimeout
+		return fault.ErrTimeout
 	case ctx.Err() != nil:
 		return context.Canceled // the caller left, or its own time was up
 	case late && hurried:
@@ -139,7 +140,7 @@ func (m *member) ended(s *openai.Stream) {
 // ask ends what has not begun when limit is over or the network is lost.
 func (p *Pool) ask(ctx context.Context, m *member, call openai.Call, limit time.Duration) (*openai.Reply, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	late := time.AfterFunc(limit, func() { cancel(openai.ErrTimeout) })
+	late := time.AfterFunc(limit, func() { cancel(fault.ErrTimeout) })
 	stay := p.net.whenLost(m, func() { cancel(errOffline) })
 	reply, err := m.send(ctx, call)
 	inTime, onLine := late.Stop(), stay()
@@ -152,7 +153,7 @@ func (p *Pool) ask(ctx context.Context, m *member, call openai.Call, limit time.
 		return reply, nil
 	default: // it was ended while it began
 		reply.Close()
-		reply, err = nil, openai.ErrTimeout
+		reply, err = nil, fault.ErrTimeout
 		if inTime {
 			err = errOffline
 		}

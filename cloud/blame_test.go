@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/cloud/network"
 )
 
@@ -53,8 +53,8 @@ func TestOwnDeadlineIsNoFault(t *testing.T) {
 // TestOwnShortageIsNoFault has no descriptor left: neither the targets nor the
 // network are to blame.
 func TestOwnShortageIsNoFault(t *testing.T) {
-	at(t, far, fault(&os.SyscallError{Syscall: "socket", Err: syscall.EMFILE}), func(t *testing.T, c *clouds) {
-		c.set("cloud/second", fault(&os.SyscallError{Syscall: "socket", Err: syscall.ENFILE}))
+	at(t, far, breaks(&os.SyscallError{Syscall: "socket", Err: syscall.EMFILE}), func(t *testing.T, c *clouds) {
+		c.set("cloud/second", breaks(&os.SyscallError{Syscall: "socket", Err: syscall.ENFILE}))
 		for range 20 {
 			if _, err := c.ask(t.Context(), ""); err == nil {
 				t.Error("got an answer, want none")
@@ -74,7 +74,7 @@ func TestOwnShortageIsNoFault(t *testing.T) {
 func TestHasteIsNoFault(t *testing.T) {
 	bubble(t, hangs, func(t *testing.T, c *clouds) {
 		for range 10 {
-			if _, err := c.hurried(1400*time.Millisecond, "cloud/first"); !errors.Is(err, openai.ErrTimeout) {
+			if _, err := c.hurried(1400*time.Millisecond, "cloud/first"); !errors.Is(err, fault.ErrTimeout) {
 				t.Errorf("got %v, want a time-out", err)
 			}
 		}
@@ -99,7 +99,7 @@ func TestWrongRequestIsNoFault(t *testing.T) {
 	for _, status := range []int{400, 422} {
 		bubble(t, fails(status), func(t *testing.T, c *clouds) {
 			for range 20 {
-				var e *openai.Error
+				var e *fault.Error
 				if _, err := c.ask(t.Context(), ""); !errors.As(err, &e) || e.Status != status {
 					t.Errorf("got %v, want status %d", err, status)
 				}

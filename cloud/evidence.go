@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"syscall"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // evidence is what the end of a call says of the network.
@@ -32,9 +32,9 @@ func (m *member) evidence(err error, stood bool) evidence {
 	if err == nil {
 		return answered
 	}
-	var status *openai.Error
-	var elsewhere *openai.Redirect
-	stood = stood || errors.Is(err, openai.ErrBroken)
+	var status *fault.Error
+	var elsewhere *fault.Redirect
+	stood = stood || errors.Is(err, fault.ErrBroken)
 	isStatus, isRedirect := errors.As(err, &status), errors.As(err, &elsewhere)
 	switch {
 	case m.secure && (stood || isStatus || isRedirect):

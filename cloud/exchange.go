@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // paths are where an API in the OpenAI shape answers services beside chat.
@@ -29,7 +30,7 @@ func (m *member) exchange(ctx context.Context, call openai.Call) (*openai.Reply,
 	}
 	if call.Check != nil {
 		if err := call.Check(reply.Body); err != nil {
-			return nil, fmt.Errorf("%w: %w", openai.ErrUnfit, err)
+			return nil, fmt.Errorf("%w: %w", fault.ErrUnfit, err)
 		}
 	}
 	return reply, nil
@@ -42,7 +43,7 @@ func (m *member) post(ctx context.Context, call openai.Call) ([]byte, error) {
 	}
 	path, ok := paths[r.Service]
 	if !ok {
-		return nil, openai.ErrDown // a service it does not have is not planned for it
+		return nil, fault.ErrDown // a service it does not have is not planned for it
 	}
 	return m.client(call.Trace).Send(ctx, http.MethodPost, path, r.Body(m.Models[r.Service]))
 }
@@ -53,7 +54,7 @@ func (m *member) post(ctx context.Context, call openai.Call) ([]byte, error) {
 func (m *member) callAPI(ctx context.Context, call openai.Call) ([]byte, error) {
 	api, ok := m.APIs[call.Request.Service]
 	if !ok {
-		return nil, openai.ErrDown
+		return nil, fault.ErrDown
 	}
 	client, body, path := m.client(call.Trace), []byte(call.Request.Field("body")), api.Path
 	client.Header = m.headers(call.ID)
@@ -66,7 +67,7 @@ func (m *member) callAPI(ctx context.Context, call openai.Call) ([]byte, error) 
 	}
 	reply, err := client.Send(ctx, api.Method, path, body)
 	if ofRequest(err) {
-		return nil, openai.Final(err)
+		return nil, fault.Final(err)
 	}
 	return reply, err
 }
@@ -93,7 +94,7 @@ func queryOf(body []byte) (string, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber() // as it was written
 	if err := d.Decode(&fields); err != nil {
-		return "", openai.Invalid("body", "The body must be an object: this service is asked by GET, with its fields as the query.")
+		return "", fault.Invalid("body", "The body must be an object: this service is asked by GET, with its fields as the query.")
 	}
 	q := url.Values{}
 	for name, v := range fields {
@@ -102,7 +103,7 @@ func queryOf(body []byte) (string, error) {
 		case string, bool, json.Number:
 			q.Set(name, fmt.Sprint(v))
 		default:
-			return "", openai.Invalid("body", "body.%.64s is a list or an object; this service is asked by GET, which takes texts, numbers, true and false.", name)
+			return "", fault.Invalid("body", "body.%.64s is a list or an object; this service is asked by GET, which takes texts, numbers, true and false.", name)
 		}
 	}
 	return strings.TrimSuffix("?"+q.Encode(), "?"), nil
@@ -111,7 +112,7 @@ func queryOf(body []byte) (string, error) {
 // ofRequest tells whether an API that is no model means the request with a
 // status of 4xx: that there is no such thing, say. A model's 404 is its own.
 func ofRequest(err error) bool {
-	var e *openai.Error
+	var e *fault.Error
 	if !errors.As(err, &e) || e.Status >= http.StatusInternalServerError {
 		return false
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
+	"nearside/agent/openai/rolling"
 )
 
 // How a target that fails is left alone.
@@ -43,7 +45,7 @@ type member struct {
 	secure  bool       // the base URL is https
 	http    http.RoundTripper
 	changed func() // told of the breaker and of being set aside; never waits
-	figures openai.Figures
+	figures rolling.Figures
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	silent  unanswered
 	cuts    atomic.Int32 // streams in a row that broke after their first token
@@ -82,7 +84,7 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 				c.TotalFailures+c.TotalSuccesses >= faultsSample && c.TotalFailures >= c.TotalSuccesses
 		},
 		IsSuccessful: func(err error) bool { // under the breaker's own lock, so that no other call comes between
-			m.slow.Store(errors.Is(err, openai.ErrTimeout) || errors.Is(err, openai.ErrStalled))
+			m.slow.Store(errors.Is(err, fault.ErrTimeout) || errors.Is(err, fault.ErrStalled))
 			return err == nil
 		},
 		IsExcluded: func(err error) bool { return err != nil && !ownFault(err) },
@@ -146,7 +148,7 @@ func ownFault(err error) bool {
 	if err == nil {
 		return false
 	}
-	var e *openai.Error
+	var e *fault.Error
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, errLost), errors.Is(err, errHurried), errors.Is(err, errOffline), ranShort(err):
 		return false
@@ -163,7 +165,7 @@ func (m *member) setAside(err error, now time.Time) {
 	if err == nil {
 		return
 	}
-	var e *openai.Error
+	var e *fault.Error
 	if !errors.As(err, &e) || e.OfRequest() {
 		return
 	}
@@ -180,7 +182,7 @@ func (m *member) setAside(err error, now time.Time) {
 
 // asideFor is for how long an answer has its target left alone; nil is not at
 // all.
-func asideFor(e *openai.Error, now time.Time) *aside {
+func asideFor(e *fault.Error, now time.Time) *aside {
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden:
 		return &aside{now.Add(refusedFor), "it refused the key; correct it, then run: nearside config reload"}

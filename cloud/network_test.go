@@ -14,11 +14,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/cloud/network"
 )
 
-func fault(err error) trip {
+func breaks(err error) trip {
 	return func(*http.Request) (*http.Response, error) { return nil, &net.OpError{Op: "dial", Err: err} }
 }
 
@@ -41,8 +41,8 @@ func (c *clouds) is(when, state, source string) {
 // certificate is the fault of one that is not trusted, for the name.
 func certificate(name string, why error) trip {
 	shown := &x509.Certificate{DNSNames: []string{name}}
-	fault := &tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{shown}, Err: why}
-	return func(*http.Request) (*http.Response, error) { return nil, fault }
+	untrusted := &tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{shown}, Err: why}
+	return func(*http.Request) (*http.Response, error) { return nil, untrusted }
 }
 
 var (
@@ -65,16 +65,16 @@ func TestCallsTell(t *testing.T) {
 		{"an answer", far, well, network.Online},
 		{"an error of the server", far, fails(404), network.Online},
 		{"a redirect over TLS", far, elsewhere, network.Online},
-		{"refused", far, fault(syscall.ECONNREFUSED), network.Unknown},
+		{"refused", far, breaks(syscall.ECONNREFUSED), network.Unknown},
 		{"an alert of its TLS", far, func(*http.Request) (*http.Response, error) { return nil, alert }, network.Unknown},
-		{"no such name", far, fault(&net.DNSError{IsNotFound: true}), network.Unknown},
+		{"no such name", far, breaks(&net.DNSError{IsNotFound: true}), network.Unknown},
 		{"a foreign certificate", far, foreign, network.Portal},
 		{"a certificate nobody knows", far, certificate("api.example", x509.UnknownAuthorityError{}), network.Portal},
 		{"one that ran out", far, certificate("api.example", x509.CertificateInvalidError{Reason: x509.Expired}), network.Unknown},
 		{"a foreign one that ran out", far, certificate("portal.example", x509.CertificateInvalidError{Reason: x509.Expired}), network.Portal},
 		{"no TLS", far, func(*http.Request) (*http.Response, error) { return nil, record }, network.Portal},
-		{"no route", far, fault(syscall.ENETUNREACH), network.Offline},
-		{"no resolver", far, fault(&net.DNSError{IsTimeout: true}), network.Offline},
+		{"no route", far, breaks(syscall.ENETUNREACH), network.Offline},
+		{"no resolver", far, breaks(&net.DNSError{IsTimeout: true}), network.Offline},
 		{"an answer over HTTP", plain, well, network.Online},
 		{"a page over HTTP", plain, page, network.Unknown},
 		{"an error over HTTP", plain, fails(404), network.Unknown},
@@ -115,7 +115,7 @@ func TestHost(t *testing.T) {
 		c.answeredBy("cloud/first", 0)
 		c.SetHost(network.Offline, time.Now().Add(time.Minute))
 		c.is("pushed", network.Offline, network.ByHost)
-		if _, err := c.ask(t.Context(), ""); !errors.Is(err, openai.ErrDown) {
+		if _, err := c.ask(t.Context(), ""); !errors.Is(err, fault.ErrDown) {
 			t.Errorf("got %v, want nobody asked", err)
 		}
 		pass(time.Minute)
@@ -130,7 +130,7 @@ func TestHost(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { _, err := c.ask(t.Context(), "", "cloud/first"); ended <- err }()
 		start := time.Now()
-		if err := <-ended; !errors.Is(err, openai.ErrDown) || time.Since(start) != 30*time.Second {
+		if err := <-ended; !errors.Is(err, fault.ErrDown) || time.Since(start) != 30*time.Second {
 			t.Errorf("got %v after %v, want the wait ended with what was pushed", err, time.Since(start))
 		}
 		c.is("its time is over", network.Offline, network.ByLink)
@@ -158,7 +158,7 @@ func TestMetered(t *testing.T) {
 // judged by it.
 func TestNearTellsNothing(t *testing.T) {
 	for _, base := range []string{"http://127.0.0.1:8080/v1", "http://[::1]/v1", "http://localhost/v1", "http://192.0.2.7/v1"} {
-		at(t, base, fault(syscall.EHOSTUNREACH), func(t *testing.T, c *clouds) {
+		at(t, base, breaks(syscall.EHOSTUNREACH), func(t *testing.T, c *clouds) {
 			c.SetLink(true, true, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")})
 			_, _ = c.ask(t.Context(), "", "cloud/first")
 			c.is(base, network.Unknown, "start")
@@ -193,7 +193,7 @@ func TestLinkDown(t *testing.T) {
 // network is not judged by it before the others were tried, and nobody goes
 // without an answer.
 func TestOneHostIsGone(t *testing.T) {
-	for _, gone := range []trip{fault(syscall.EHOSTUNREACH), fault(syscall.ENETUNREACH), hangs} {
+	for _, gone := range []trip{breaks(syscall.EHOSTUNREACH), breaks(syscall.ENETUNREACH), hangs} {
 		at(t, far, well, func(t *testing.T, c *clouds) {
 			c.answeredBy("cloud/first", 0)
 			c.set("cloud/first", gone)
@@ -222,7 +222,7 @@ func TestOfflineEndsWaiting(t *testing.T) {
 	loses := map[string]func(c *clouds){
 		"the link goes down": func(c *clouds) { c.SetLink(true, false, nil) },
 		"a call finds no way": func(c *clouds) {
-			c.set("cloud/second", fault(syscall.ENETUNREACH))
+			c.set("cloud/second", breaks(syscall.ENETUNREACH))
 			_, _ = c.ask(c.t.Context(), "", "cloud/second")
 		},
 	}
@@ -240,14 +240,14 @@ func TestOfflineEndsWaiting(t *testing.T) {
 				start := time.Now()
 				lose(c)
 				for range cap(ends) {
-					if err := <-ends; !errors.Is(err, openai.ErrDown) || time.Since(start) != 0 {
+					if err := <-ends; !errors.Is(err, fault.ErrDown) || time.Since(start) != 0 {
 						t.Errorf("%s: got %v after %v, want no target at once", name, err, time.Since(start))
 					}
 				}
 				if s := c.first(); s.Breaker != "closed" || s.ErrorRate != nil || s.InFlight != 0 {
 					t.Errorf("%s: got %+v, want no blame", name, s)
 				}
-				if _, err := c.ask(t.Context(), body); !errors.Is(err, openai.ErrDown) || time.Since(start) != 0 {
+				if _, err := c.ask(t.Context(), body); !errors.Is(err, fault.ErrDown) || time.Since(start) != 0 {
 					t.Errorf("%s: then got %v after %v, want no target at once", name, err, time.Since(start))
 				}
 				c.called(name, 3)
@@ -278,7 +278,7 @@ func TestNeighbourGoes(t *testing.T) {
 		default:
 		}
 		c.SetLink(true, true, []netip.Prefix{other})
-		if err := <-ended; !errors.Is(err, openai.ErrDown) || time.Since(start) != 0 {
+		if err := <-ended; !errors.Is(err, fault.ErrDown) || time.Since(start) != 0 {
 			t.Errorf("got %v after %v, want it ended at once", err, time.Since(start))
 		}
 	})

@@ -14,7 +14,9 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/openai/h1"
+	"nearside/agent/openai/rolling"
 )
 
 // Target is one API of the pool, as configured.
@@ -105,7 +107,7 @@ func (p *Pool) retry(ctx context.Context, call openai.Call, end time.Time, faile
 			return nil, p.again(call, failed, end)
 		}
 		reply, err := p.round(ctx, call, end)
-		if err != nil && !errors.Is(err, openai.ErrDown) {
+		if err != nil && !errors.Is(err, fault.ErrDown) {
 			last = err
 		}
 		return reply, err
@@ -125,11 +127,11 @@ func (p *Pool) again(call openai.Call, err error, end time.Time) error {
 	if left < time.Second || !slices.ContainsFunc(call.Targets, p.reaches) {
 		return backoff.Permanent(err)
 	}
-	var e *openai.Error
+	var e *fault.Error
 	if errors.As(err, &e) {
 		return retriable(e, left)
 	}
-	if errors.Is(err, openai.ErrTimeout) || errors.Is(err, openai.ErrUnfit) || !ownFault(err) || len(p.callable(nil, call.Targets, time.Now())) == 0 {
+	if errors.Is(err, fault.ErrTimeout) || errors.Is(err, fault.ErrUnfit) || !ownFault(err) || len(p.callable(nil, call.Targets, time.Now())) == 0 {
 		return backoff.Permanent(err)
 	}
 	return err
@@ -137,7 +139,7 @@ func (p *Pool) again(call openai.Call, err error, end time.Time) error {
 
 // retriable says whether a status may be another when the time left is used
 // for a second try.
-func retriable(e *openai.Error, left time.Duration) error {
+func retriable(e *fault.Error, left time.Duration) error {
 	pauses := e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 	switch {
 	case pauses && e.RetryAfter > 0 && e.RetryAfter < min(longestPause, left-time.Second):
@@ -175,7 +177,7 @@ type Status struct {
 	Why     string
 	Pause   time.Duration // that it asked for, with fewer calls, and that is not over
 	Breaker string        // closed, open, half_open
-	openai.Summary
+	rolling.Summary
 }
 
 // SetKey gives a target its key. With an error, the target is left alone and

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // trip is a cloud as a function, so that time can run inside a bubble.
@@ -330,7 +331,7 @@ func TestReload(t *testing.T) {
 		}
 		c.answeredBy("cloud/second", 0) // the asks of this test were planned long ago
 		c.Forget()
-		if _, err := c.ask(t.Context(), "", "cloud/second"); !errors.Is(err, openai.ErrDown) {
+		if _, err := c.ask(t.Context(), "", "cloud/second"); !errors.Is(err, fault.ErrDown) {
 			t.Errorf("asked one that is forgotten: got %v, want ErrDown", err)
 		}
 	})

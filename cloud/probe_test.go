@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/cloud/network"
 )
 
@@ -28,7 +28,7 @@ func (c *clouds) run() (stop func()) {
 // TestProbe finds out that the way is open again, and asks for no more than
 // that: 10 s after the loss, then every 30 s to 37.5 s.
 func TestProbe(t *testing.T) {
-	at(t, far, fault(syscall.ENETUNREACH), func(t *testing.T, c *clouds) {
+	at(t, far, breaks(syscall.ENETUNREACH), func(t *testing.T, c *clouds) {
 		stop := c.run()
 		defer stop()
 		pass(61 * time.Second)
@@ -41,7 +41,7 @@ func TestProbe(t *testing.T) {
 		if took := time.Since(start); took != 0 {
 			t.Errorf("it took %v to find that there is no way", took)
 		}
-		c.set("cloud/second", fault(syscall.ENETUNREACH))
+		c.set("cloud/second", breaks(syscall.ENETUNREACH))
 		c.probed("by both in turn", 10*time.Minute, 16, 21)
 		c.set("cloud/first", fails(404))
 		pass(80 * time.Second)
@@ -69,10 +69,10 @@ func (c *clouds) probed(when string, d time.Duration, least, most int) {
 // where nothing can be found.
 func TestProbesAreRare(t *testing.T) {
 	yes, no := true, false
-	at(t, far, fault(syscall.ENETUNREACH), func(t *testing.T, c *clouds) {
+	at(t, far, breaks(syscall.ENETUNREACH), func(t *testing.T, c *clouds) {
 		stop := c.run()
 		defer stop()
-		c.set("cloud/second", fault(syscall.ENETUNREACH))
+		c.set("cloud/second", breaks(syscall.ENETUNREACH))
 		c.SetLinkMetered(&yes)
 		_, _ = c.ask(t.Context(), "")
 		c.probed("metered", time.Hour, 9, 13)
@@ -106,7 +106,7 @@ func TestPortal(t *testing.T) {
 		_, _ = c.ask(t.Context(), "")
 		c.is("signed out", network.Portal, network.ByCalls)
 		for range 5 {
-			if _, err := c.ask(t.Context(), ""); !errors.Is(err, openai.ErrDown) {
+			if _, err := c.ask(t.Context(), ""); !errors.Is(err, fault.ErrDown) {
 				t.Errorf("got %v, want nobody asked", err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // hedgeAfter is how long a target on trial may keep others waiting.
@@ -56,7 +57,7 @@ func doubtfulLast(queue []*member, now time.Time) {
 // inTurn asks one member after the other: the usual case, where none is on
 // trial, without a goroutine for each.
 func (r *race) inTurn() (*openai.Reply, error) {
-	err := openai.ErrDown
+	err := fault.ErrDown
 	for m := r.next(); m != nil; m = r.next() {
 		var reply *openai.Reply
 		if reply, err = r.pool.attempt(r.ctx, m, r.call, r.limit(m)); err == nil {
@@ -85,7 +86,7 @@ func (r *race) next() *member {
 // run lets members race: one on trial is overtaken when it lets the caller wait.
 func (r *race) run() (*openai.Reply, error) {
 	r.running, r.results = map[*member]context.CancelCauseFunc{}, make(chan result, len(r.queue))
-	err := openai.ErrDown
+	err := fault.ErrDown
 	hedge := r.launch()
 	for len(r.running) > 0 {
 		select {
@@ -116,7 +117,7 @@ func (r *race) run() (*openai.Reply, error) {
 // settles tells whether the fault is the request's own, so that no other
 // target would do better.
 func settles(err error) bool {
-	var e *openai.Error
+	var e *fault.Error
 	return errors.As(err, &e) && e.OfRequest()
 }
 

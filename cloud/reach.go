@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/cloud/network"
 )
 
@@ -92,7 +92,7 @@ func (p *Pool) probe(ctx context.Context) {
 // to the first token of a stream, 0 where there was none. Near targets say
 // nothing of it.
 func (p *Pool) saw(m *member, source string, err error, met *contact, first time.Duration) {
-	if errors.Is(err, openai.ErrDown) || p.net.near(m) {
+	if errors.Is(err, fault.ErrDown) || p.net.near(m) {
 		return
 	}
 	what := m.evidence(err, met.stood.Load())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // once does one thing at the first call and is well from then on.
@@ -62,7 +63,7 @@ func TestRetry(t *testing.T) {
 func TestBothOnceMore(t *testing.T) {
 	bubble(t, fails(503), func(t *testing.T, c *clouds) {
 		c.set("cloud/second", fails(502))
-		var e *openai.Error
+		var e *fault.Error
 		if _, err := c.ask(t.Context(), ""); !errors.As(err, &e) || e.Status != 502 {
 			t.Errorf("got %v, want status 502", err)
 		}
@@ -75,14 +76,14 @@ func TestBudget(t *testing.T) {
 	bubble(t, hangs, func(t *testing.T, c *clouds) {
 		c.set("cloud/second", hangs)
 		start := time.Now()
-		if _, err := c.ask(t.Context(), ""); !errors.Is(err, openai.ErrTimeout) {
+		if _, err := c.ask(t.Context(), ""); !errors.Is(err, fault.ErrTimeout) {
 			t.Errorf("got %v, want a time-out", err)
 		}
 		if took := time.Since(start); took != time.Minute {
 			t.Errorf("it took %v, want the budget of a minute", took)
 		}
 		start = time.Now()
-		if _, err := c.ask(t.Context(), "", "cloud/second"); !errors.Is(err, openai.ErrDown) || time.Since(start) != 0 {
+		if _, err := c.ask(t.Context(), "", "cloud/second"); !errors.Is(err, fault.ErrDown) || time.Since(start) != 0 {
 			t.Errorf("got %v after %v, want no target at once", err, time.Since(start))
 		}
 	})
@@ -105,7 +106,7 @@ func TestBrokenStreamsOpen(t *testing.T) {
 			if err != nil || reply.Target != "cloud/first" {
 				t.Fatalf("got %v, want a stream of the first", err)
 			}
-			drain(t, reply, openai.ErrCut)
+			drain(t, reply, fault.ErrCut)
 		}
 		if s := c.first(); s.Breaker == "closed" || s.Usable {
 			t.Errorf("got %+v, want it open", s)
@@ -133,7 +134,7 @@ func TestSilentStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		drain(t, reply, openai.ErrStalled)
+		drain(t, reply, fault.ErrStalled)
 		if took := time.Since(start); took != 30*time.Second {
 			t.Errorf("it took %v, want the silence of 30 s", took)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"nearside/agent/openai"
 	"nearside/agent/openai/embed"
+	"nearside/agent/openai/fault"
 	"nearside/local"
 )
 
@@ -41,7 +42,7 @@ func TestEmbed(t *testing.T) {
 	if err != nil || strings.Contains(string(sent), "slot_file") || !strings.Contains(string(sent), `"model":"tiny"`) {
 		t.Errorf("sent %s, %v", sent, err)
 	}
-	if _, err := askEmbed(t, l, `{"input":["a","b"]}`); !errors.Is(err, openai.ErrBroken) {
+	if _, err := askEmbed(t, l, `{"input":["a","b"]}`); !errors.Is(err, fault.ErrBroken) {
 		t.Errorf("one embedding for two inputs: got %v", err)
 	}
 }

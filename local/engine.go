@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/local/sandbox"
 )
 
@@ -105,7 +106,7 @@ func (e *engine) run(ctx context.Context) {
 		case <-e.timer.C:
 			e.tick()
 		case <-ctx.Done():
-			e.turnAway(openai.ErrDown)
+			e.turnAway(fault.ErrDown)
 			if e.proc != nil {
 				e.proc.stop()
 			}
@@ -141,7 +142,7 @@ func (e *engine) show() {
 func (e *engine) acquire(ctx context.Context) (lease, error) {
 	t := &ticket{make(chan lease, 1), make(chan error, 1)}
 	if !e.do(func() { e.admit(ctx, t) }) {
-		return lease{}, openai.ErrDown
+		return lease{}, fault.ErrDown
 	}
 	select {
 	case l := <-t.granted:
@@ -152,7 +153,7 @@ func (e *engine) acquire(ctx context.Context) (lease, error) {
 		e.do(func() { e.withdraw(t) })
 		return lease{}, context.Cause(ctx)
 	case <-e.done:
-		return lease{}, openai.ErrDown
+		return lease{}, fault.ErrDown
 	}
 }
 
@@ -170,14 +171,14 @@ func (e *engine) admit(ctx context.Context, t *ticket) {
 		return
 	}
 	if e.inside+len(e.waiting) >= maxQueue {
-		t.refused <- openai.ErrBusy
+		t.refused <- fault.ErrBusy
 		return
 	}
 	switch e.state {
 	case Ready:
 		e.grant(t)
 	case Quarantined, Broken, Short:
-		t.refused <- fmt.Errorf("%w: %s", openai.ErrDown, e.why)
+		t.refused <- fmt.Errorf("%w: %s", fault.ErrDown, e.why)
 	case Starting, Backoff:
 		e.waiting[t] = true
 	default:

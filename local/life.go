@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // How an engine is kept alive.
@@ -154,7 +154,7 @@ func (e *engine) crashed(life int, why string) {
 	default:
 		e.state, e.why = Stopped, why
 	}
-	e.turnAway(fmt.Errorf("%w: %s", openai.ErrDown, why))
+	e.turnAway(fmt.Errorf("%w: %s", fault.ErrDown, why))
 }
 
 // broken deals with what no new start can mend by itself. Asks are turned away
@@ -168,7 +168,7 @@ func (e *engine) broken(life int, err error) {
 	if errors.Is(err, errShort) {
 		e.state = Short
 	}
-	e.turnAway(fmt.Errorf("%w: %w", openai.ErrDown, err))
+	e.turnAway(fmt.Errorf("%w: %w", fault.ErrDown, err))
 	e.timer.Reset(brokenPause)
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/local"
 )
 
@@ -129,7 +130,7 @@ func TestHungEngineIsReplaced(t *testing.T) {
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		return bytes.Contains(stat, []byte(") T "))
 	})
-	if _, _, err := ask(t, l, question, 1200*time.Millisecond); !errors.Is(err, openai.ErrTimeout) {
+	if _, _, err := ask(t, l, question, 1200*time.Millisecond); !errors.Is(err, fault.ErrTimeout) {
 		t.Fatalf("got %v", err)
 	}
 	waitFor(t, func() bool { return strings.Contains(l.Status()[0].Why, "the engine hung") })
@@ -142,7 +143,7 @@ func TestHungEngineIsReplaced(t *testing.T) {
 func TestSlowEngineIsLeftAlone(t *testing.T) {
 	o := options(t, "hang")
 	l := run(t, o)
-	if _, _, err := ask(t, l, question, 4*time.Second); !errors.Is(err, openai.ErrTimeout) {
+	if _, _, err := ask(t, l, question, 4*time.Second); !errors.Is(err, fault.ErrTimeout) {
 		t.Fatalf("got %v", err)
 	}
 	waitFor(t, func() bool { // asked for a sign of life after the question

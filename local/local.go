@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
+	"nearside/agent/openai/rolling"
 	"nearside/local/confidence"
 )
 
@@ -27,7 +29,7 @@ type target struct {
 	model   Model
 	engine  *engine // nil when a URL serves it
 	server  *server // nil when a child serves it
-	figures openai.Figures
+	figures rolling.Figures
 }
 
 // New makes the models of the options answerable. Nothing runs before Run.
@@ -71,7 +73,7 @@ func (l *Local) Run(ctx context.Context) error {
 func (l *Local) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 	t := l.targets[call.Targets[0]]
 	if t == nil {
-		return nil, openai.ErrDown
+		return nil, fault.ErrDown
 	}
 	end := time.Now().Add(call.Budget)
 	reply, err := t.attempt(ctx, call, end)
@@ -90,7 +92,7 @@ func (t *target) attempt(ctx context.Context, call openai.Call, end time.Time) (
 	t.figures.Begin()
 	reply, err := t.ask(ctx, call, end)
 	took := time.Since(start)
-	result := openai.Result(err)
+	result := fault.Result(err)
 	if errors.Is(err, errCrashed) {
 		result = "crashed"
 	}
@@ -106,11 +108,11 @@ const hurried = 5 * time.Second
 // not a full queue, not a request it found wrong, not an answer that says
 // nothing, not a caller in a hurry.
 func ownFault(err error, took time.Duration) bool {
-	var e *openai.Error
+	var e *fault.Error
 	switch {
-	case errors.Is(err, openai.ErrBusy), errors.As(err, &e) && e.Status < 500:
+	case errors.Is(err, fault.ErrBusy), errors.As(err, &e) && e.Status < 500:
 		return false
-	case errors.Is(err, openai.ErrTimeout):
+	case errors.Is(err, fault.ErrTimeout):
 		return took >= hurried
 	}
 	return true
@@ -120,7 +122,7 @@ func ownFault(err error, took time.Duration) bool {
 // has begun; the caller's ctx holds as long as the reply lives.
 func (t *target) ask(ctx context.Context, call openai.Call, end time.Time) (*openai.Reply, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	late := time.AfterFunc(time.Until(end), func() { cancel(openai.ErrTimeout) })
+	late := time.AfterFunc(time.Until(end), func() { cancel(fault.ErrTimeout) })
 	way, err := t.way(ctx)
 	if err != nil {
 		cancel(err)
@@ -145,7 +147,7 @@ func (t *target) ask(ctx context.Context, call openai.Call, end time.Time) (*ope
 	})
 	if !late.Stop() {
 		reply.Close()
-		return nil, openai.ErrTimeout
+		return nil, fault.ErrTimeout
 	}
 	return reply, nil
 }
@@ -179,7 +181,7 @@ func (t *target) send(ctx context.Context, client *openai.Client, call openai.Ca
 // unlessEmpty takes an empty answer as one: poor, but better than none when
 // nothing better comes.
 func unlessEmpty(err error) error {
-	if errors.Is(err, openai.ErrEmpty) {
+	if errors.Is(err, fault.ErrEmpty) {
 		return nil
 	}
 	return err
@@ -199,7 +201,7 @@ type Status struct {
 	Why      string
 	External bool // served by a URL
 	View
-	openai.Summary
+	rolling.Summary
 }
 
 // Status lists the models in the order of the config.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/local"
 )
 
@@ -153,7 +154,7 @@ func TestCrashesEndInQuarantine(t *testing.T) {
 		t.Fatalf("got %+v", s)
 	}
 	start := time.Now()
-	if _, _, err := ask(t, l, question, 20*time.Second); !errors.Is(err, openai.ErrDown) || time.Since(start) > 5*time.Second {
+	if _, _, err := ask(t, l, question, 20*time.Second); !errors.Is(err, fault.ErrDown) || time.Since(start) > 5*time.Second {
 		t.Errorf("got %v after %v, want to be turned away at once", err, time.Since(start))
 	}
 }
@@ -198,7 +199,7 @@ func TestCannotStart(t *testing.T) {
 			c.change(&o)
 			l := run(t, o)
 			_, _, err := ask(t, l, question, 20*time.Second)
-			if !errors.Is(err, openai.ErrDown) || !strings.Contains(err.Error(), c.want) {
+			if !errors.Is(err, fault.ErrDown) || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want %q", err, c.want)
 			}
 			if s := l.Status()[0]; !strings.Contains(s.Why, c.want) {
@@ -212,7 +213,7 @@ func TestWaitsWithinTheBudget(t *testing.T) {
 	l := run(t, options(t, "slow"))
 	start := time.Now()
 	_, tried, err := ask(t, l, question, 300*time.Millisecond)
-	if !errors.Is(err, openai.ErrTimeout) || strings.Join(tried, " ") != "timeout" || time.Since(start) > 10*time.Second {
+	if !errors.Is(err, fault.ErrTimeout) || strings.Join(tried, " ") != "timeout" || time.Since(start) > 10*time.Second {
 		t.Errorf("got %v, %v after %v", tried, err, time.Since(start))
 	}
 }
@@ -235,7 +236,7 @@ func TestFullQueue(t *testing.T) {
 		short := call
 		short.Budget = 50 * time.Millisecond
 		_, err := l.Chat(t.Context(), short)
-		return errors.Is(err, openai.ErrBusy)
+		return errors.Is(err, fault.ErrBusy)
 	})
 	cancel()
 	all.Wait()

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/local"
 	"nearside/local/sandbox"
 )
@@ -91,7 +91,7 @@ func TestMemoryShort(t *testing.T) {
 	o.Memory = func() (uint64, bool) { return free.Load(), true }
 	l := run(t, o)
 	for range 4 {
-		if _, _, err := ask(t, l, question, 20*time.Second); !errors.Is(err, openai.ErrDown) {
+		if _, _, err := ask(t, l, question, 20*time.Second); !errors.Is(err, fault.ErrDown) {
 			t.Fatalf("got %v", err)
 		}
 		if s := l.Status()[0]; s.State != local.Short || s.Usable || s.PID != 0 || !strings.HasPrefix(s.Why, "memory: 10 MiB are available") {
@@ -111,7 +111,7 @@ func TestBoundIsNamed(t *testing.T) {
 	o.Bound = 1 << 30
 	l := run(t, o)
 	_, _, err := ask(t, l, question, 20*time.Second)
-	if !errors.Is(err, openai.ErrDown) || !strings.Contains(err.Error(), "it may have 1024 MiB of memory: see local.engine.memory") {
+	if !errors.Is(err, fault.ErrDown) || !strings.Contains(err.Error(), "it may have 1024 MiB of memory: see local.engine.memory") {
 		t.Errorf("got %v", err)
 	}
 	if limits, _ := os.ReadFile("/proc/self/limits"); bytes.Contains(limits, []byte(strconv.Itoa(1<<30))) {

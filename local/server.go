@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/openai/h1"
 )
 
@@ -32,7 +33,7 @@ func newServer(url string) *server {
 
 func (s *server) way() (*way, error) {
 	if v := s.view(); v.State != Ready {
-		return nil, fmt.Errorf("%w: %s", openai.ErrDown, v.Why)
+		return nil, fmt.Errorf("%w: %s", fault.ErrDown, v.Why)
 	}
 	return &way{client: openai.Client{Base: s.url, HTTP: s.http}, server: s}, nil
 }

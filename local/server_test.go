@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/local"
 )
 
@@ -49,7 +49,7 @@ func TestDeadServerRests(t *testing.T) {
 	if s := l.Status()[0]; s.Usable || s.Why != want {
 		t.Errorf("got %+v, want %q", s, want)
 	}
-	if _, _, err := ask(t, l, question, 20*time.Second); !errors.Is(err, openai.ErrDown) || !strings.Contains(err.Error(), want) {
+	if _, _, err := ask(t, l, question, 20*time.Second); !errors.Is(err, fault.ErrDown) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // way is how one request reaches the model: by a lease of an engine, or to a
@@ -44,16 +45,16 @@ const (
 // fault tells a crash of the child from other faults, and says what else a
 // fault shows of the one that was asked.
 func (w *way) fault(ctx context.Context, err error) error {
-	var status *openai.Error
+	var status *fault.Error
 	switch {
 	case ctx.Err() != nil:
 		w.doubt(context.Cause(ctx))
 		return context.Cause(ctx)
 	case w.server != nil:
 		return w.server.fault(err)
-	case errors.As(err, &status), errors.Is(err, openai.ErrBroken):
+	case errors.As(err, &status), errors.Is(err, fault.ErrBroken):
 		return err
-	case errors.Is(err, openai.ErrStalled):
+	case errors.Is(err, fault.ErrStalled):
 		w.doubt(err)
 		return err
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
@@ -69,7 +70,7 @@ func (w *way) fault(ctx context.Context, err error) error {
 
 // doubt suspects an engine that was silent though it had time.
 func (w *way) doubt(err error) {
-	silent := errors.Is(err, openai.ErrTimeout) || errors.Is(err, openai.ErrStalled)
+	silent := errors.Is(err, fault.ErrTimeout) || errors.Is(err, fault.ErrStalled)
 	if w.engine != nil && silent && time.Since(w.since) >= patience {
 		w.engine.suspect(w.lease.life)
 	}

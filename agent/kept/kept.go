@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/inplace"
 )
 
 // Entry is an answer as the cache keeps it: a line of JSON that says where it
@@ -28,8 +29,8 @@ type Entry struct {
 // Encode is the entry in bytes.
 func (e *Entry) Encode() []byte {
 	out := make([]byte, 0, len(`{"target":"","model":""}`)+len(e.Target)+len(e.Model)+1+len(e.Body))
-	out = openai.AppendString(append(out, `{"target":`...), e.Target)
-	out = openai.AppendString(append(out, `,"model":`...), e.Model)
+	out = inplace.AppendString(append(out, `{"target":`...), e.Target)
+	out = inplace.AppendString(append(out, `,"model":`...), e.Model)
 	return append(append(out, "}\n"...), e.Body...)
 }
 

@@ -13,6 +13,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/learn"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -165,7 +166,7 @@ func TestAuditEnds(t *testing.T) {
 			t.Errorf("metered now: %+v", a)
 		}
 		r.turns(func(s *policy.Signals, _ *string) { s.Device.Metered = nil })
-		r.cloud = func(context.Context, openai.Call) error { return openai.ErrDown }
+		r.cloud = func(context.Context, openai.Call) error { return fault.ErrDown }
 		if record := r.ask(capital, nil); record.Outcome.Route != "local" {
 			t.Errorf("outcome %+v", record.Outcome)
 		}
@@ -196,7 +197,7 @@ func TestAuditBudget(t *testing.T) {
 				calls[day]++
 				usd[day] += price * float64(len(call.Request.LastUser())+256) / 1e6 // as much as it may come to
 				if faults.IntN(3) == 0 {
-					return openai.ErrBroken
+					return fault.ErrBroken
 				}
 				return nil
 			}

@@ -67,7 +67,7 @@ func readUsage(in *inplace.Reader) (raw json.RawMessage, u *Usage) {
 
 // tally is a count of tokens, and whether it is written as such.
 func tally(raw json.RawMessage) (n int, usual bool) {
-	if n, ok := digits(raw); ok {
+	if n, ok := inplace.Digits(raw); ok {
 		return int(n), true
 	}
 	n = int(count(raw))
@@ -158,7 +158,7 @@ func (a *Answer) add(e *envelope) int {
 
 func (a *Answer) addChoice(c *choice) {
 	a.addMessage(c)
-	if first(c.Logprobs) == '{' {
+	if inplace.First(c.Logprobs) == '{' {
 		var logprobs struct{ Content []Token }
 		if json.Unmarshal(c.Logprobs, &logprobs) == nil {
 			a.Tokens = append(a.Tokens, logprobs.Content...)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // toolCall is a delta of one tool call.
@@ -95,7 +96,7 @@ func TestReplay(t *testing.T) {
 			checkShape(t, got, tt.usage)
 		})
 	}
-	for body, want := range map[string]error{`{`: openai.ErrBroken, `{}`: openai.ErrBroken, `{"choices":[{"message":{}}]}`: openai.ErrEmpty} {
+	for body, want := range map[string]error{`{`: fault.ErrBroken, `{}`: fault.ErrBroken, `{"choices":[{"message":{}}]}`: fault.ErrEmpty} {
 		if _, err := openai.Replay([]byte(body), &openai.Request{}); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", body, err, want)
 		}
@@ -106,5 +107,17 @@ func TestUsageOfOurOwn(t *testing.T) {
 	a := openai.Answer{Usage: &openai.Usage{In: 3, Out: 2}}
 	if got := string(a.Completion()); !strings.Contains(got, `"usage":{"completion_tokens":2,"prompt_tokens":3,"total_tokens":5}`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// BenchmarkCompletion is the kept form of a stream.
+func BenchmarkCompletion(b *testing.B) {
+	s := open(b, sse(hel, lo, end, usage), openai.Shape{})
+	if _, err := drain(b, s); err == nil {
+		b.Fatal("the stream did not end")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Answer.Completion()
 	}
 }

@@ -3,8 +3,6 @@ package openai
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nearside/agent/openai/fault"
 	"nearside/agent/openai/inplace"
 )
 
@@ -96,7 +95,7 @@ type Shape struct {
 }
 
 // Chat posts a plain request and returns the answer with its body, also with
-// [ErrEmpty]. An HTTP error of the server is an [*Error].
+// [fault.ErrEmpty]. An HTTP error of the server is an [*fault.Error].
 func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, []byte, error) {
 	resp, err := c.post(ctx, body)
 	if err != nil {
@@ -105,9 +104,9 @@ func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, [
 	defer resp.Body.Close()
 	text, err := readAll(resp)
 	if err != nil {
-		return nil, nil, readFault(ctx, err)
+		return nil, nil, fault.OfRead(ctx, err)
 	}
-	text = valid(c.hide(text))
+	text = inplace.Mended(c.hide(text))
 	answer, e, err := parseCompletion(text)
 	if answer != nil {
 		text = answer.reshape(text, e, shape.Strip)
@@ -134,7 +133,7 @@ func readAll(resp *http.Response) ([]byte, error) {
 			text = slices.Grow(text, len(text))
 		}
 	}
-	return nil, fmt.Errorf("%w: over %d bytes", ErrBroken, maxReply)
+	return nil, fmt.Errorf("%w: over %d bytes", fault.ErrBroken, maxReply)
 }
 
 // ChatStream posts a streamed request and returns when the headers are there.
@@ -146,7 +145,7 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 	}
 	if kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
 		resp.Body.Close()
-		return nil, fmt.Errorf("%w: content type %q for a stream", ErrBroken, kind)
+		return nil, fmt.Errorf("%w: content type %q for a stream", fault.ErrBroken, kind)
 	}
 	s := newStream(resp.Body, shape)
 	var why atomic.Pointer[error] // the body was closed here
@@ -154,7 +153,7 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 		why.CompareAndSwap(nil, &err)
 		resp.Body.Close()
 	}
-	s.stalled = func() { end(ErrStalled) }
+	s.stalled = func() { end(fault.ErrStalled) }
 	s.read = func() ([]byte, error) {
 		data, err := s.events.Next()
 		if err == nil || err == io.EOF {
@@ -163,7 +162,7 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 		if here := why.Load(); here != nil && ctx.Err() == nil {
 			return nil, *here
 		}
-		return nil, readFault(ctx, err)
+		return nil, fault.OfRead(ctx, err)
 	}
 	s.OnClose(func() { end(context.Canceled) })
 	return s, nil
@@ -178,7 +177,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	}
 	resp, err := c.HTTP.RoundTrip(req)
 	if err != nil {
-		return sendFault(ctx, err)
+		return fault.OfSend(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -186,10 +185,10 @@ func (c *Client) Ping(ctx context.Context) error {
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return readFault(ctx, err)
+		return fault.OfRead(ctx, err)
 	}
-	if first(bytes.TrimSpace(text)) != '{' || !inplace.Valid(text) {
-		return fmt.Errorf("%w: no list of models", ErrBroken)
+	if inplace.First(bytes.TrimSpace(text)) != '{' || !inplace.Valid(text) {
+		return fmt.Errorf("%w: no list of models", fault.ErrBroken)
 	}
 	return nil
 }
@@ -240,7 +239,7 @@ func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) 
 	}
 	resp, err := c.HTTP.RoundTrip(req)
 	if err != nil {
-		return nil, sendFault(ctx, err)
+		return nil, fault.OfSend(ctx, err)
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
@@ -252,15 +251,15 @@ func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) 
 // refused reads a reply that is no success.
 func (c *Client) refused(resp *http.Response) error {
 	if resp.StatusCode < 400 {
-		return redirected(resp)
+		return fault.Redirected(resp)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	return c.readError(resp, text)
 }
 
 // readError is the error without the key, also where JSON escapes were in it.
-func (c *Client) readError(resp *http.Response, text []byte) *Error {
-	e := readError(resp, c.hide(text), time.Now())
+func (c *Client) readError(resp *http.Response, text []byte) *fault.Error {
+	e := fault.OfReply(resp, c.hide(text), time.Now())
 	for _, said := range []*string{&e.Message, &e.Type, &e.Param, &e.Code} {
 		*said = string(c.hide([]byte(*said)))
 	}
@@ -291,59 +290,4 @@ func (c *Client) request(ctx context.Context, method, path string, body []byte) 
 		req.Header.Set("Traceparent", c.Trace)
 	}
 	return req, nil
-}
-
-// sendFault says why no headers came: the cause of the context when that
-// ended, else err.
-func sendFault(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
-}
-
-// readFault says what ended the read of a body: the cause of its context when
-// that ended, a fault of what was read, else a cut, such as a reset.
-func readFault(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.Is(err, ErrBroken):
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrCut, err)
-}
-
-// Result names an attempt's end in one word for records and figures.
-func Result(err error) string {
-	if err == nil {
-		return "ok"
-	}
-	var e *Error
-	switch {
-	case errors.Is(err, context.Canceled):
-		return "cancelled"
-	case errors.As(err, &e):
-		return fmt.Sprintf("status_%d", e.Status)
-	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case untrusted(err):
-		return "tls"
-	}
-	for _, x := range []struct {
-		word  string
-		fault error
-	}{{"broken", ErrBroken}, {"unfit", ErrUnfit}, {"empty", ErrEmpty}, {"cut", ErrCut}, {"stalled", ErrStalled}, {"busy", ErrBusy}, {"down", ErrDown}} {
-		if errors.Is(err, x.fault) {
-			return x.word
-		}
-	}
-	return "unreachable"
-}
-
-// untrusted tells whether no safe connection came about.
-func untrusted(err error) bool {
-	var certificate *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	return errors.As(err, &certificate) || errors.As(err, &record)
 }

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // server runs h and gives a client for it.
@@ -125,7 +126,7 @@ func TestChatEmpty(t *testing.T) {
 	for _, words := range []string{`""`, `" \n\t"`, `null`, `"","reasoning_content":"hm"`, `"","audio":null,"annotations":[]`} {
 		c := &openai.Client{Base: "http://server/v1", HTTP: canned{"application/json", strings.Replace(plain, `"Hello"}`, words+"}", 1)}}
 		a, body, err := c.Chat(t.Context(), nil, openai.Shape{Strip: true})
-		if !errors.Is(err, openai.ErrEmpty) || a == nil || a.Finish != "stop" || !strings.Contains(string(body), `"exotic":1`) || strings.Contains(string(body), "logprobs") {
+		if !errors.Is(err, fault.ErrEmpty) || a == nil || a.Finish != "stop" || !strings.Contains(string(body), `"exotic":1`) || strings.Contains(string(body), "logprobs") {
 			t.Errorf("%s: got %v, %s, %v", words, a, body, err)
 		}
 	}
@@ -138,16 +139,16 @@ func TestChatFaults(t *testing.T) {
 		want error
 		word string
 	}{
-		{"HTML", says("<html>sign in</html>"), openai.ErrBroken, "broken"},
-		{"nothing", says(""), openai.ErrBroken, "broken"},
-		{"no choices", says(`{"choices":[]}`), openai.ErrBroken, "broken"},
-		{"null error", says(`{"error":null}`), openai.ErrBroken, "broken"},
-		{"cut JSON", says(plain[:50]), openai.ErrBroken, "broken"},
-		{"too much", says(strings.Repeat(" ", 33<<20)), openai.ErrBroken, "broken"},
-		{"no words", says(strings.Replace(plain, "Hello", "", 1)), openai.ErrEmpty, "empty"},
-		{"cut body", func(w http.ResponseWriter, _ *http.Request) { send(w, plain[:50]); panic(http.ErrAbortHandler) }, openai.ErrCut, "cut"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, openai.ErrBroken, "broken"},
-		{"no content", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, openai.ErrBroken, "broken"},
+		{"HTML", says("<html>sign in</html>"), fault.ErrBroken, "broken"},
+		{"nothing", says(""), fault.ErrBroken, "broken"},
+		{"no choices", says(`{"choices":[]}`), fault.ErrBroken, "broken"},
+		{"null error", says(`{"error":null}`), fault.ErrBroken, "broken"},
+		{"cut JSON", says(plain[:50]), fault.ErrBroken, "broken"},
+		{"too much", says(strings.Repeat(" ", 33<<20)), fault.ErrBroken, "broken"},
+		{"no words", says(strings.Replace(plain, "Hello", "", 1)), fault.ErrEmpty, "empty"},
+		{"cut body", func(w http.ResponseWriter, _ *http.Request) { send(w, plain[:50]); panic(http.ErrAbortHandler) }, fault.ErrCut, "cut"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, fault.ErrBroken, "broken"},
+		{"no content", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, fault.ErrBroken, "broken"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -158,8 +159,8 @@ func TestChatFaults(t *testing.T) {
 				tt.h(w, r)
 			})
 			_, _, err := c.Chat(t.Context(), nil, openai.Shape{})
-			if !errors.Is(err, tt.want) || openai.Result(err) != tt.word {
-				t.Errorf("got %v (%s), want %v", err, openai.Result(err), tt.want)
+			if !errors.Is(err, tt.want) || fault.Result(err) != tt.word {
+				t.Errorf("got %v (%s), want %v", err, fault.Result(err), tt.want)
 			}
 		})
 	}
@@ -172,22 +173,22 @@ func says(body string) http.HandlerFunc {
 func TestErrorReplies(t *testing.T) {
 	tests := []struct {
 		name, body string
-		want       openai.Error
+		want       fault.Error
 	}{
-		{"OpenAI", `{"error":{"message":"no","type":"rate_limit_error","param":"model","code":"slow_down"}}`, openai.Error{Type: "rate_limit_error", Message: "no", Param: "model", Code: "slow_down"}},
-		{"OpenAI nulls", `{"error":{"message":"no","type":"t","param":null,"code":null}}`, openai.Error{Type: "t", Message: "no"}},
-		{"code as number", `{"error":{"message":"no","code":429,"param":{}}}`, openai.Error{Type: "rate_limit_error", Message: "no", Code: "429"}},
-		{"Anthropic", `{"type":"error","error":{"type":"overloaded_error","message":"no"}}`, openai.Error{Type: "overloaded_error", Message: "no"}},
-		{"Ollama", `{"error":"no"}`, openai.Error{Type: "rate_limit_error", Message: "no"}},
-		{"plain text", " too much,\nwait\n", openai.Error{Type: "rate_limit_error", Message: "too much,\nwait"}},
-		{"long text", strings.Repeat("no ", 200), openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
-		{"bytes", "no\x00", openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
-		{"vLLM", `{"object":"error","message":"no","type":"BadRequestError","param":null,"code":400}`, openai.Error{Type: "BadRequestError", Message: "no", Code: "400"}},
-		{"FastAPI", `{"detail":"no"}`, openai.Error{Type: "rate_limit_error", Message: "no"}},
-		{"words of a wrong type", `{"error":{"message":["no"]},"detail":[{}]}`, openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
-		{"HTML", `<h1>no</h1>`, openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
-		{"Google", `[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]`, openai.Error{Type: "rate_limit_error", Message: "no", Code: "400"}},
-		{"nothing", ``, openai.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"OpenAI", `{"error":{"message":"no","type":"rate_limit_error","param":"model","code":"slow_down"}}`, fault.Error{Type: "rate_limit_error", Message: "no", Param: "model", Code: "slow_down"}},
+		{"OpenAI nulls", `{"error":{"message":"no","type":"t","param":null,"code":null}}`, fault.Error{Type: "t", Message: "no"}},
+		{"code as number", `{"error":{"message":"no","code":429,"param":{}}}`, fault.Error{Type: "rate_limit_error", Message: "no", Code: "429"}},
+		{"Anthropic", `{"type":"error","error":{"type":"overloaded_error","message":"no"}}`, fault.Error{Type: "overloaded_error", Message: "no"}},
+		{"Ollama", `{"error":"no"}`, fault.Error{Type: "rate_limit_error", Message: "no"}},
+		{"plain text", " too much,\nwait\n", fault.Error{Type: "rate_limit_error", Message: "too much,\nwait"}},
+		{"long text", strings.Repeat("no ", 200), fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"bytes", "no\x00", fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"vLLM", `{"object":"error","message":"no","type":"BadRequestError","param":null,"code":400}`, fault.Error{Type: "BadRequestError", Message: "no", Code: "400"}},
+		{"FastAPI", `{"detail":"no"}`, fault.Error{Type: "rate_limit_error", Message: "no"}},
+		{"words of a wrong type", `{"error":{"message":["no"]},"detail":[{}]}`, fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"HTML", `<h1>no</h1>`, fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"Google", `[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]`, fault.Error{Type: "rate_limit_error", Message: "no", Code: "400"}},
+		{"nothing", ``, fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
 	}
 	for _, tt := range tests {
 		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -196,7 +197,7 @@ func TestErrorReplies(t *testing.T) {
 		})
 		_, err := c.ChatStream(t.Context(), nil, openai.Shape{})
 		tt.want.Status = http.StatusTooManyRequests
-		if e := asError(t, err); *e != tt.want || openai.Result(fmt.Errorf("ask: %w", err)) != "status_429" {
+		if e := asError(t, err); *e != tt.want || fault.Result(fmt.Errorf("ask: %w", err)) != "status_429" {
 			t.Errorf("%s: got %+v", tt.name, e)
 		}
 	}
@@ -207,7 +208,7 @@ func TestErrorReplies(t *testing.T) {
 			t.Errorf("%d: type %s, of the request: %v", status, e.Type, e.OfRequest())
 		}
 	}
-	if got := string(openai.Invalid("n", "n is %d.", 2).Body()); got != `{"error":{"code":null,"message":"n is 2.","param":"n","type":"invalid_request_error"}}` {
+	if got := string(fault.Invalid("n", "n is %d.", 2).Body()); got != `{"error":{"code":null,"message":"n is 2.","param":"n","type":"invalid_request_error"}}` {
 		t.Errorf("body %s", got)
 	}
 }
@@ -259,7 +260,7 @@ func TestStreamBySplitWrites(t *testing.T) {
 func TestNotAStream(t *testing.T) {
 	for name, kind := range map[string]string{plain: "application/json", "<html>": "text/html", "?": ""} {
 		c := &openai.Client{Base: "http://server", HTTP: canned{kind, name}}
-		if _, err := c.ChatStream(t.Context(), nil, openai.Shape{}); !errors.Is(err, openai.ErrBroken) {
+		if _, err := c.ChatStream(t.Context(), nil, openai.Shape{}); !errors.Is(err, fault.ErrBroken) {
 			t.Errorf("%s: got %v, want ErrBroken", kind, err)
 		}
 	}
@@ -281,11 +282,11 @@ func TestStreamBreaks(t *testing.T) {
 		want  error
 		word  string
 	}{
-		{"TCP reset", openai.Shape{}, func(h hands) { h.more <- "reset" }, openai.ErrCut, "cut"},
-		{"connection closed", openai.Shape{}, func(h hands) { h.more <- "abort" }, openai.ErrCut, "cut"},
-		{"body ends", openai.Shape{}, func(h hands) { h.more <- "end" }, openai.ErrCut, "cut"},
+		{"TCP reset", openai.Shape{}, func(h hands) { h.more <- "reset" }, fault.ErrCut, "cut"},
+		{"connection closed", openai.Shape{}, func(h hands) { h.more <- "abort" }, fault.ErrCut, "cut"},
+		{"body ends", openai.Shape{}, func(h hands) { h.more <- "end" }, fault.ErrCut, "cut"},
 		{"reset after the finish", openai.Shape{}, func(h hands) { h.more <- end; h.more <- "reset" }, io.EOF, "unreachable"},
-		{"silence", openai.Shape{Silence: 20 * time.Millisecond}, func(hands) {}, openai.ErrStalled, "stalled"},
+		{"silence", openai.Shape{Silence: 20 * time.Millisecond}, func(hands) {}, fault.ErrStalled, "stalled"},
 		{"cancelled", openai.Shape{}, func(h hands) { h.cancel(nil) }, context.Canceled, "cancelled"},
 		{"cancelled with a cause", openai.Shape{}, func(h hands) { h.cancel(why) }, why, "unreachable"},
 		{"closed", openai.Shape{Silence: time.Hour}, func(h hands) { h.stream.Close(); h.stream.Close() }, context.Canceled, "cancelled"},
@@ -306,8 +307,8 @@ func TestStreamBreaks(t *testing.T) {
 				t.Fatalf("got %s, %v", chunk, err)
 			}
 			tt.act(hands{s, cancel, more})
-			if _, err := drain(t, s); !errors.Is(err, tt.want) || openai.Result(err) != tt.word {
-				t.Errorf("got %v (%s), want %v", err, openai.Result(err), tt.want)
+			if _, err := drain(t, s); !errors.Is(err, tt.want) || fault.Result(err) != tt.word {
+				t.Errorf("got %v (%s), want %v", err, fault.Result(err), tt.want)
 			}
 		})
 	}
@@ -344,17 +345,17 @@ func TestNoAnswer(t *testing.T) {
 	late, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer stop()
 	spent, cancel := context.WithCancelCause(t.Context())
-	cancel(openai.ErrTimeout)
+	cancel(fault.ErrTimeout)
 	for ctx, word := range map[context.Context]string{late: "timeout", spent: "timeout"} {
-		if _, _, err := c.Chat(ctx, nil, openai.Shape{}); openai.Result(err) != word {
+		if _, _, err := c.Chat(ctx, nil, openai.Shape{}); fault.Result(err) != word {
 			t.Errorf("got %v, want %s", err, word)
 		}
-		if err := c.Ping(ctx); openai.Result(err) != word {
+		if err := c.Ping(ctx); fault.Result(err) != word {
 			t.Errorf("ping: got %v, want %s", err, word)
 		}
 	}
 	gone := &openai.Client{Base: "http://127.0.0.1:1/v1", HTTP: &http.Transport{}}
-	if _, err := gone.ChatStream(t.Context(), nil, openai.Shape{}); openai.Result(err) != "unreachable" {
+	if _, err := gone.ChatStream(t.Context(), nil, openai.Shape{}); fault.Result(err) != "unreachable" {
 		t.Errorf("got %v, want unreachable", err)
 	}
 	if _, _, err := (&openai.Client{Base: ":"}).Chat(t.Context(), nil, openai.Shape{}); err == nil {
@@ -399,10 +400,10 @@ func TestSilence(t *testing.T) {
 		want  error
 		took  time.Duration
 	}{
-		{"before the first token", []string{hel, end}, time.Minute, openai.ErrStalled, 90 * time.Second},
+		{"before the first token", []string{hel, end}, time.Minute, fault.ErrStalled, 90 * time.Second},
 		{"after the end", []string{hel, lo, end}, time.Second, io.EOF, 5 * time.Second},
 		{"after the usage", []string{hel, end, usage}, time.Second, io.EOF, 3100 * time.Millisecond},
-		{"after an end that was none", []string{hel, end, lo}, time.Second, openai.ErrStalled, 33 * time.Second},
+		{"after an end that was none", []string{hel, end, lo}, time.Second, fault.ErrStalled, 33 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -456,12 +457,12 @@ func TestResult(t *testing.T) {
 	for _, url := range []string{safe.URL, strings.Replace(bare.URL, "http:", "https:", 1)} {
 		transport := &http.Transport{}
 		defer transport.CloseIdleConnections()
-		if _, _, err := (&openai.Client{Base: url, HTTP: transport}).Chat(t.Context(), nil, openai.Shape{}); openai.Result(err) != "tls" {
-			t.Errorf("%s: got %v (%s), want tls", url, err, openai.Result(err))
+		if _, _, err := (&openai.Client{Base: url, HTTP: transport}).Chat(t.Context(), nil, openai.Shape{}); fault.Result(err) != "tls" {
+			t.Errorf("%s: got %v (%s), want tls", url, err, fault.Result(err))
 		}
 	}
-	for _, err := range []error{context.Canceled, errors.Join(openai.ErrTimeout, context.Canceled), errors.Join(&openai.Error{Status: 500}, context.Canceled)} {
-		if got := openai.Result(err); got != "cancelled" {
+	for _, err := range []error{context.Canceled, errors.Join(fault.ErrTimeout, context.Canceled), errors.Join(&fault.Error{Status: 500}, context.Canceled)} {
+		if got := fault.Result(err); got != "cancelled" {
 			t.Errorf("%v: got %s, want cancelled", err, got)
 		}
 	}
@@ -507,8 +508,8 @@ func TestSendElsewhere(t *testing.T) {
 		http.Redirect(w, r, "http://portal.invalid/login", http.StatusFound)
 	})
 	_, err := c.Send(t.Context(), http.MethodPost, "/embeddings", nil)
-	var to *openai.Redirect
-	if !errors.As(err, &to) || to.Host != "portal.invalid" || !errors.Is(err, openai.ErrBroken) {
+	var to *fault.Redirect
+	if !errors.As(err, &to) || to.Host != "portal.invalid" || !errors.Is(err, fault.ErrBroken) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -3,16 +3,19 @@ package openai
 import (
 	"fmt"
 	"strconv"
+
+	"nearside/agent/openai/fault"
+	"nearside/agent/openai/inplace"
 )
 
 // Completion is the answer as the body of a plain reply.
 func (a *Answer) Completion() []byte {
 	out := make([]byte, 0, 320+len(a.ID)+len(a.Model)+len(a.Text())*9/8)
-	out = AppendString(append(out, `{"id":`...), a.ID)
+	out = inplace.AppendString(append(out, `{"id":`...), a.ID)
 	out = strconv.AppendInt(append(out, `,"object":"chat.completion","created":`...), a.Created, 10)
-	out = AppendString(append(out, `,"model":`...), a.Model)
+	out = inplace.AppendString(append(out, `,"model":`...), a.Model)
 	out = a.appendMessage(append(out, `,"choices":[{"index":0,"message":`...))
-	out = AppendString(append(out, `,"finish_reason":`...), a.Finish)
+	out = inplace.AppendString(append(out, `,"finish_reason":`...), a.Finish)
 	out = append(out, "}]"...)
 	if a.Usage != nil {
 		out = a.Usage.appendTo(append(out, `,"usage":`...))
@@ -24,12 +27,12 @@ func (a *Answer) Completion() []byte {
 func (a *Answer) appendMessage(to []byte) []byte {
 	to = append(to, `{"role":"assistant","content":`...)
 	if text, some := a.content(); some {
-		to = AppendString(to, text)
+		to = inplace.AppendString(to, text)
 	} else {
 		to = append(to, "null"...)
 	}
 	if a.Refused {
-		to = AppendString(append(to, `,"refusal":`...), a.refusal.String())
+		to = inplace.AppendString(append(to, `,"refusal":`...), a.refusal.String())
 	}
 	return append(a.appendCalls(to, false), '}')
 }
@@ -38,10 +41,10 @@ func (a *Answer) appendMessage(to []byte) []byte {
 func (a *Answer) appendDelta(to []byte) []byte {
 	to = append(to, '{')
 	if text, some := a.content(); some {
-		to = append(AppendString(append(to, `"content":`...), text), ',')
+		to = append(inplace.AppendString(append(to, `"content":`...), text), ',')
 	}
 	if a.Refused {
-		to = append(AppendString(append(to, `"refusal":`...), a.refusal.String()), ',')
+		to = append(inplace.AppendString(append(to, `"refusal":`...), a.refusal.String()), ',')
 	}
 	to = append(to, `"role":"assistant"`...)
 	return append(a.appendCalls(to, true), '}')
@@ -76,16 +79,16 @@ func (a *Answer) appendCalls(to []byte, numbered bool) []byte {
 
 func (t *toolCall) appendFields(to []byte) []byte {
 	if t.id != "" {
-		to = append(AppendString(append(to, `"id":`...), t.id), ',')
+		to = append(inplace.AppendString(append(to, `"id":`...), t.id), ',')
 	}
 	if t.kind != "" {
-		to = append(AppendString(append(to, `"type":`...), t.kind), ',')
+		to = append(inplace.AppendString(append(to, `"type":`...), t.kind), ',')
 	}
 	to = append(to, `"function":{`...)
 	if t.name != "" {
-		to = append(AppendString(append(to, `"name":`...), t.name), ',')
+		to = append(inplace.AppendString(append(to, `"name":`...), t.name), ',')
 	}
-	to = AppendString(append(to, `"arguments":`...), t.args.String())
+	to = inplace.AppendString(append(to, `"arguments":`...), t.args.String())
 	return append(to, '}')
 }
 
@@ -94,7 +97,7 @@ func (u *Usage) appendTo(to []byte) []byte {
 	if tight(u.raw) {
 		return append(to, u.raw...)
 	}
-	return append(to, mustJSON(u)...)
+	return append(to, inplace.Encode(u)...)
 }
 
 // tight tells whether a value is there and written as encoding/json writes it,
@@ -110,7 +113,7 @@ func tight(raw []byte) bool {
 }
 
 // ParseCompletion reads the body of a plain reply. A body that is not a
-// completion is [ErrBroken]; one that says nothing is given with [ErrEmpty].
+// completion is [fault.ErrBroken]; one that says nothing is given with [fault.ErrEmpty].
 func ParseCompletion(body []byte) (*Answer, error) {
 	a, _, err := parseCompletion(body)
 	return a, err
@@ -122,16 +125,16 @@ func parseCompletion(body []byte) (*Answer, *envelope, error) {
 		return nil, nil, err
 	}
 	if e.failed() && len(e.Choices) == 0 {
-		return nil, nil, streamError(e.Error)
+		return nil, nil, fault.OfEvent(e.Error)
 	}
-	if len(e.Choices) == 0 || first(e.Choices[0].Delta) != '{' {
-		return nil, nil, fmt.Errorf("%w: no choices", ErrBroken)
+	if len(e.Choices) == 0 || inplace.First(e.Choices[0].Delta) != '{' {
+		return nil, nil, fmt.Errorf("%w: no choices", fault.ErrBroken)
 	}
 	a := &Answer{}
 	a.add(e)
 	a.settle()
 	if a.Empty() {
-		return a, e, ErrEmpty
+		return a, e, fault.ErrEmpty
 	}
 	return a, e, nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"nearside/agent/openai/fault"
 	"nearside/agent/openai/inplace"
 )
 
@@ -116,11 +117,11 @@ func (r *Request) readBody(body []byte) error {
 	done := in.Done()
 	switch {
 	case (in.Wide || !done) && !utf8.Valid(body):
-		return Invalid("", "The body is not valid UTF-8.")
+		return fault.Invalid("", "The body is not valid UTF-8.")
 	case !done:
 		return badJSON(body, json.Unmarshal(body, new(any)))
 	case !object:
-		return Invalid("", "The body must be a JSON object.")
+		return fault.Invalid("", "The body must be a JSON object.")
 	case n > maxEntries:
 		return tooManyOf("body", n)
 	}
@@ -217,5 +218,5 @@ func readTurn(in *inplace.Reader) (m Message, ok bool) {
 // null is none.
 func readName(in *inplace.Reader, was bool) (name string, ok bool) {
 	raw := in.Value()
-	return quoted(raw), was && (first(raw) == '"' || first(raw) == 'n')
+	return inplace.String(raw), was && (inplace.First(raw) == '"' || inplace.First(raw) == 'n')
 }

@@ -28,14 +28,6 @@ func span(lo, hi float64, whole bool) string {
 	return fmt.Sprintf("%s from %g to %.0f", kind, lo, hi)
 }
 
-// first is the first byte of a JSON value that was decoded before, 0 when absent.
-func first(raw json.RawMessage) byte {
-	if len(raw) == 0 {
-		return 0
-	}
-	return raw[0]
-}
-
 // entries counts the entries of a JSON list or object that was found valid
 // before, without making room for them. It is 0 for what is too short to have
 // many.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/openai/h1"
 )
 
@@ -133,8 +134,8 @@ func TestSilentZip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := stream.Next(); !errors.Is(err, openai.ErrStalled) {
-			t.Errorf("%d bytes: got %v, want %v", size, err, openai.ErrStalled)
+		if _, err := stream.Next(); !errors.Is(err, fault.ErrStalled) {
+			t.Errorf("%d bytes: got %v, want %v", size, err, fault.ErrStalled)
 		}
 		stream.Close()
 		cancel()

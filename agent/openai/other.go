@@ -3,8 +3,8 @@ package openai
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
+	"nearside/agent/openai/fault"
 	"nearside/agent/openai/inplace"
 )
 
@@ -38,11 +38,11 @@ func Opaque(service string, body []byte) *Request {
 func Plain(model, usage json.RawMessage) *Answer {
 	in := inplace.Read(usage)
 	_, counts := readUsage(&in)
-	return &Answer{Model: quoted(model), Usage: counts}
+	return &Answer{Model: inplace.String(model), Usage: counts}
 }
 
 // Send makes a call whose reply is one body, and returns that. Any status of
-// success will do; another is an [*Error].
+// success will do; another is an [*fault.Error].
 func (c *Client) Send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
 	req, err := c.request(ctx, method, path, body)
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *Client) Send(ctx context.Context, method, path string, body []byte) ([]
 	}
 	resp, err := c.HTTP.RoundTrip(req)
 	if err != nil {
-		return nil, sendFault(ctx, err)
+		return nil, fault.OfSend(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
@@ -61,17 +61,7 @@ func (c *Client) Send(ctx context.Context, method, path string, body []byte) ([]
 	}
 	text, err := readAll(resp)
 	if err != nil {
-		return nil, readFault(ctx, err)
+		return nil, fault.OfRead(ctx, err)
 	}
-	return valid(c.hide(text)), nil
-}
-
-// Final marks an error of a target as the request's own, where its status
-// alone does not tell; see [Error.OfRequest].
-func Final(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		e.final = true
-	}
-	return err
+	return inplace.Mended(c.hide(text)), nil
 }

@@ -8,6 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"nearside/agent/openai/fault"
+	"nearside/agent/openai/inplace"
 )
 
 // Request is one request, of chat unless Service says another: the fields that
@@ -53,8 +56,8 @@ type Message struct {
 
 // Text is the message's text, its text parts joined by newlines.
 func (m Message) Text() string {
-	if first(m.Content) == '"' {
-		return quoted(m.Content)
+	if inplace.First(m.Content) == '"' {
+		return inplace.String(m.Content)
 	}
 	var texts []string
 	for _, p := range m.parts() {
@@ -71,7 +74,7 @@ type part struct {
 }
 
 func (m Message) parts() []part {
-	if first(m.Content) != '[' {
+	if inplace.First(m.Content) != '[' {
 		return nil
 	}
 	var p []part
@@ -80,7 +83,7 @@ func (m Message) parts() []part {
 }
 
 // Decode reads and checks a request body. What it returns as an error is an
-// [*Error] that names the field and what would be right: a 400, or a 413 for a
+// [*fault.Error] that names the field and what would be right: a 400, or a 413 for a
 // list that is too long. Of two fields with one name the last counts.
 func Decode(body []byte) (*Request, error) {
 	r, err := newRequest(Chat, body)
@@ -97,17 +100,17 @@ func Decode(body []byte) (*Request, error) {
 	return r, nil
 }
 
-func badJSON(body []byte, err error) *Error {
+func badJSON(body []byte, err error) *fault.Error {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
-		return Invalid("", "The body must be a JSON object.")
+		return fault.Invalid("", "The body must be a JSON object.")
 	}
 	before := body[:min(int(syntax.Offset), len(body))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	if m := notNumber.FindSubmatch(body[max(0, len(before)-maxTail):min(len(before)+8, len(body))]); m != nil {
-		return Invalid(string(m[1]), "%s is %s, which is no number in JSON (line %d); it must be a finite number.", m[1], m[2], line)
+		return fault.Invalid(string(m[1]), "%s is %s, which is no number in JSON (line %d); it must be a finite number.", m[1], m[2], line)
 	}
-	return Invalid("", "The body is not valid JSON: %v at byte %d (line %d).", err, syntax.Offset, line)
+	return fault.Invalid("", "The body is not valid JSON: %v at byte %d (line %d).", err, syntax.Offset, line)
 }
 
 // notNumber is a field with a value that some encoders write and JSON does not
@@ -168,7 +171,7 @@ func (r *Request) Field(name string) json.RawMessage {
 // given model. A stream asks for its usage, so that cost is known.
 func (r *Request) Body(model string) []byte {
 	out := make([]byte, 0, r.Size+len(model)+64)
-	out = AppendString(append(out, `{"model":`...), model)
+	out = inplace.AppendString(append(out, `{"model":`...), model)
 	if r.Stream {
 		out = append(append(out, `,"stream_options":`...), withUsage(r.Field("stream_options"))...)
 	}
@@ -180,7 +183,7 @@ func (r *Request) Body(model string) []byte {
 		case f.known != 0:
 			out = append(append(append(out, `,"`...), f.name...), `":`...)
 		default:
-			out = append(AppendString(append(out, ','), f.name), ':')
+			out = append(inplace.AppendString(append(out, ','), f.name), ':')
 		}
 		out = append(out, f.value...)
 	}
@@ -191,7 +194,7 @@ func (r *Request) Body(model string) []byte {
 func (r *Request) WithMaxTokens(n int) *Request {
 	c := *r
 	c.fields = slices.DeleteFunc(slices.Clone(r.fields), func(f field) bool { return f.known&(knownMaxTokens|knownMaxCompletion) != 0 })
-	c.fields = append(c.fields, field{"max_completion_tokens", knownMaxCompletion, mustJSON(n)})
+	c.fields = append(c.fields, field{"max_completion_tokens", knownMaxCompletion, inplace.Encode(n)})
 	c.MaxTokens = n
 	return &c
 }
@@ -214,7 +217,7 @@ func (r *Request) Only(allowed []string, set map[string]any) []byte {
 		}
 	}
 	maps.Copy(out, set)
-	return mustJSON(out)
+	return inplace.Encode(out)
 }
 
 // withUsage are stream_options that ask for usage, beside what the caller asks for.
@@ -223,17 +226,7 @@ func withUsage(options json.RawMessage) json.RawMessage {
 	if len(options) == 0 || string(options) == alone { // as most are
 		return json.RawMessage(alone)
 	}
-	o := object(options)
+	o := inplace.Fields(options)
 	o["include_usage"] = json.RawMessage("true")
-	return mustJSON(o)
-}
-
-// mustJSON encodes values that cannot fail: strings, numbers, maps of them and
-// raw messages that were decoded before.
-func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("encode " + err.Error())
-	}
-	return b
+	return inplace.Encode(o)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // hi is a body that is right, with more fields added.
@@ -104,11 +105,11 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 // asError is err as the *Error it must be.
-func asError(t *testing.T, err error) *openai.Error {
+func asError(t *testing.T, err error) *fault.Error {
 	t.Helper()
-	var e *openai.Error
+	var e *fault.Error
 	if !errors.As(err, &e) {
-		t.Fatalf("got %v, want an *openai.Error", err)
+		t.Fatalf("got %v, want an *fault.Error", err)
 	}
 	return e
 }

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unicode/utf8"
+
+	"nearside/agent/openai/inplace"
 )
 
 const chunkKind = "chat.completion.chunk"
@@ -43,10 +44,10 @@ func (s *Stream) shape(c *chunk, finish string) []byte {
 	}
 	a := s.Answer
 	a.name()
-	top := object(c.data)
+	top := inplace.Fields(c.data)
 	one := map[string]json.RawMessage{}
 	if choices := list(top["choices"]); c.i < len(choices) {
-		one = object(choices[c.i])
+		one = inplace.Fields(choices[c.i])
 	}
 	one["index"] = json.RawMessage("0")
 	one["delta"] = c.choice().delta()
@@ -55,15 +56,15 @@ func (s *Stream) shape(c *chunk, finish string) []byte {
 	if s.strip {
 		delete(one, "logprobs")
 	}
-	top["id"], top["object"] = mustJSON(a.ID), mustJSON(chunkKind)
-	top["created"], top["model"] = mustJSON(a.Created), mustJSON(a.Model)
-	top["choices"] = mustJSON([]any{one})
+	top["id"], top["object"] = inplace.Encode(a.ID), inplace.Encode(chunkKind)
+	top["created"], top["model"] = inplace.Encode(a.Created), inplace.Encode(a.Model)
+	top["choices"] = inplace.Encode([]any{one})
 	delete(top, "timings")
 	delete(top, "usage")
 	if s.usage {
 		top["usage"] = json.RawMessage("null")
 	}
-	return mustJSON(top)
+	return inplace.Encode(top)
 }
 
 // name gives an answer without a name one.
@@ -93,48 +94,48 @@ func (s *Stream) right(c *chunk, finish string) bool {
 // named tells whether a chunk has the fields every chunk has.
 func (e *envelope) named() bool {
 	_, err := strconv.ParseUint(string(e.Created), 10, 63)
-	return err == nil && first(e.ID) == '"' && !blank(e.ID) && first(e.Model) == '"' && string(e.Object) == `"`+chunkKind+`"`
+	return err == nil && inplace.First(e.ID) == '"' && !blank(e.ID) && inplace.First(e.Model) == '"' && string(e.Object) == `"`+chunkKind+`"`
 }
 
 // right tells whether the delta is as clients rely on.
 func (c *choice) right() bool {
-	return first(c.Delta) == '{' && c.Message == nil && !flat(c.message.Content) &&
+	return inplace.First(c.Delta) == '{' && c.Message == nil && !flat(c.message.Content) &&
 		!slices.ContainsFunc(c.message.Calls, func(t call) bool { return !t.right() })
 }
 
 // flat tells whether content is a list of nothing but text.
 func flat(content json.RawMessage) bool {
-	return first(content) == '[' && !slices.ContainsFunc(Message{Content: content}.parts(), func(p part) bool { return p.Type != "text" })
+	return inplace.First(content) == '[' && !slices.ContainsFunc(Message{Content: content}.parts(), func(p part) bool { return p.Type != "text" })
 }
 
 // right tells whether a tool call delta has its place, and its id and name
 // only when they are new.
 func (c *call) right() bool {
-	args := first(c.Function.Arguments)
+	args := inplace.First(c.Function.Arguments)
 	return string(c.Index) == strconv.Itoa(c.place) && (c.newID || c.ID == nil) && (c.newName || c.Function.Name == nil) && (args == 0 || args == '"')
 }
 
 // delta is the choice's delta put right.
 func (c *choice) delta() json.RawMessage {
-	if first(c.Delta) == '{' && c.right() {
+	if inplace.First(c.Delta) == '{' && c.right() {
 		return c.Delta
 	}
-	d := object(c.Delta)
+	d := inplace.Fields(c.Delta)
 	if flat(c.message.Content) {
-		d["content"] = mustJSON(text(c.message.Content))
+		d["content"] = inplace.Encode(text(c.message.Content))
 	}
 	if calls := list(d["tool_calls"]); len(calls) > 0 && len(calls) == len(c.message.Calls) {
 		for i := range calls {
-			calls[i] = c.message.Calls[i].delta(object(calls[i]))
+			calls[i] = c.message.Calls[i].delta(inplace.Fields(calls[i]))
 		}
-		d["tool_calls"] = mustJSON(calls)
+		d["tool_calls"] = inplace.Encode(calls)
 	}
-	return mustJSON(d)
+	return inplace.Encode(d)
 }
 
 // delta puts the fields of a tool call delta right.
 func (c *call) delta(fields map[string]json.RawMessage) json.RawMessage {
-	function := object(fields["function"])
+	function := inplace.Fields(fields["function"])
 	if !c.newID {
 		delete(fields, "id")
 		delete(fields, "type")
@@ -142,17 +143,9 @@ func (c *call) delta(fields map[string]json.RawMessage) json.RawMessage {
 	if !c.newName {
 		delete(function, "name")
 	}
-	function["arguments"] = mustJSON(text(c.Function.Arguments))
-	fields["index"], fields["function"] = mustJSON(c.place), mustJSON(function)
-	return mustJSON(fields)
-}
-
-// valid is data as UTF-8; what is not is replaced.
-func valid(data []byte) []byte {
-	if utf8.Valid(data) {
-		return data
-	}
-	return bytes.ToValidUTF8(data, []byte("\uFFFD"))
+	function["arguments"] = inplace.Encode(text(c.Function.Arguments))
+	fields["index"], fields["function"] = inplace.Encode(c.place), inplace.Encode(function)
+	return inplace.Encode(fields)
 }
 
 // reshape takes out of a completion what the caller did not ask for, and says
@@ -161,21 +154,21 @@ func (a *Answer) reshape(completion []byte, e *envelope, strip bool) []byte {
 	if !strip && reason(e.Choices[0].Finish) == a.Finish {
 		return completion
 	}
-	top := object(completion)
+	top := inplace.Fields(completion)
 	choices := list(top["choices"])
 	for i, raw := range choices {
-		c := object(raw)
+		c := inplace.Fields(raw)
 		if i == 0 {
-			c["finish_reason"] = mustJSON(a.Finish)
+			c["finish_reason"] = inplace.Encode(a.Finish)
 		}
 		if strip {
 			delete(c, "logprobs")
 		}
-		choices[i] = mustJSON(c)
+		choices[i] = inplace.Encode(c)
 	}
 	if strip {
 		delete(top, "timings")
 	}
-	top["choices"] = mustJSON(choices)
-	return mustJSON(top)
+	top["choices"] = inplace.Encode(choices)
+	return inplace.Encode(top)
 }

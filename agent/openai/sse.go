@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+
+	"nearside/agent/openai/fault"
 )
 
 // maxEvent bounds one server-sent event, in bytes; firstRoom is what is set
@@ -33,7 +35,7 @@ func NewEvents(r io.Reader) *Events { return &Events{in: r} }
 // Next is the data of the next event that has some. Comments and other fields
 // are passed over. At the end of the input it returns [io.EOF]; an event that
 // was not closed by an empty line is lost, as the standard wants. An event
-// that is too long is [ErrBroken].
+// that is too long is [fault.ErrBroken].
 func (e *Events) Next() ([]byte, error) {
 	var data []byte
 	seen := false
@@ -63,7 +65,7 @@ func (e *Events) Next() ([]byte, error) {
 		data = append(data, bytes.TrimPrefix(field, []byte(" "))...)
 		seen = true
 		if len(data) > maxEvent {
-			return nil, fmt.Errorf("%w: event over %d bytes", ErrBroken, maxEvent)
+			return nil, fmt.Errorf("%w: event over %d bytes", fault.ErrBroken, maxEvent)
 		}
 	}
 }
@@ -95,7 +97,7 @@ func (e *Events) more() {
 		e.text, e.at = e.text[:copy(e.text, e.text[e.at:])], 0
 	}
 	if len(e.text) == maxEvent {
-		e.text, e.err = nil, fmt.Errorf("%w: line over %d bytes", ErrBroken, maxEvent)
+		e.text, e.err = nil, fmt.Errorf("%w: line over %d bytes", fault.ErrBroken, maxEvent)
 		return
 	}
 	if len(e.text) == cap(e.text) {

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -90,8 +91,8 @@ func TestEventsFaults(t *testing.T) {
 		want error
 	}{
 		{"a read that fails", io.MultiReader(strings.NewReader("data: a\n\ndata: b"), iotest.ErrReader(broken)), broken},
-		{"a line without end", strings.NewReader("data: a\n\n" + strings.Repeat("x", 9<<20)), openai.ErrBroken},
-		{"an event without end", strings.NewReader("data: a\n\n" + strings.Repeat(line, 9)), openai.ErrBroken},
+		{"a line without end", strings.NewReader("data: a\n\n" + strings.Repeat("x", 9<<20)), fault.ErrBroken},
+		{"an event without end", strings.NewReader("data: a\n\n" + strings.Repeat(line, 9)), fault.ErrBroken},
 	}
 	for _, tt := range tests {
 		if got, err := events(t, tt.in); !errors.Is(err, tt.want) || len(got) != 1 {

@@ -2,13 +2,14 @@ package openai
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"sync"
 	"time"
+
+	"nearside/agent/openai/fault"
+	"nearside/agent/openai/inplace"
 )
 
 // A server that said why it ended may leave the connection open: it gets this
@@ -74,7 +75,7 @@ func (w *waiting) Read(p []byte) (int, error) {
 }
 
 // Next is the next chunk. After the last one it returns [io.EOF]; a stream
-// that ended any other way returns what happened, such as [ErrCut].
+// that ended any other way returns what happened, such as [fault.ErrCut].
 func (s *Stream) Next() ([]byte, error) {
 	s.given = true
 	for len(s.ready) == 0 {
@@ -91,7 +92,7 @@ func (s *Stream) Next() ([]byte, error) {
 }
 
 // Prime reads until n tokens came, of thought or of content, or the end; n < 0
-// reads all of it. What it read is kept for Next. It returns [ErrEmpty] for a
+// reads all of it. What it read is kept for Next. It returns [fault.ErrEmpty] for a
 // stream that ended without saying anything and the fault of one that broke.
 // Silence is no fault yet: how long Prime may take is bounded by the context.
 func (s *Stream) Prime(n int) error {
@@ -102,7 +103,7 @@ func (s *Stream) Prime(n int) error {
 		return s.err
 	}
 	if s.err == io.EOF && s.Answer.Empty() {
-		return ErrEmpty
+		return fault.ErrEmpty
 	}
 	return nil
 }
@@ -146,7 +147,7 @@ func (s *Stream) fill() {
 	case done, said && err == io.EOF, said && !s.spoke && err != nil:
 		s.finish() // the answer is whole, however the connection ends
 	case err == io.EOF:
-		s.err = ErrCut
+		s.err = fault.ErrCut
 	default:
 		s.err = err
 	}
@@ -199,21 +200,21 @@ func (s *Stream) finish() {
 // take reads one chunk and queues it in the right shape.
 func (s *Stream) take(data []byte) error {
 	if s.size += len(data); s.size > maxReply {
-		return fmt.Errorf("%w: stream over %d bytes", ErrBroken, maxReply)
+		return fmt.Errorf("%w: stream over %d bytes", fault.ErrBroken, maxReply)
 	}
-	data, e := valid(data), &s.event
+	data, e := inplace.Mended(data), &s.event
 	if err := e.read(data); err != nil {
 		return fmt.Errorf("chunk: %w", err)
 	}
 	if e.failed() {
-		return streamError(e.Error)
+		return fault.OfEvent(e.Error)
 	}
 	ended := s.Answer.Finish != ""
 	if i := s.Answer.add(e); i >= 0 {
 		s.queue(&chunk{data, e, i}, ended)
 		return nil
 	}
-	s.counted = ended && first(e.Usage) == '{'
+	s.counted = ended && inplace.First(e.Usage) == '{'
 	return nil
 }
 
@@ -230,7 +231,7 @@ func (s *Stream) queue(c *chunk, ended bool) {
 		s.push(s.shape(c, "null"))
 	case finish != "":
 		s.Answer.settle()
-		s.last = s.shape(c, string(AppendString(nil, s.Answer.Finish)))
+		s.last = s.shape(c, string(inplace.AppendString(nil, s.Answer.Finish)))
 	}
 }
 
@@ -247,7 +248,7 @@ func (s *Stream) whole() []byte {
 // ending is a chunk that says why the answer ended.
 func (s *Stream) ending() []byte {
 	s.Answer.name()
-	out := AppendString([]byte(`{"choices":[{"delta":{},"finish_reason":`), s.Answer.Finish)
+	out := inplace.AppendString([]byte(`{"choices":[{"delta":{},"finish_reason":`), s.Answer.Finish)
 	out = s.appendHead(append(out, `,"index":0}],`...))
 	return s.appendNoUsage(out)
 }
@@ -268,16 +269,9 @@ func (s *Stream) usageChunk() []byte {
 func (s *Stream) appendHead(to []byte) []byte {
 	a := s.Answer
 	to = strconv.AppendInt(append(to, `"created":`...), a.Created, 10)
-	to = AppendString(append(to, `,"id":`...), a.ID)
-	to = AppendString(append(to, `,"model":`...), a.Model)
+	to = inplace.AppendString(append(to, `,"id":`...), a.ID)
+	to = inplace.AppendString(append(to, `,"model":`...), a.Model)
 	return append(to, `,"object":"`+chunkKind+`"`...)
-}
-
-// streamError reads the error object of an event that came after a 200.
-func streamError(raw json.RawMessage) error {
-	resp := &http.Response{StatusCode: http.StatusBadGateway}
-	body := mustJSON(map[string]json.RawMessage{"error": raw})
-	return readError(resp, body, time.Time{})
 }
 
 // Replay streams a completion that was kept, in the shape req asks for.
@@ -287,7 +281,7 @@ func Replay(completion []byte, req *Request) (*Stream, error) {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
 	if a.other {
-		return nil, fmt.Errorf("replay: %w: it is more than text", ErrBroken)
+		return nil, fmt.Errorf("replay: %w: it is more than text", fault.ErrBroken)
 	}
 	s := &Stream{Answer: a, usage: req.IncludeUsage, err: io.EOF}
 	s.push(s.whole())

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // piece is a chunk as a good server sends it; finish is null or a quoted word.
@@ -229,14 +230,14 @@ func TestStreamFaults(t *testing.T) {
 		name, body string
 		want       error
 	}{
-		{"nothing", "", openai.ErrCut},
-		{"comments only", ": hello\n\n", openai.ErrCut},
-		{"no finish", cut, openai.ErrCut},
-		{"final chunk not closed", cut + "data: " + end, openai.ErrCut},
-		{"not JSON", cut + "data: {\"id\":\n\n" + sse(end), openai.ErrBroken},
-		{"wrong types", cut + sse(`{"choices":5}`), openai.ErrBroken},
-		{"a list", cut + sse(`[1]`), openai.ErrBroken},
-		{"HTML", "<html>\n\n<body>Sign in</body>\n\n", openai.ErrCut},
+		{"nothing", "", fault.ErrCut},
+		{"comments only", ": hello\n\n", fault.ErrCut},
+		{"no finish", cut, fault.ErrCut},
+		{"final chunk not closed", cut + "data: " + end, fault.ErrCut},
+		{"not JSON", cut + "data: {\"id\":\n\n" + sse(end), fault.ErrBroken},
+		{"wrong types", cut + sse(`{"choices":5}`), fault.ErrBroken},
+		{"a list", cut + sse(`[1]`), fault.ErrBroken},
+		{"HTML", "<html>\n\n<body>Sign in</body>\n\n", fault.ErrCut},
 	}
 	for _, tt := range tests {
 		s := open(t, tt.body, openai.Shape{})
@@ -254,7 +255,7 @@ func TestStreamBound(t *testing.T) {
 	if got, err := drain(t, open(t, sse(hel)+strings.Repeat(more, 5), openai.Shape{})); err != io.EOF || len(got) != 2 {
 		t.Errorf("after [DONE]: got %d chunks, %v", len(got), err)
 	}
-	if _, err := drain(t, open(t, strings.Repeat(more, 5), openai.Shape{})); !errors.Is(err, openai.ErrBroken) {
+	if _, err := drain(t, open(t, strings.Repeat(more, 5), openai.Shape{})); !errors.Is(err, fault.ErrBroken) {
 		t.Errorf("got %v, want ErrBroken", err)
 	}
 }
@@ -282,7 +283,7 @@ func TestPrime(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{"only [DONE]": sse(), "no content": sse(piece(`{"role":"assistant","content":""}`, "null", ""), end)} {
-		if err := open(t, body, openai.Shape{}).Prime(1); !errors.Is(err, openai.ErrEmpty) {
+		if err := open(t, body, openai.Shape{}).Prime(1); !errors.Is(err, fault.ErrEmpty) {
 			t.Errorf("%s: got %v, want ErrEmpty", name, err)
 		}
 	}
@@ -295,7 +296,7 @@ func TestPrime(t *testing.T) {
 		}
 	}
 	for _, delta := range []string{`{"content":" \n"}`, `{"reasoning_content":"hm"}`, `{"audio":null,"annotations":[]}`} {
-		if err := open(t, sse(piece(delta, "null", ""), end), openai.Shape{}).Prime(-1); !errors.Is(err, openai.ErrEmpty) {
+		if err := open(t, sse(piece(delta, "null", ""), end), openai.Shape{}).Prime(-1); !errors.Is(err, fault.ErrEmpty) {
 			t.Errorf("%s says nothing: %v", delta, err)
 		}
 	}
@@ -367,7 +368,7 @@ func FuzzStream(f *testing.F) {
 		if same, err := json.Marshal(json.RawMessage(completion)); err != nil || string(same) != string(completion) {
 			t.Fatalf("completion %q, by encoding/json %q, %v", completion, same, err)
 		}
-		if kept, err := openai.ParseCompletion(completion); err != nil && !errors.Is(err, openai.ErrEmpty) || err == nil && kept.Text() != s.Answer.Text() {
+		if kept, err := openai.ParseCompletion(completion); err != nil && !errors.Is(err, fault.ErrEmpty) || err == nil && kept.Text() != s.Answer.Text() {
 			t.Fatalf("its completion: %v", err)
 		}
 	})
@@ -380,7 +381,7 @@ func FuzzChat(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, strip bool) {
 		c := &openai.Client{Base: "http://server/v1", HTTP: canned{"application/json", string(body)}}
 		a, text, err := c.Chat(t.Context(), nil, openai.Shape{Strip: strip})
-		if (a == nil) != (err != nil && !errors.Is(err, openai.ErrEmpty)) {
+		if (a == nil) != (err != nil && !errors.Is(err, fault.ErrEmpty)) {
 			t.Fatalf("answer %v with %v", a, err)
 		}
 		if a != nil && (!json.Valid(text) || !utf8.Valid(text) || a.Finish == "") {

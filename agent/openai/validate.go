@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nearside/agent/openai/fault"
+	"nearside/agent/openai/inplace"
 )
 
 // maxEntries bounds every list and object of a request that is taken apart, such
@@ -39,7 +42,7 @@ func decode(name string, raw json.RawMessage, v any, want string) error {
 		return err
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		return Invalid(name, "%s must be %s.", name, want)
+		return fault.Invalid(name, "%s must be %s.", name, want)
 	}
 	return nil
 }
@@ -53,7 +56,7 @@ func tooMany(name string, raw json.RawMessage) error {
 }
 
 func tooManyOf(name string, n int) error {
-	e := Invalid(name, "%s has %d entries; at most %d are taken.", name, n, maxEntries)
+	e := fault.Invalid(name, "%s has %d entries; at most %d are taken.", name, n, maxEntries)
 	e.Status, e.Type = http.StatusRequestEntityTooLarge, "request_too_large"
 	return e
 }
@@ -66,21 +69,21 @@ func flag(name string, raw json.RawMessage) (bool, error) {
 	case "true":
 		return true, nil
 	}
-	return false, Invalid(name, "%s must be true or false.", name)
+	return false, fault.Invalid(name, "%s must be true or false.", name)
 }
 
 func (r *Request) readModel() error {
 	raw := r.get(knownModel)
-	switch first(raw) {
+	switch inplace.First(raw) {
 	case 0:
 		r.Model = "auto"
 	case '"':
-		r.Model = quoted(raw)
+		r.Model = inplace.String(raw)
 	default:
-		return Invalid("model", "model must be a string such as \"auto\".")
+		return fault.Invalid("model", "model must be a string such as \"auto\".")
 	}
 	if r.Model == "" || len(r.Model) > 256 {
-		return Invalid("model", "model must be a name of 1 to 256 bytes, such as \"auto\".")
+		return fault.Invalid("model", "model must be a name of 1 to 256 bytes, such as \"auto\".")
 	}
 	return nil
 }
@@ -91,11 +94,11 @@ func (r *Request) readMessages() error {
 	if err := tooMany("messages", raw); err != nil {
 		return err
 	}
-	if c := first(raw); c != '[' && c != 0 || c == '[' && r.strange {
-		return Invalid("messages", "messages must be %s.", want)
+	if c := inplace.First(raw); c != '[' && c != 0 || c == '[' && r.strange {
+		return fault.Invalid("messages", "messages must be %s.", want)
 	}
 	if len(r.Messages) == 0 {
-		return Invalid("messages", "messages is missing or empty; it must be %s.", want)
+		return fault.Invalid("messages", "messages is missing or empty; it must be %s.", want)
 	}
 	for i := range r.Messages {
 		if err := r.Messages[i].check(i); err != nil {
@@ -107,9 +110,9 @@ func (r *Request) readMessages() error {
 
 func (m *Message) check(i int) error {
 	if !slices.Contains(roles, m.Role) {
-		return Invalid(at("messages", i, "role"), "messages[%d].role is %.40q; it must be one of %s.", i, m.Role, strings.Join(roles, ", "))
+		return fault.Invalid(at("messages", i, "role"), "messages[%d].role is %.40q; it must be one of %s.", i, m.Role, strings.Join(roles, ", "))
 	}
-	switch first(m.Content) {
+	switch inplace.First(m.Content) {
 	case '"':
 		return nil
 	case '[':
@@ -119,7 +122,7 @@ func (m *Message) check(i int) error {
 			return nil
 		}
 	}
-	return Invalid(at("messages", i, "content"), "messages[%d].content must be a string or a list of parts.", i)
+	return fault.Invalid(at("messages", i, "content"), "messages[%d].content must be a string or a list of parts.", i)
 }
 
 func (m *Message) checkParts(i int) error {
@@ -133,10 +136,10 @@ func (m *Message) checkParts(i int) error {
 	}
 	for _, p := range parts {
 		if p.Type == nil {
-			return Invalid(name, "%s has a part without a type, such as \"text\".", name)
+			return fault.Invalid(name, "%s has a part without a type, such as \"text\".", name)
 		}
-		if *p.Type == "text" && first(p.Text) != '"' {
-			return Invalid(name, "%s has a text part whose text is not a string.", name)
+		if *p.Type == "text" && inplace.First(p.Text) != '"' {
+			return fault.Invalid(name, "%s has a text part whose text is not a string.", name)
 		}
 	}
 	return nil
@@ -161,7 +164,7 @@ func (r *Request) readNumbers() error {
 			return err
 		}
 		if v < b.min || v > b.max || b.whole && v != math.Trunc(v) {
-			return Invalid(b.name, "%s is %v; it must be %s.", b.name, v, span(b.min, b.max, b.whole))
+			return fault.Invalid(b.name, "%s is %v; it must be %s.", b.name, v, span(b.min, b.max, b.whole))
 		}
 		switch left & -left {
 		case knownTemperature:
@@ -178,15 +181,15 @@ func (r *Request) readNumbers() error {
 
 // number reads a number. A whole one may be written as 5.0 or 5e0.
 func number(name string, raw json.RawMessage) (float64, error) {
-	if n, ok := digits(raw); ok {
+	if n, ok := inplace.Digits(raw); ok {
 		return float64(n), nil
 	}
-	if c := first(raw); c == '-' || c >= '0' && c <= '9' {
+	if c := inplace.First(raw); c == '-' || c >= '0' && c <= '9' {
 		if v, err := strconv.ParseFloat(string(raw), 64); err == nil {
 			return v, nil
 		}
 	}
-	return 0, Invalid(name, "%s must be a number.", name)
+	return 0, fault.Invalid(name, "%s must be a number.", name)
 }
 
 func (r *Request) readLogprobs() (err error) {
@@ -194,14 +197,14 @@ func (r *Request) readLogprobs() (err error) {
 		return err
 	}
 	if r.has&knownTopLogprobs != 0 && !r.Logprobs {
-		return Invalid("top_logprobs", "top_logprobs needs logprobs: true.")
+		return fault.Invalid("top_logprobs", "top_logprobs needs logprobs: true.")
 	}
 	return nil
 }
 
 func (r *Request) readStop() error {
 	raw := r.get(knownStop)
-	if c := first(raw); c == 0 || c == '"' {
+	if c := inplace.First(raw); c == 0 || c == '"' {
 		return nil
 	}
 	var many []string
@@ -209,7 +212,7 @@ func (r *Request) readStop() error {
 		return err
 	}
 	if len(many) > 4 {
-		return Invalid("stop", "stop has %d entries; at most 4 are taken.", len(many))
+		return fault.Invalid("stop", "stop has %d entries; at most 4 are taken.", len(many))
 	}
 	return nil
 }
@@ -229,7 +232,7 @@ func (r *Request) readStream() (err error) {
 		return err
 	}
 	if !r.Stream {
-		return Invalid("stream_options", "stream_options needs stream: true.")
+		return fault.Invalid("stream_options", "stream_options needs stream: true.")
 	}
 	r.IncludeUsage = o.IncludeUsage
 	return nil
@@ -241,8 +244,8 @@ func (r *Request) readTools() error {
 			return err
 		}
 	}
-	if c := first(r.get(knownToolChoice)); c != 0 && c != '"' && c != '{' {
-		return Invalid("tool_choice", "tool_choice must be \"none\", \"auto\", \"required\" or an object.")
+	if c := inplace.First(r.get(knownToolChoice)); c != 0 && c != '"' && c != '{' {
+		return fault.Invalid("tool_choice", "tool_choice must be \"none\", \"auto\", \"required\" or an object.")
 	}
 	return nil
 }
@@ -259,10 +262,10 @@ func (r *Request) checkTools(raw json.RawMessage) error {
 	}
 	for i, t := range tools {
 		if t.Type == "" {
-			return Invalid(at("tools", i, "type"), "tools[%d].type is missing; it must be \"function\".", i)
+			return fault.Invalid(at("tools", i, "type"), "tools[%d].type is missing; it must be \"function\".", i)
 		}
 		if t.Type == "function" && t.Function.Name == "" {
-			return Invalid(at("tools", i, "function.name"), "tools[%d].function.name is missing.", i)
+			return fault.Invalid(at("tools", i, "function.name"), "tools[%d].function.name is missing.", i)
 		}
 	}
 	r.Tools = len(tools) > 0
@@ -282,10 +285,10 @@ func (r *Request) readFormat() error {
 		return err
 	}
 	if !slices.Contains([]string{"text", "json_object", "json_schema"}, f.Type) {
-		return Invalid("response_format.type", "response_format.type is %.40q; it must be text, json_object or json_schema.", f.Type)
+		return fault.Invalid("response_format.type", "response_format.type is %.40q; it must be text, json_object or json_schema.", f.Type)
 	}
-	if f.Type == "json_schema" && first(f.Schema) != '{' {
-		return Invalid("response_format.json_schema", "response_format.json_schema is missing; it must be an object with name and schema.")
+	if f.Type == "json_schema" && inplace.First(f.Schema) != '{' {
+		return fault.Invalid("response_format.json_schema", "response_format.json_schema is missing; it must be an object with name and schema.")
 	}
 	r.Schema = f.Type != "text"
 	return nil

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nearside/agent/openai/fault"
 	"nearside/agent/openai/inplace"
 )
 
@@ -52,7 +53,7 @@ type call struct {
 }
 
 // read takes in what fits of a completion or chunk, in the room of the one
-// before. It is [ErrBroken] when that is nothing.
+// before. It is [fault.ErrBroken] when that is nothing.
 func (e *envelope) read(data []byte) error {
 	*e = envelope{Choices: e.Choices[:0]}
 	if e.Choices == nil {
@@ -82,10 +83,10 @@ func (e *envelope) read(data []byte) error {
 		}
 	}
 	if !in.Done() || !object {
-		return fmt.Errorf("%w: not a JSON object", ErrBroken)
+		return fmt.Errorf("%w: not a JSON object", fault.ErrBroken)
 	}
 	if !listed {
-		return fmt.Errorf("%w: choices is not a list", ErrBroken)
+		return fmt.Errorf("%w: choices is not a list", fault.ErrBroken)
 	}
 	return nil
 }
@@ -119,7 +120,7 @@ func (c *choice) read(in *inplace.Reader) {
 			c.Logprobs = in.Value()
 		}
 	}
-	if first(c.Delta) != '{' {
+	if inplace.First(c.Delta) != '{' {
 		c.Delta, c.message = c.Message, whole
 	}
 }
@@ -145,7 +146,7 @@ func (m *message) readField(in *inplace.Reader) {
 	case "role":
 	case "content":
 		m.Content = v
-		m.thought = m.thought || !empty && first(v) == '[' // parts, such as thoughts
+		m.thought = m.thought || !empty && inplace.First(v) == '[' // parts, such as thoughts
 	case "refusal":
 		m.Refusal = v
 	case "tool_calls":
@@ -164,15 +165,15 @@ func readCalls(raw json.RawMessage, calls []call) []call {
 }
 
 // failed tells whether it is an error instead.
-func (e *envelope) failed() bool { return len(e.Error) > 0 && first(e.Error) != 'n' }
+func (e *envelope) failed() bool { return len(e.Error) > 0 && inplace.First(e.Error) != 'n' }
 
 // reason reads why a choice ended, "" while it goes on.
 func reason(raw json.RawMessage) string {
-	switch first(raw) {
+	switch inplace.First(raw) {
 	case 0, 'n':
 		return ""
 	case '"':
-		return quoted(raw)
+		return inplace.String(raw)
 	}
 	return "stop"
 }
@@ -180,11 +181,11 @@ func reason(raw json.RawMessage) string {
 // text reads a string: null is empty, a list of parts the text in them, and
 // anything else what is written there.
 func text(raw json.RawMessage) string {
-	switch first(raw) {
+	switch inplace.First(raw) {
 	case 0, 'n':
 		return ""
 	case '"':
-		return quoted(raw)
+		return inplace.String(raw)
 	case '[':
 		var all strings.Builder
 		for _, p := range (Message{Content: raw}).parts() {
@@ -195,42 +196,10 @@ func text(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// quoted reads a string and nothing else. Those that are in every message need
-// no room of their own.
-func quoted(raw json.RawMessage) string {
-	switch string(raw) {
-	case `"user"`:
-		return "user"
-	case `"system"`:
-		return "system"
-	case `"assistant"`:
-		return "assistant"
-	case `"stop"`:
-		return "stop"
-	}
-	if s, ok := bare(raw); ok {
-		return string(s)
-	}
-	if first(raw) != '"' {
-		return ""
-	}
-	var s string
-	_ = json.Unmarshal(raw, &s)
-	return s
-}
-
-// bare is a string without escapes, where it lies.
-func bare(raw json.RawMessage) (s []byte, ok bool) {
-	if n := len(raw); n >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
-		return raw[1 : n-1], true
-	}
-	return nil, false
-}
-
 // speak adds the text of a value, and tells whether there was any.
 func speak(to *strings.Builder, raw json.RawMessage) bool {
 	was := to.Len()
-	if s, ok := bare(raw); ok {
+	if s, ok := inplace.Bare(raw); ok {
 		to.Write(s)
 	} else {
 		to.WriteString(text(raw))
@@ -240,7 +209,7 @@ func speak(to *strings.Builder, raw json.RawMessage) bool {
 
 // count reads a whole number, even one written as 3.0 or "3"; else it is 0.
 func count(raw json.RawMessage) int64 {
-	if n, ok := digits(raw); ok {
+	if n, ok := inplace.Digits(raw); ok {
 		return n
 	}
 	n, err := strconv.ParseFloat(text(raw), 64)
@@ -248,29 +217,6 @@ func count(raw json.RawMessage) int64 {
 		return 0
 	}
 	return int64(n)
-}
-
-// digits reads a number written as up to 15 digits, as most are.
-func digits(raw json.RawMessage) (n int64, ok bool) {
-	if len(raw) == 0 || len(raw) > 15 {
-		return 0, false
-	}
-	for _, c := range raw {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = 10*n + int64(c-'0')
-	}
-	return n, true
-}
-
-// object reads the fields of an object; anything else has none.
-func object(raw json.RawMessage) map[string]json.RawMessage {
-	o := map[string]json.RawMessage{}
-	for name, v := range inplace.Members(raw) {
-		o[string(name)] = v
-	}
-	return o
 }
 
 // list reads the entries of a list; anything else has none.

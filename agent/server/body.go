@@ -7,7 +7,7 @@ import (
 	"os"
 	"sync/atomic"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // Bodies up to small need no leave; larger ones take it in steps.
@@ -51,7 +51,7 @@ type body struct {
 }
 
 // errCrowded refuses a body while others fill the memory there is for them.
-var errCrowded = &openai.Error{
+var errCrowded = &fault.Error{
 	Status: http.StatusTooManyRequests, Type: "rate_limit_error", Code: queueFull,
 	Message: "Too many large bodies are here at once; ask again in a second.",
 }
@@ -103,9 +103,9 @@ func bodyError(err error) error {
 	case errors.As(err, &large), errors.Is(err, errCrowded):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &openai.Error{
+		return &fault.Error{
 			Status: http.StatusRequestTimeout, Type: "timeout", Code: "body_timeout", Message: "The body did not come in time.",
 		}
 	}
-	return openai.Invalid("", "The body could not be read to its end.")
+	return fault.Invalid("", "The body could not be read to its end.")
 }

@@ -12,6 +12,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
 	"nearside/agent/trace"
 )
@@ -280,8 +281,8 @@ func (o *sse) copy(stream *openai.Stream) error {
 	}
 }
 
-func unbuiltError(what string) *openai.Error {
-	return &openai.Error{
+func unbuiltError(what string) *fault.Error {
+	return &fault.Error{
 		Status: http.StatusNotImplemented, Type: "not_implemented", Code: "not_implemented",
 		Message: strings.TrimSpace(what) + " is not built yet.",
 	}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // Model is one entry of GET /v1/models.
@@ -28,7 +28,7 @@ func (s *Server) model(w http.ResponseWriter, r *http.Request) {
 	all := s.opts.Models()
 	i := slices.IndexFunc(all, func(m Model) bool { return m.ID == id })
 	if i < 0 {
-		writeError(w, &openai.Error{
+		writeError(w, &fault.Error{
 			Status: http.StatusNotFound, Type: "invalid_request_error", Code: "model_not_found", Param: "model",
 			Message: fmt.Sprintf("The model %.80q does not exist; GET /v1/models lists those that do.", id),
 		})
@@ -63,7 +63,7 @@ func (s *Server) decisions(w http.ResponseWriter, r *http.Request) {
 	if v := r.URL.Query().Get("limit"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 || n > maxDecisions {
-			writeError(w, openai.Invalid("limit", "limit is %.20q; it must be a whole number from 1 to %d.", v, maxDecisions))
+			writeError(w, fault.Invalid("limit", "limit is %.20q; it must be a whole number from 1 to %d.", v, maxDecisions))
 			return
 		}
 		limit = n
@@ -97,15 +97,15 @@ func (s *Server) decision(w http.ResponseWriter, r *http.Request) {
 	writeError(w, decisionNotFound("id"))
 }
 
-func decisionNotFound(param string) *openai.Error {
-	return &openai.Error{
+func decisionNotFound(param string) *fault.Error {
+	return &fault.Error{
 		Status: http.StatusNotFound, Type: "invalid_request_error", Code: "decision_not_found", Param: param,
 		Message: "There is no decision with this id; it may have been dropped by age.",
 	}
 }
 
-func storeError() *openai.Error {
-	return &openai.Error{
+func storeError() *fault.Error {
+	return &fault.Error{
 		Status: http.StatusInternalServerError, Type: "store_error", Code: "store_error",
 		Message: "The history cannot be read; see store in /v1/status.",
 	}
@@ -119,13 +119,13 @@ func notBuilt(w http.ResponseWriter, r *http.Request) {
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	if method, ok := methodOf(r.URL.Path); ok && !slices.Contains(strings.Split(method, ", "), r.Method) {
 		w.Header().Set("Allow", method)
-		writeError(w, &openai.Error{
+		writeError(w, &fault.Error{
 			Status: http.StatusMethodNotAllowed, Type: "invalid_request_error", Code: "method_not_allowed",
 			Message: fmt.Sprintf("%s takes %s, not %.10s.", r.URL.Path, method, r.Method),
 		})
 		return
 	}
-	writeError(w, &openai.Error{
+	writeError(w, &fault.Error{
 		Status: http.StatusNotFound, Type: "invalid_request_error", Code: "unknown_url",
 		Message: fmt.Sprintf("There is nothing at %.10s %.80q; see docs/API.md.", r.Method, r.URL.Path),
 	})
@@ -148,7 +148,7 @@ func methodOf(path string) (string, bool) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		writeError(w, &openai.Error{Status: http.StatusInternalServerError, Type: "internal_error", Message: "The reply could not be encoded."})
+		writeError(w, &fault.Error{Status: http.StatusInternalServerError, Type: "internal_error", Message: "The reply could not be encoded."})
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"nearside/agent"
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
 	"nearside/policy"
 )
@@ -50,30 +50,30 @@ var outcomes = []struct {
 
 // errLeft is for a caller that closed its half of the connection and still
 // reads; one that is gone hears nothing.
-var errLeft = &openai.Error{
+var errLeft = &fault.Error{
 	Status: http.StatusBadRequest, Type: "invalid_request_error", Code: "caller_gone",
 	Message: "The connection was closed for writing, which is taken for leaving; keep it open until the answer is there.",
 }
 
 // wireError turns any error into what the caller reads.
-func wireError(err error) *openai.Error {
-	var e *openai.Error
+func wireError(err error) *fault.Error {
+	var e *fault.Error
 	if errors.As(err, &e) {
 		return e
 	}
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return &openai.Error{
+		return &fault.Error{
 			Status: http.StatusRequestEntityTooLarge, Type: "request_too_large",
 			Message: "The body is larger than " + strconv.FormatInt(large.Limit, 10) + " bytes.",
 		}
 	}
 	for _, r := range outcomes {
 		if errors.Is(err, r.err) {
-			return &openai.Error{Status: r.status, Type: r.kind, Code: r.code, Message: sentence(err) + r.hint, Param: param(r.err)}
+			return &fault.Error{Status: r.status, Type: r.kind, Code: r.code, Message: sentence(err) + r.hint, Param: param(r.err)}
 		}
 	}
-	return &openai.Error{Status: http.StatusBadGateway, Type: "upstream_error", Code: openai.Result(err), Message: "The answer broke off: " + openai.Result(err) + "."}
+	return &fault.Error{Status: http.StatusBadGateway, Type: "upstream_error", Code: fault.Result(err), Message: "The answer broke off: " + fault.Result(err) + "."}
 }
 
 func param(err error) string {
@@ -97,7 +97,7 @@ func sentence(err error) string {
 
 // writeError answers with an error in the OpenAI shape. Only what is [later]
 // gone may be tried again: everything else was tried here already, or cannot help.
-func writeError(w http.ResponseWriter, e *openai.Error) {
+func writeError(w http.ResponseWriter, e *fault.Error) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(rest))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

@@ -8,6 +8,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/openai"
 	"nearside/agent/openai/embed"
+	"nearside/agent/openai/fault"
 )
 
 // decoder reads the body of a request.
@@ -27,7 +28,7 @@ func decoderOf(service string) decoder {
 // decodeAPI takes any JSON; what the service wants of it, its schema says.
 func decodeAPI(service string, body []byte) (*openai.Request, error) {
 	if !json.Valid(body) || !utf8.Valid(body) {
-		return nil, openai.Invalid("body", "The body must be JSON in UTF-8.")
+		return nil, fault.Invalid("body", "The body must be JSON in UTF-8.")
 	}
 	return agent.API(service, body), nil
 }
@@ -50,7 +51,7 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) { s.exchange
 func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 	service := r.PathValue("service")
 	if own, ok := ownRoutes[service]; ok {
-		writeError(w, &openai.Error{
+		writeError(w, &fault.Error{
 			Status: http.StatusNotFound, Type: "invalid_request_error", Code: "service_not_found", Param: "service",
 			Message: service + " has a route of its own: POST " + own + ".",
 		})

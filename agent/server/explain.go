@@ -4,7 +4,7 @@ import (
 	"net/http"
 
 	"nearside/agent"
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server/signals"
 )
 
@@ -33,7 +33,7 @@ func (s *Server) explained(w http.ResponseWriter, r *http.Request) (*agent.Expla
 		return s.opts.Agent.ExplainRecord(body, values)
 	case "":
 	default:
-		return nil, openai.Invalid("from", "from is %.20q; it must be decision, or absent.", from)
+		return nil, fault.Invalid("from", "from is %.20q; it must be decision, or absent.", from)
 	}
 	in, err := s.read(w, r, decoderOf(r.URL.Query().Get("service")))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"nearside/agent/learn"
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
 )
 
@@ -61,30 +61,30 @@ func parseVerdict(body []byte) (learn.Verdict, error) {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong) && wrong.Field != "":
-		return learn.Verdict{}, openai.Invalid(wrong.Field, "%s must be a string.", wrong.Field)
+		return learn.Verdict{}, fault.Invalid(wrong.Field, "%s must be a string.", wrong.Field)
 	case err != nil || d.More() || !utf8.Valid(body):
-		return learn.Verdict{}, openai.Invalid("", `The body must be a JSON object such as {"decision":"d...","verdict":"bad","correct":"..."}, with no other fields.`)
+		return learn.Verdict{}, fault.Invalid("", `The body must be a JSON object such as {"decision":"d...","verdict":"bad","correct":"..."}, with no other fields.`)
 	case said.Decision == "" || len(said.Decision) > maxDecision:
-		return learn.Verdict{}, openai.Invalid("decision", "decision must be an id as in x-nearside-decision, of at most %d characters.", maxDecision)
+		return learn.Verdict{}, fault.Invalid("decision", "decision must be an id as in x-nearside-decision, of at most %d characters.", maxDecision)
 	case said.Verdict != "good" && said.Verdict != "bad":
-		return learn.Verdict{}, openai.Invalid("verdict", "verdict is %.20q; it must be good or bad.", said.Verdict)
+		return learn.Verdict{}, fault.Invalid("verdict", "verdict is %.20q; it must be good or bad.", said.Verdict)
 	case said.Correct != nil && (*said.Correct == "" || len(*said.Correct) > maxCorrect):
-		return learn.Verdict{}, openai.Invalid("correct", "correct must be a text of 1 to %d bytes; leave it out when there is none.", maxCorrect)
+		return learn.Verdict{}, fault.Invalid("correct", "correct must be a text of 1 to %d bytes; leave it out when there is none.", maxCorrect)
 	case said.Correct != nil && said.Verdict == "good":
-		return learn.Verdict{}, openai.Invalid("correct", "correct goes with the verdict bad; a good answer needs none.")
+		return learn.Verdict{}, fault.Invalid("correct", "correct goes with the verdict bad; a good answer needs none.")
 	}
 	return learn.Verdict{Decision: said.Decision, Good: said.Verdict == "good"}, nil
 }
 
 // verdictError says why a verdict was not taken.
-func verdictError(err error) *openai.Error {
+func verdictError(err error) *fault.Error {
 	switch {
 	case errors.Is(err, learn.ErrDecision):
 		return decisionNotFound("decision")
 	case errors.Is(err, learn.ErrNoAnswer):
-		return openai.Invalid("decision", "%s", sentence(err))
+		return fault.Invalid("decision", "%s", sentence(err))
 	}
-	return &openai.Error{
+	return &fault.Error{
 		Status: http.StatusServiceUnavailable, Type: "store_error", Code: "store_error",
 		Message: "The verdict could not be kept; see store in /v1/status, and send it again later.",
 	}

@@ -13,7 +13,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/learn"
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
 	"nearside/policy"
 )
@@ -187,7 +187,7 @@ func FuzzFeedback(f *testing.F) {
 		case got.Code != 400 && got.Code != 404 && got.Code != 413:
 			t.Errorf("%q: status %d: %s", body, got.Code, got.Body)
 		default:
-			var wire struct{ Error openai.Error }
+			var wire struct{ Error fault.Error }
 			if err := json.Unmarshal(got.Body.Bytes(), &wire); err != nil || wire.Error.Message == "" {
 				t.Errorf("%q: %s", body, got.Body)
 			}

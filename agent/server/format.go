@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/schema"
 )
 
@@ -25,7 +26,7 @@ func answerCheck(r *openai.Request) (func(answer []byte) error, error) {
 	s, err := schema.CompileLoosely(f.Wanted.Schema)
 	if err != nil {
 		const name = "response_format.json_schema.schema"
-		return nil, openai.Invalid(name, "%s %v.", name, err)
+		return nil, fault.Invalid(name, "%s %v.", name, err)
 	}
 	return s.Check, nil
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
 )
 
@@ -62,7 +62,7 @@ func (s *Server) unread(w http.ResponseWriter) {
 func (s *Server) here(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !callers.LineOf(r).Unix() {
-			writeError(w, &openai.Error{
+			writeError(w, &fault.Error{
 				Status: http.StatusForbidden, Type: "permission_error", Code: "socket_only",
 				Message: "This is taken on the Unix socket only, from somebody on this device.",
 			})
@@ -107,8 +107,8 @@ func preflight(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func forbidden(message string) *openai.Error {
-	return &openai.Error{Status: http.StatusForbidden, Type: "permission_error", Code: "origin_refused", Message: message}
+func forbidden(message string) *fault.Error {
+	return &fault.Error{Status: http.StatusForbidden, Type: "permission_error", Code: "origin_refused", Message: message}
 }
 
 // hostOnly is a Host value without its port; an IPv6 address keeps its brackets.

@@ -22,6 +22,7 @@ import (
 	"nearside/agent/config/written"
 	"nearside/agent/learn"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server"
 	"nearside/agent/server/callers"
 	"nearside/agent/server/listen"
@@ -60,7 +61,7 @@ func says(target, text string) answerer {
 // fails ends every ask with err, as a target that was called.
 func fails(target string, err error) answerer {
 	return func(_ context.Context, call openai.Call) (*openai.Reply, error) {
-		call.Tried(openai.Attempt{Target: target, Start: time.Now(), Result: openai.Result(err), Err: err})
+		call.Tried(openai.Attempt{Target: target, Start: time.Now(), Result: fault.Result(err), Err: err})
 		return nil, err
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"nearside/agent"
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -79,7 +79,7 @@ func single(h http.Header, name string) string {
 // refuse says what a header must be, by its name as the documents write it.
 func refuse(name, value, want string) error {
 	name = strings.ToLower(name)
-	return openai.Invalid(name, "%s is %.40q; it must be %s.", name, value, want)
+	return fault.Invalid(name, "%s is %.40q; it must be %s.", name, value, want)
 }
 
 func oneOf(h http.Header, name string, values ...string) (string, error) {
@@ -139,7 +139,7 @@ func caching(h http.Header) (policy.Caching, error) {
 			}
 			n, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 64)
 			if err != nil || n < 0 {
-				return c, openai.Invalid("Cache-Control", "%s is %.40q; it must be a whole number of seconds.", name, value)
+				return c, fault.Invalid("Cache-Control", "%s is %.40q; it must be a whole number of seconds.", name, value)
 			}
 			n = min(n, math.MaxInt32)
 			if name == "max-age" {

@@ -5,12 +5,12 @@ import (
 	"net/http"
 	"sync/atomic"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
 )
 
 // denials are how the refusals of callers look to them.
-var denials = map[callers.Reason]openai.Error{
+var denials = map[callers.Reason]fault.Error{
 	callers.ReasonNoToken:   {Status: 401, Type: "authentication_error", Message: "A token is needed here: send one header Authorization: Bearer TOKEN. x-api-key and tokens in the URL are not read."},
 	callers.ReasonTwoTokens: {Status: 401, Type: "authentication_error", Message: "There is more than one Authorization header; send one."},
 	callers.ReasonBadToken:  {Status: 401, Type: "authentication_error", Message: "The token is not one this server knows; see callers and listen.token in its config."},
@@ -22,7 +22,7 @@ var denials = map[callers.Reason]openai.Error{
 }
 
 // denial turns what the book of callers said into what the caller reads.
-func denial(err error) *openai.Error {
+func denial(err error) *fault.Error {
 	var r *callers.Refusal
 	errors.As(err, &r) // it is nothing else
 	e := denials[r.Reason]
@@ -51,7 +51,7 @@ func newRefusals() refusals {
 }
 
 // refuse counts and answers a request that is not looked at.
-func (s *Server) refuse(w http.ResponseWriter, reason string, e *openai.Error) {
+func (s *Server) refuse(w http.ResponseWriter, reason string, e *fault.Error) {
 	s.refused[reason].Add(1)
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")

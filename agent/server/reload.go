@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // Reload reads config and policy again and puts them in force. Its error says
@@ -28,7 +28,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	}
 	done, err := s.opts.Reload(r.Context())
 	if err != nil {
-		writeError(w, &openai.Error{
+		writeError(w, &fault.Error{
 			Status: http.StatusBadRequest, Type: "invalid_request_error", Code: "bad_config",
 			Message: "What was in force stays in force:\n" + err.Error(),
 		})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server"
 )
 
@@ -72,7 +73,7 @@ func TestLongAnswer(t *testing.T) {
 	t.Parallel()
 	const bound = 50 * time.Millisecond
 	f := world{
-		local: after(4*bound, says("local/small", "Paris.")), cloud: after(4*bound, fails("cloud/first", openai.ErrBroken)),
+		local: after(4*bound, says("local/small", "Paris.")), cloud: after(4*bound, fails("cloud/first", fault.ErrBroken)),
 		limits: server.Limits{Header: bound, Body: bound, Unread: bound, Idle: bound},
 	}.open(t)
 	for body, want := range map[string]struct {

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // TestRefusals goes through the reasons for which a good request gets no
 // answer: status, type, code and param of each.
 func TestRefusals(t *testing.T) {
 	status := func(n int, wait time.Duration) error {
-		return &openai.Error{Status: n, Type: "upstream", Message: "no", RetryAfter: wait}
+		return &fault.Error{Status: n, Type: "upstream", Message: "no", RetryAfter: wait}
 	}
 	for _, c := range []struct {
 		name  string
@@ -36,12 +37,12 @@ func TestRefusals(t *testing.T) {
 		{"offline, cloud asked for", world{network: "offline", local: says("local/small", "Hi.")}, turn(`"model":"cloud"`), nil, 503, "offline_no_route", "offline_no_route", ""},
 		{"nothing kept", world{cache: &memory{}}, hello, []string{"Cache-Control", "only-if-cached"}, 504, "timeout", "only_if_cached", ""},
 		{"over budget", world{}, turn(`"model":"cloud"`), []string{"x-nearside-max-cost", "0.01"}, 422, "policy_blocked", "over_budget", ""},
-		{"queue full", world{local: fails("local/small", openai.ErrBusy)}, turn(`"model":"local"`), nil, 429, "rate_limit_error", "queue_full", ""},
+		{"queue full", world{local: fails("local/small", fault.ErrBusy)}, turn(`"model":"local"`), nil, 429, "rate_limit_error", "queue_full", ""},
 		{"rate limit", world{cloud: fails("cloud/first", status(429, 7*time.Second))}, turn(`"model":"cloud"`), nil, 429, "upstream", "", ""},
 		{"upstream bad", world{cloud: fails("cloud/first", status(500, 0))}, turn(`"model":"cloud"`), nil, 502, "upstream_error", "upstream_error", ""},
-		{"upstream broken", world{cloud: fails("cloud/first", openai.ErrBroken)}, turn(`"model":"cloud"`), nil, 502, "upstream_error", "upstream_error", ""},
+		{"upstream broken", world{cloud: fails("cloud/first", fault.ErrBroken)}, turn(`"model":"cloud"`), nil, 502, "upstream_error", "upstream_error", ""},
 		{"upstream refuses the key", world{cloud: fails("cloud/first", status(401, 0))}, turn(`"model":"cloud"`), nil, 502, "upstream_error", "upstream_error", ""},
-		{"upstream slow", world{cloud: fails("cloud/first", openai.ErrTimeout)}, turn(`"model":"cloud"`), nil, 504, "timeout", "deadline_exceeded", ""},
+		{"upstream slow", world{cloud: fails("cloud/first", fault.ErrTimeout)}, turn(`"model":"cloud"`), nil, 504, "timeout", "deadline_exceeded", ""},
 		{"no target", world{}, hello, nil, 503, "no_route", "no_route", ""},
 		{"not built: defer", world{}, hello, []string{"x-nearside-defer", "Only"}, 501, "not_implemented", "not_implemented", ""},
 	} {
@@ -58,13 +59,13 @@ func TestRefusals(t *testing.T) {
 // TestWrongRequestGoesToTheCaller: what a target read and found wrong comes
 // back in the target's words, and nobody else is asked.
 func TestWrongRequestGoesToTheCaller(t *testing.T) {
-	wrong := &openai.Error{Status: 400, Type: "invalid_request_error", Code: "bad_tool", Param: "tools[0]", Message: "The tool is wrong."}
+	wrong := &fault.Error{Status: 400, Type: "invalid_request_error", Code: "bad_tool", Param: "tools[0]", Message: "The tool is wrong."}
 	f := world{cloud: fails("cloud/first", wrong)}.open(t)
 	f.chat(turn(`"model":"cloud"`)).refused(t, "wrong", 400, "invalid_request_error", "bad_tool", "tools[0]", "The tool is wrong.")
 }
 
 func TestRetryAfter(t *testing.T) {
-	f := world{cloud: fails("cloud/first", &openai.Error{Status: 429, Type: "rate_limit_error", Message: "slowly", RetryAfter: 7 * time.Second})}.open(t)
+	f := world{cloud: fails("cloud/first", &fault.Error{Status: 429, Type: "rate_limit_error", Message: "slowly", RetryAfter: 7 * time.Second})}.open(t)
 	got := f.chat(turn(`"model":"cloud"`))
 	if s, ms := got.header.Get("Retry-After"), got.header.Get("retry-after-ms"); s != "7" || ms != "7000" {
 		t.Errorf("Retry-After %q, retry-after-ms %q, want 7 and 7000", s, ms)
@@ -151,8 +152,8 @@ func TestRequestID(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	kept := &memory{value: map[string][]byte{}}
 	up := world{local: says("local/small", "Paris."), cache: kept}
-	down := world{local: fails("local/small", openai.ErrDown), cache: kept, network: "offline"}
-	cloud := world{local: fails("local/small", openai.ErrDown), cloud: says("cloud/first", "Paris.")}
+	down := world{local: fails("local/small", fault.ErrDown), cache: kept, network: "offline"}
+	cloud := world{local: fails("local/small", fault.ErrDown), cloud: says("cloud/first", "Paris.")}
 	body := turn(`"temperature":0`)
 
 	check := func(name string, got reply, want map[string]string) {

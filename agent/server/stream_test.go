@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // lines reads a stream's lines, empty ones left out.
@@ -99,7 +100,7 @@ func TestPending(t *testing.T) {
 // the stream does not look as if it had ended well.
 func TestPendingThenRefused(t *testing.T) {
 	release := make(chan struct{})
-	f := world{local: slowly(release, fails("local/small", openai.ErrBroken)), pending: time.Millisecond}.open(t)
+	f := world{local: slowly(release, fails("local/small", fault.ErrBroken)), pending: time.Millisecond}.open(t)
 	resp := f.stream(turn(`"model":"local","stream":true`))
 	defer resp.Body.Close()
 	close(release)

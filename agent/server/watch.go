@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server/feed"
 )
 
@@ -53,7 +53,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, f *feed.Feed, wa
 	err := f.Serve(w, r, want)
 	switch {
 	case errors.Is(err, feed.ErrFull):
-		writeError(w, &openai.Error{
+		writeError(w, &fault.Error{
 			Status: http.StatusTooManyRequests, Type: "rate_limit_error", Code: "too_many_listeners",
 			Message: "Too many listen to this already; end one of them.",
 		})
@@ -99,11 +99,11 @@ func wanted(r *http.Request) (func(feed.Entry) bool, error) {
 	}
 	if v := q.Get("since"); v != "" {
 		if from, err = time.Parse(time.RFC3339, v); err != nil {
-			return nil, openai.Invalid("since", "since is %.40q; it must be a time such as 2026-01-31T12:00:00Z.", v)
+			return nil, fault.Invalid("since", "since is %.40q; it must be a time such as 2026-01-31T12:00:00Z.", v)
 		}
 	}
 	if v := q.Get("follow"); v != "" && v != "true" && v != "false" {
-		return nil, openai.Invalid("follow", "follow is %.40q; it must be true or false.", v)
+		return nil, fault.Invalid("follow", "follow is %.40q; it must be true or false.", v)
 	}
 	return func(e feed.Entry) bool {
 		var record struct {
@@ -119,7 +119,7 @@ var levels = []string{"debug", "info", "warn", "error"}
 
 func levelOf(word string) (level slog.Level, err error) {
 	if !slices.Contains(levels, word) {
-		return 0, openai.Invalid("level", "level is %.40q; it must be one of %s.", word, strings.Join(levels, ", "))
+		return 0, fault.Invalid("level", "level is %.40q; it must be one of %s.", word, strings.Join(levels, ", "))
 	}
 	return level, level.UnmarshalText([]byte(word))
 }
@@ -146,7 +146,7 @@ func (s *Server) setLogLevel(w http.ResponseWriter, r *http.Request) {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&body); err != nil {
-		writeError(w, wireError(openai.Invalid("level", `The body must be {"level":"debug"}, or another level.`)))
+		writeError(w, wireError(fault.Invalid("level", `The body must be {"level":"debug"}, or another level.`)))
 		return
 	}
 	level, err := levelOf(body.Level)

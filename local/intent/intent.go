@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
+	"nearside/agent/openai/rolling"
 	"nearside/policy/gate"
 )
 
@@ -24,7 +26,7 @@ const Service = "intent"
 // nothing. Its methods may be called from any goroutine.
 type Target struct {
 	held    atomic.Pointer[Held]
-	figures openai.Figures
+	figures rolling.Figures
 }
 
 // Held is a gate, or why there is none.
@@ -70,18 +72,18 @@ func (t *Target) Chat(_ context.Context, call openai.Call) (*openai.Reply, error
 	reply, err := t.ask(call.Request)
 	took := time.Since(start)
 	t.figures.End(took, err != nil, true)
-	call.Tried(openai.Attempt{Target: call.Targets[0], Start: start, Took: took, Result: openai.Result(err), Err: err})
+	call.Tried(openai.Attempt{Target: call.Targets[0], Start: start, Took: took, Result: fault.Result(err), Err: err})
 	return reply, err
 }
 
 func (t *Target) ask(r *openai.Request) (*openai.Reply, error) {
 	h := t.Held()
 	if h.Gate == nil {
-		return nil, openai.ErrDown
+		return nil, fault.ErrDown
 	}
 	text, err := Text(r.Field("body"))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", openai.ErrUnfit, err)
+		return nil, fmt.Errorf("%w: %w", fault.ErrUnfit, err)
 	}
 	v := h.Gate.Classify(text)
 	body, err := json.Marshal(answer{v.Intent, v.Confidence})
@@ -111,4 +113,4 @@ func Check(body []byte) error {
 }
 
 // Summary are the figures of its latest calls.
-func (t *Target) Summary() openai.Summary { return t.figures.Summary() }
+func (t *Target) Summary() rolling.Summary { return t.figures.Summary() }

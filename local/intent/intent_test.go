@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/local/intent"
 	"nearside/policy/gate"
 )
@@ -34,7 +35,7 @@ func TestChat(t *testing.T) {
 	var target intent.Target
 	tried := []string{}
 	note := func(a openai.Attempt) { tried = append(tried, a.Target+" "+a.Result) }
-	if _, err := target.Chat(t.Context(), call(`{"text":"open"}`, note)); !errors.Is(err, openai.ErrDown) {
+	if _, err := target.Chat(t.Context(), call(`{"text":"open"}`, note)); !errors.Is(err, fault.ErrDown) {
 		t.Errorf("without a gate: %v", err)
 	}
 	target.Hold(intent.Held{Name: "local/gate-x", Gate: doors(t), Threshold: 0.7})

@@ -14,6 +14,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config/written"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 	"nearside/policy/replay"
 )
@@ -73,8 +74,8 @@ func (s *street) Record(_ string, _ time.Time, record func([]byte) []byte) {
 func (s *street) Chat(_ context.Context, call openai.Call) (*openai.Reply, error) {
 	start := time.Now()
 	if s.IntN(5) == 0 {
-		call.Tried(openai.Attempt{Target: call.Targets[0], Start: start, Result: "timeout", Err: openai.ErrTimeout})
-		return nil, openai.ErrTimeout
+		call.Tried(openai.Attempt{Target: call.Targets[0], Start: start, Result: "timeout", Err: fault.ErrTimeout})
+		return nil, fault.ErrTimeout
 	}
 	body := []byte(`{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Yes."},"finish_reason":"stop"}],` +
 		`"usage":{"prompt_tokens":30,"completion_tokens":20,"total_tokens":50}}`)

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent/openai"
 	"nearside/agent/openai/embed"
+	"nearside/agent/openai/fault"
 )
 
 func TestDecode(t *testing.T) {
@@ -21,7 +21,7 @@ func TestDecode(t *testing.T) {
 	bad := func(body, param string) {
 		t.Helper()
 		_, err := embed.Decode([]byte(body))
-		var e *openai.Error
+		var e *fault.Error
 		if !errors.As(err, &e) || e.Status != 400 || e.Param != param {
 			t.Errorf("%.80s: got %v, want a 400 about %q", body, err, param)
 		}
@@ -58,7 +58,7 @@ func TestDecodeBoundsLists(t *testing.T) {
 	million := "[" + strings.Repeat("1,", 999_999) + "1]"
 	for _, input := range []string{million, "[" + strings.Repeat("[1],", 999_999) + "[1]]"} {
 		_, err := embed.Decode([]byte(`{"input":` + input + `}`))
-		var e *openai.Error
+		var e *fault.Error
 		if !errors.As(err, &e) || e.Status != 413 || e.Param != "input" {
 			t.Errorf("%.20s: got %v, want a 413", input, err)
 		}
@@ -107,7 +107,7 @@ func TestRead(t *testing.T) {
 			}
 			answer, body, err := r.Read([]byte(c.reply))
 			if c.want == "" {
-				if !errors.Is(err, openai.ErrBroken) {
+				if !errors.Is(err, fault.ErrBroken) {
 					t.Fatalf("got %s, %v, want it broken", body, err)
 				}
 				return
@@ -145,7 +145,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, request, reply []byte) {
 		r, err := embed.Decode(request)
 		if err != nil {
-			var e *openai.Error
+			var e *fault.Error
 			if !errors.As(err, &e) || e.Status/100 != 4 {
 				t.Fatalf("got %v", err)
 			}

@@ -10,6 +10,7 @@ import (
 	"math"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // vector is one embedding, as it came.
@@ -86,14 +87,14 @@ type reply struct {
 
 // read checks the reply of a target: as many embeddings as there were inputs,
 // each once, all of the length asked for, finite. What is not so is
-// [openai.ErrBroken].
+// [fault.ErrBroken].
 func (s *shape) read(body []byte) (*openai.Answer, []byte, error) {
 	var got reply
 	if err := json.Unmarshal(body, &got); err != nil {
-		return nil, nil, fmt.Errorf("%w: %v", openai.ErrBroken, err)
+		return nil, nil, fmt.Errorf("%w: %v", fault.ErrBroken, err)
 	}
 	if len(got.Data) != s.inputs {
-		return nil, nil, fmt.Errorf("%w: %d embeddings for %d inputs", openai.ErrBroken, len(got.Data), s.inputs)
+		return nil, nil, fmt.Errorf("%w: %d embeddings for %d inputs", fault.ErrBroken, len(got.Data), s.inputs)
 	}
 	data, err := s.order(&got)
 	if err != nil {
@@ -106,7 +107,7 @@ func (s *shape) read(body []byte) (*openai.Answer, []byte, error) {
 	}
 	text, err := json.Marshal(out)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %v", openai.ErrBroken, err)
+		return nil, nil, fmt.Errorf("%w: %v", fault.ErrBroken, err)
 	}
 	return answer, text, nil
 }
@@ -133,10 +134,10 @@ func (s *shape) order(got *reply) ([]entry, error) {
 			at = *d.Index
 		}
 		if at < 0 || at >= len(out) || out[at].Object != "" {
-			return nil, fmt.Errorf("%w: index %d is there twice or out of range", openai.ErrBroken, at)
+			return nil, fmt.Errorf("%w: index %d is there twice or out of range", fault.ErrBroken, at)
 		}
 		if why := d.Embedding.fault(length); why != "" {
-			return nil, fmt.Errorf("%w: %s", openai.ErrBroken, why)
+			return nil, fmt.Errorf("%w: %s", fault.ErrBroken, why)
 		}
 		out[at] = entry{"embedding", at, d.Embedding.in(s.base64)}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 // Service is the name embeddings have among the services.
@@ -25,7 +26,7 @@ type shape struct {
 }
 
 // Decode reads and checks a request body. What it returns as an error is an
-// [*openai.Error] that names the field and what would be right. Fields it does
+// [*fault.Error] that names the field and what would be right. Fields it does
 // not know are kept for the target.
 func Decode(body []byte) (*openai.Request, error) {
 	r, err := openai.Other(Service, body)
@@ -40,7 +41,7 @@ func Decode(body []byte) (*openai.Request, error) {
 		return nil, err
 	}
 	if v := r.Field("user"); v != nil && v[0] != '"' {
-		return nil, openai.Invalid("user", "user must be a string.")
+		return nil, fault.Invalid("user", "user must be a string.")
 	}
 	r.Read = s.read
 	return r, nil
@@ -49,7 +50,7 @@ func Decode(body []byte) (*openai.Request, error) {
 func (s *shape) readForm(r *openai.Request) error {
 	if v := r.Field("dimensions"); v != nil {
 		if json.Unmarshal(v, &s.dimensions) != nil || s.dimensions < 1 || s.dimensions > maxDimensions {
-			return openai.Invalid("dimensions", "dimensions is %.40s; it must be a whole number from 1 to %d.", v, maxDimensions)
+			return fault.Invalid("dimensions", "dimensions is %.40s; it must be a whole number from 1 to %d.", v, maxDimensions)
 		}
 	}
 	switch v := string(r.Field("encoding_format")); v {
@@ -57,7 +58,7 @@ func (s *shape) readForm(r *openai.Request) error {
 	case `"base64"`:
 		s.base64 = true
 	default:
-		return openai.Invalid("encoding_format", "encoding_format is %.40s; it must be \"float\" or \"base64\".", v)
+		return fault.Invalid("encoding_format", "encoding_format is %.40s; it must be \"float\" or \"base64\".", v)
 	}
 	return nil
 }
@@ -67,11 +68,11 @@ const wantInput = "a string, a list of strings, a list of tokens or a list of su
 // inputs counts what is to be embedded.
 func inputs(raw json.RawMessage) (int, error) {
 	if len(raw) == 0 {
-		return 0, openai.Invalid("input", "input is missing; it must be %s.", wantInput)
+		return 0, fault.Invalid("input", "input is missing; it must be %s.", wantInput)
 	}
 	if raw[0] == '"' {
 		if len(raw) == 2 {
-			return 0, openai.Invalid("input", "input is empty; it must be %s.", wantInput)
+			return 0, fault.Invalid("input", "input is empty; it must be %s.", wantInput)
 		}
 		return 1, nil
 	}
@@ -80,13 +81,13 @@ func inputs(raw json.RawMessage) (int, error) {
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
-		return 0, openai.Invalid("input", "input must be %s.", wantInput)
+		return 0, fault.Invalid("input", "input must be %s.", wantInput)
 	}
 	if len(list) == 0 {
-		return 0, openai.Invalid("input", "input is empty; it must be %s.", wantInput)
+		return 0, fault.Invalid("input", "input is empty; it must be %s.", wantInput)
 	}
 	if len(list) > maxInputs {
-		return 0, openai.Invalid("input", "input has %d entries; at most %d are taken.", len(list), maxInputs)
+		return 0, fault.Invalid("input", "input has %d entries; at most %d are taken.", len(list), maxInputs)
 	}
 	return len(list), checkList(list)
 }
@@ -98,7 +99,7 @@ func checkList(list []json.RawMessage) error {
 		if text && one[0] == '"' && len(one) > 2 || !text && tokens(one) {
 			continue
 		}
-		return openai.Invalid("input", "input[%d] is not as it must be: input is %s, none of them empty.", i, wantInput)
+		return fault.Invalid("input", "input[%d] is not as it must be: input is %s, none of them empty.", i, wantInput)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
 
@@ -37,27 +37,27 @@ func Parse(body []byte) (map[string]Pushed, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, openai.Invalid("", shape)
+		return nil, fault.Invalid("", shape)
 	}
 	values := map[string]Pushed{}
 	for d.More() {
 		t, err := d.Token()
 		name, ok := t.(string)
 		if err != nil || !ok {
-			return nil, openai.Invalid("", shape)
+			return nil, fault.Invalid("", shape)
 		}
 		if _, twice := values[name]; twice {
-			return nil, openai.Invalid(name, "%.40s is there twice.", name)
+			return nil, fault.Invalid(name, "%.40s is there twice.", name)
 		}
 		if values[name], err = pushed(name, d); err != nil {
 			return nil, err
 		}
 	}
 	if _, err := d.Token(); err != nil { // the closing brace
-		return nil, openai.Invalid("", shape)
+		return nil, fault.Invalid("", shape)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, openai.Invalid("", shape)
+		return nil, fault.Invalid("", shape)
 	}
 	return values, nil
 }
@@ -70,19 +70,19 @@ func pushed(name string, d *json.Decoder) (Pushed, error) {
 	}
 	err := d.Decode(&said)
 	if !slices.Contains(policy.SignalNames(), name) {
-		return Pushed{}, openai.Invalid(name, "%.40q is not a signal; known are %s.", name, strings.Join(policy.SignalNames(), ", "))
+		return Pushed{}, fault.Invalid(name, "%.40q is not a signal; known are %s.", name, strings.Join(policy.SignalNames(), ", "))
 	}
 	if err != nil {
-		return Pushed{}, openai.Invalid(name, `%s must be {"value": ..., "ttl_s": SECONDS}, or null to withdraw it.`, name)
+		return Pushed{}, fault.Invalid(name, `%s must be {"value": ..., "ttl_s": SECONDS}, or null to withdraw it.`, name)
 	}
 	if said == nil {
 		return Pushed{}, nil
 	}
 	if err := new(policy.Signals).Set(name, said.Value); err != nil {
-		return Pushed{}, openai.Invalid(name+".value", "%s.", err)
+		return Pushed{}, fault.Invalid(name+".value", "%s.", err)
 	}
 	if said.TTL == nil || !(*said.TTL >= minTTL.Seconds() && *said.TTL <= maxTTL.Seconds()) {
-		return Pushed{}, openai.Invalid(name+".ttl_s", "%s.ttl_s must be a number of seconds from %.0f to %.0f.", name, minTTL.Seconds(), maxTTL.Seconds())
+		return Pushed{}, fault.Invalid(name+".ttl_s", "%s.ttl_s must be a number of seconds from %.0f to %.0f.", name, minTTL.Seconds(), maxTTL.Seconds())
 	}
 	return Pushed{said.Value, time.Duration(*said.TTL * float64(time.Second))}, nil
 }
@@ -101,10 +101,10 @@ func Assumed(list string) (map[string]any, error) {
 		name, text, ok := strings.Cut(pair, "=")
 		name, text = strings.TrimSpace(name), strings.TrimSpace(text)
 		if !ok || name == "" || text == "" {
-			return nil, openai.Invalid(Header, "%s has %.60q; it must be NAME=VALUE, ..., such as battery_pct=8.", Header, pair)
+			return nil, fault.Invalid(Header, "%s has %.60q; it must be NAME=VALUE, ..., such as battery_pct=8.", Header, pair)
 		}
 		if _, twice := values[name]; twice {
-			return nil, openai.Invalid(Header, "%s has %.40s twice.", Header, name)
+			return nil, fault.Invalid(Header, "%s has %.40s twice.", Header, name)
 		}
 		values[name] = value(text)
 	}

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 )
 
 const (
@@ -27,7 +27,7 @@ func (s Routes) Show(w http.ResponseWriter, _ *http.Request) { reply(w, s.Of.Sta
 func (s Routes) Apply(w http.ResponseWriter, r *http.Request) {
 	envelope, err := io.ReadAll(io.LimitReader(r.Body, maxEnvelope))
 	if err != nil {
-		fail(w, openai.Invalid("", "The body could not be read to its end."))
+		fail(w, fault.Invalid("", "The body could not be read to its end."))
 		return
 	}
 	ctx, cancel := patient(w, r)
@@ -48,7 +48,7 @@ func (s Routes) Reset(w http.ResponseWriter, r *http.Request) {
 	text := json.NewDecoder(io.LimitReader(r.Body, maxReset))
 	text.DisallowUnknownFields()
 	if err := text.Decode(&body); err != nil {
-		fail(w, openai.Invalid("", `The body must be {"forget_floor":true} or {"forget_floor":false}.`))
+		fail(w, fault.Invalid("", `The body must be {"forget_floor":true} or {"forget_floor":false}.`))
 		return
 	}
 	ctx, cancel := patient(w, r)
@@ -68,18 +68,18 @@ func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.C
 }
 
 // said is an error as callers read it. A refusal's reason is the code.
-func said(err error) *openai.Error {
+func said(err error) *fault.Error {
 	var r *Refusal
 	switch {
 	case errors.As(err, &r):
-		return &openai.Error{Status: http.StatusUnprocessableEntity, Type: Kept, Code: r.Reason, Message: r.Error()}
+		return &fault.Error{Status: http.StatusUnprocessableEntity, Type: Kept, Code: r.Reason, Message: r.Error()}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &openai.Error{
+		return &fault.Error{
 			Status: http.StatusGatewayTimeout, Type: "timeout", Code: "still_examined",
 			Message: "The document is still being examined after 30 s; GET " + Path + " shows what comes of it.",
 		}
 	}
-	return &openai.Error{Status: http.StatusInternalServerError, Type: "internal_error", Code: "not_applied", Message: err.Error()}
+	return &fault.Error{Status: http.StatusInternalServerError, Type: "internal_error", Code: "not_applied", Message: err.Error()}
 }
 
 // Kept is the type of an error that leaves in force what was: a document that
@@ -89,14 +89,14 @@ const Kept = "policy_refused"
 func reply(w http.ResponseWriter, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		fail(w, &openai.Error{Status: http.StatusInternalServerError, Type: "internal_error", Message: "The reply could not be encoded."})
+		fail(w, &fault.Error{Status: http.StatusInternalServerError, Type: "internal_error", Message: "The reply could not be encoded."})
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(append(b, '\n'))
 }
 
-func fail(w http.ResponseWriter, e *openai.Error) {
+func fail(w http.ResponseWriter, e *fault.Error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Should-Retry", "false")
 	w.WriteHeader(e.Status)

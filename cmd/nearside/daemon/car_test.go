@@ -19,6 +19,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/config/written"
 	"nearside/agent/openai"
+	"nearside/agent/openai/fault"
 	"nearside/agent/server/signals"
 	"nearside/cloud"
 	"nearside/local"
@@ -76,7 +77,7 @@ func (model) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) 
 	start := time.Now()
 	wait(ctx, 700*time.Millisecond)
 	a, err := openai.ParseCompletion([]byte(said))
-	call.Tried(openai.Attempt{Target: call.Targets[0], Start: start, Took: time.Since(start), Result: openai.Result(err), Err: err})
+	call.Tried(openai.Attempt{Target: call.Targets[0], Start: start, Took: time.Since(start), Result: fault.Result(err), Err: err})
 	return &openai.Reply{Target: call.Targets[0], Body: []byte(said), Answer: a}, err
 }
 

@@ -3,7 +3,7 @@ package daemon
 import (
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/rolling"
 	"nearside/agent/server"
 	"nearside/cloud"
 	"nearside/local"
@@ -56,7 +56,7 @@ func kind(t cloud.Status) string {
 }
 
 // measured is the target with the figures of its latest calls.
-func measured(t server.TargetStatus, f openai.Summary) server.TargetStatus {
+func measured(t server.TargetStatus, f rolling.Summary) server.TargetStatus {
 	t.LatencyMS = server.Latency{P50: f.P50MS, P95: f.P95MS}
 	t.ErrorRate, t.InFlight, t.Calls, t.BytesPerToken = f.ErrorRate, f.InFlight, f.Calls, f.BytesPerToken
 	return t

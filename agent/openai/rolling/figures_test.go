@@ -1,4 +1,4 @@
-package openai_test
+package rolling_test
 
 import (
 	"math/rand/v2"
@@ -8,12 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/rolling"
 )
 
 func TestFigures(t *testing.T) {
-	var f openai.Figures
-	if s := f.Summary(); s != (openai.Summary{}) {
+	var f rolling.Figures
+	if s := f.Summary(); s != (rolling.Summary{}) {
 		t.Errorf("nothing is known yet, got %+v", s)
 	}
 	var calls sync.WaitGroup
@@ -42,7 +42,7 @@ func TestFigures(t *testing.T) {
 // TestFiguresRoll: only the latest 64 calls count, and a stream that broke takes
 // the latest good ending, which then stays for 63 more.
 func TestFiguresRoll(t *testing.T) {
-	var f openai.Figures
+	var f rolling.Figures
 	calls := func(n int) {
 		for i := range n {
 			f.Begin()
@@ -124,7 +124,7 @@ func (s *slow) figures() [3]float64 {
 // time passes; a summary stays as it was given.
 func TestFiguresAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f openai.Figures
+		var f rolling.Figures
 		var simple slow
 		chance := rand.New(rand.NewPCG(1, 2))
 		num := func(p *float64) float64 {
@@ -162,7 +162,7 @@ func TestFiguresAge(t *testing.T) {
 
 // BenchmarkSummary is a call that ends and a look at the figures after it.
 func BenchmarkSummary(b *testing.B) {
-	var f openai.Figures
+	var f rolling.Figures
 	b.ReportAllocs()
 	for b.Loop() {
 		f.Begin()

@@ -1,18 +1,11 @@
-package openai
+package fault
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-
-	"nearside/agent/openai/inplace"
 )
 
 // Faults of a target that are not an HTTP status of its own. Match with
@@ -65,15 +58,6 @@ func (r *Redirect) Error() string {
 // Unwrap makes it an [ErrBroken].
 func (r *Redirect) Unwrap() error { return ErrBroken }
 
-func redirected(resp *http.Response) *Redirect {
-	r := &Redirect{Status: resp.StatusCode}
-	to, err := resp.Location()
-	if err == nil && resp.Request != nil && !strings.EqualFold(to.Hostname(), resp.Request.URL.Hostname()) {
-		r.Host = to.Hostname()
-	}
-	return r
-}
-
 // Body is the JSON object {"error":{message,type,param,code}}.
 func (e *Error) Body() []byte {
 	null := func(s string) any {
@@ -102,76 +86,12 @@ func (e *Error) OfRequest() bool {
 	return e.final || e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity
 }
 
-// readError turns an error reply of a target into an [Error]. The body may be
-// in any shape; what cannot be read is left out.
-func readError(resp *http.Response, body []byte, now time.Time) *Error {
-	e := &Error{
-		Status: resp.StatusCode, Type: "upstream_error",
-		Message: http.StatusText(resp.StatusCode), RetryAfter: retryAfter(resp.Header, now),
+// Final marks an error of a target as the request's own, where its status
+// alone does not tell; see [Error.OfRequest].
+func Final(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.final = true
 	}
-	switch {
-	case e.OfRequest():
-		e.Type = "invalid_request_error"
-	case e.Status == http.StatusTooManyRequests:
-		e.Type = "rate_limit_error"
-	}
-	body = valid(bytes.TrimSpace(body))
-	if !inplace.Valid(body) {
-		if sentence(body) {
-			e.Message = string(body)
-		}
-		return e
-	}
-	for one := range inplace.Elements(body) {
-		body = one
-		break
-	}
-	e.read(object(body))
-	return e
-}
-
-// read takes in the words of an error object: under error, where that is, else
-// those beside it.
-func (e *Error) read(o map[string]json.RawMessage) {
-	if text := quoted(o["error"]); text != "" {
-		e.Message = text
-		return
-	}
-	if first(o["error"]) == '{' {
-		o = object(o["error"])
-	}
-	e.Message = cmp.Or(quoted(o["message"]), quoted(o["detail"]), e.Message)
-	e.Type = cmp.Or(quoted(o["type"]), e.Type)
-	e.Param, e.Code = word(o["param"]), word(o["code"])
-}
-
-// sentence tells whether a body is a few words for a person, not a page.
-func sentence(body []byte) bool {
-	odd := func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
-	return len(body) > 0 && len(body) <= 500 && body[0] != '<' && !bytes.ContainsFunc(body, odd)
-}
-
-// word is a string or number as text; servers use either.
-func word(raw json.RawMessage) string {
-	switch first(raw) {
-	case '{', '[', 't', 'f':
-		return ""
-	}
-	return text(raw)
-}
-
-// retryAfter reads retry-after-ms, then Retry-After as seconds or as a date
-// (RFC 9110, 10.2.3).
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	if ms, err := strconv.ParseFloat(h.Get("retry-after-ms"), 64); err == nil && ms > 0 && ms < 1e10 {
-		return time.Duration(ms * float64(time.Millisecond))
-	}
-	v := h.Get("Retry-After")
-	if s, err := strconv.ParseFloat(v, 64); err == nil && s > 0 && s < 1e7 {
-		return time.Duration(s * float64(time.Second))
-	}
-	if at, err := http.ParseTime(v); err == nil && at.After(now) {
-		return at.Sub(now)
-	}
-	return 0
+	return err
 }

@@ -1,4 +1,4 @@
-package openai
+package inplace
 
 import "unicode/utf8"
 
@@ -8,7 +8,7 @@ func AppendString(to []byte, s string) []byte {
 	to = append(to, '"')
 	from := 0 // what lies between is added as it is
 	for i := 0; i < len(s); {
-		if usual(s[i]) {
+		if ordinary(s[i]) {
 			i++
 			continue
 		}
@@ -24,8 +24,8 @@ func AppendString(to []byte, s string) []byte {
 	return append(append(to, s[from:]...), '"')
 }
 
-// usual tells whether a byte is a character that stands for itself.
-func usual(c byte) bool {
+// ordinary tells whether a byte is a character that stands for itself.
+func ordinary(c byte) bool {
 	return c >= ' ' && c <= '~' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
 }
 

@@ -1,4 +1,6 @@
-package openai
+package rolling
+
+import "nearside/agent/openai"
 
 // How bytes per token are learned: from prompts that are long enough for their
 // text to outweigh what frames it, within what tokenizers can be.
@@ -32,14 +34,14 @@ func (p *perToken) figure() (mean float64, ok bool) { return p.mean, p.samples >
 
 // Counted takes in how many tokens the prompt of a chat was by the whole reply to
 // it. Nothing is learned from pictures, nor where the target counts nothing.
-func (f *Figures) Counted(r *Request, reply *Reply) {
+func (f *Figures) Counted(r *openai.Request, reply *openai.Reply) {
 	switch {
-	case r.Service != Chat || reply == nil || reply.Answer == nil || reply.Answer.Usage == nil:
+	case r.Service != openai.Chat || reply == nil || reply.Answer == nil || reply.Answer.Usage == nil:
 		return
 	case reply.Stream != nil && !reply.Stream.Ended():
 		return
 	}
-	bytes, tokens := r.promptBytes(), reply.Answer.Usage.In
+	bytes, tokens := promptBytes(r), reply.Answer.Usage.In
 	if bytes < longEnough || r.HasParts() {
 		return
 	}
@@ -50,7 +52,7 @@ func (f *Figures) Counted(r *Request, reply *Reply) {
 }
 
 // promptBytes is about how much of the request is prompt.
-func (r *Request) promptBytes() int {
+func promptBytes(r *openai.Request) int {
 	n := len(r.Field("tools"))
 	for _, m := range r.Messages {
 		n += frameOfTurn + len(m.Content)

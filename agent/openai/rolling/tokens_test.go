@@ -1,4 +1,4 @@
-package openai_test
+package rolling_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/rolling"
 )
 
 // TestBytesPerToken: what long prompts were counted as is learned, within
@@ -22,7 +23,7 @@ func TestBytesPerToken(t *testing.T) {
 	}
 	f := func(name string, n int, r *openai.Request, tokens int, want float64) {
 		t.Helper()
-		var figures openai.Figures
+		var figures rolling.Figures
 		for range n {
 			figures.Counted(r, &openai.Reply{Answer: &openai.Answer{Usage: &openai.Usage{In: tokens}}})
 		}
@@ -41,14 +42,14 @@ func TestBytesPerToken(t *testing.T) {
 	f("short", 9, ask(100, `"TEXT"`), 50, 0)
 	f("pictures", 9, picture, 1009, 0)
 
-	var figures openai.Figures
+	var figures rolling.Figures
 	for i := range 100 {
 		figures.Counted(text, &openai.Reply{Answer: &openai.Answer{Usage: &openai.Usage{In: 504 + i/50*505}}})
 	}
 	if got := *figures.Summary().BytesPerToken; got > 2.05 {
 		t.Errorf("after 50 that say 4 and 50 that say 2: %v", got)
 	}
-	figures = openai.Figures{}
+	figures = rolling.Figures{}
 	for range 5 {
 		s, err := openai.Replay([]byte(`{"choices":[{"index":0,"message":{"content":"yes"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1009,"completion_tokens":1}}`), text)
 		if err != nil {

@@ -1,11 +1,11 @@
-package openai_test
+package inplace_test
 
 import (
 	"encoding/json"
 	"strings"
 	"testing"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/inplace"
 )
 
 // FuzzAppendString holds strings to what encoding/json writes.
@@ -18,20 +18,8 @@ func FuzzAppendString(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := openai.AppendString([]byte("x"), s); string(got) != "x"+string(want) {
+		if got := inplace.AppendString([]byte("x"), s); string(got) != "x"+string(want) {
 			t.Errorf("%q: got %s, want %s", s, got[1:], want)
 		}
 	})
-}
-
-// BenchmarkCompletion is the kept form of a stream.
-func BenchmarkCompletion(b *testing.B) {
-	s := open(b, sse(hel, lo, end, usage), openai.Shape{})
-	if _, err := drain(b, s); err == nil {
-		b.Fatal("the stream did not end")
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		s.Answer.Completion()
-	}
 }

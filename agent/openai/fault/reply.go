@@ -1,0 +1,108 @@
+package fault
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"nearside/agent/openai/inplace"
+)
+
+// Redirected reads a reply that leads elsewhere.
+func Redirected(resp *http.Response) *Redirect {
+	r := &Redirect{Status: resp.StatusCode}
+	to, err := resp.Location()
+	if err == nil && resp.Request != nil && !strings.EqualFold(to.Hostname(), resp.Request.URL.Hostname()) {
+		r.Host = to.Hostname()
+	}
+	return r
+}
+
+// OfReply turns an error reply of a target into an [Error]. The body may be
+// in any shape; what cannot be read is left out.
+func OfReply(resp *http.Response, body []byte, now time.Time) *Error {
+	e := &Error{
+		Status: resp.StatusCode, Type: "upstream_error",
+		Message: http.StatusText(resp.StatusCode), RetryAfter: retryAfter(resp.Header, now),
+	}
+	switch {
+	case e.OfRequest():
+		e.Type = "invalid_request_error"
+	case e.Status == http.StatusTooManyRequests:
+		e.Type = "rate_limit_error"
+	}
+	body = inplace.Mended(bytes.TrimSpace(body))
+	if !inplace.Valid(body) {
+		if sentence(body) {
+			e.Message = string(body)
+		}
+		return e
+	}
+	for one := range inplace.Elements(body) {
+		body = one
+		break
+	}
+	e.read(inplace.Fields(body))
+	return e
+}
+
+// OfEvent reads the error object of an event that came in a stream, after a 200.
+func OfEvent(raw json.RawMessage) *Error {
+	const status = http.StatusBadGateway
+	e := &Error{Status: status, Type: "upstream_error", Message: http.StatusText(status)}
+	e.read(map[string]json.RawMessage{"error": raw})
+	return e
+}
+
+// read takes in the words of an error object: under error, where that is, else
+// those beside it.
+func (e *Error) read(o map[string]json.RawMessage) {
+	if text := inplace.String(o["error"]); text != "" {
+		e.Message = text
+		return
+	}
+	if inplace.First(o["error"]) == '{' {
+		o = inplace.Fields(o["error"])
+	}
+	e.Message = cmp.Or(inplace.String(o["message"]), inplace.String(o["detail"]), e.Message)
+	e.Type = cmp.Or(inplace.String(o["type"]), e.Type)
+	e.Param, e.Code = word(o["param"]), word(o["code"])
+}
+
+// sentence tells whether a body is a few words for a person, not a page.
+func sentence(body []byte) bool {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
+	return len(body) > 0 && len(body) <= 500 && body[0] != '<' && !bytes.ContainsFunc(body, odd)
+}
+
+// word is a string or number as text; servers use either.
+func word(raw json.RawMessage) string {
+	switch c := inplace.First(raw); {
+	case c == '"':
+		return inplace.String(raw)
+	case c == '-', c >= '0' && c <= '9':
+		return string(raw)
+	}
+	return ""
+}
+
+// retryAfter reads retry-after-ms, then Retry-After as seconds or as a date
+// (RFC 9110, 10.2.3).
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	if ms, err := strconv.ParseFloat(h.Get("retry-after-ms"), 64); err == nil && ms > 0 && ms < 1e10 {
+		return time.Duration(ms * float64(time.Millisecond))
+	}
+	v := h.Get("Retry-After")
+	if s, err := strconv.ParseFloat(v, 64); err == nil && s > 0 && s < 1e7 {
+		return time.Duration(s * float64(time.Second))
+	}
+	if at, err := http.ParseTime(v); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
+}
