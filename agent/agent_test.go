@@ -14,6 +14,7 @@ import (
 	"nearside/agent/openai"
 	"nearside/agent/openai/fault"
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // answerer is a fake of the engine or the pool.
@@ -371,7 +372,7 @@ func TestRecordReplays(t *testing.T) {
 		}
 		rec := w.mem.last()
 		doc, _, _ := written.DefaultPolicy()
-		again, _ := json.Marshal(policy.Decide(doc, &rec.Ask, &rec.Signals))
+		again, _ := json.Marshal(decide.Plan(doc, &rec.Ask, &rec.Signals))
 		was, _ := json.Marshal(rec.Plan)
 		if string(again) != string(was) {
 			t.Errorf("the record gives another plan:\n got %s\nwant %s", again, was)

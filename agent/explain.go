@@ -11,6 +11,7 @@ import (
 
 	"nearside/agent/openai/fault"
 	"nearside/policy"
+	"nearside/policy/decide"
 	"nearside/policy/past"
 	"nearside/policy/whatif"
 )
@@ -36,7 +37,7 @@ type Recorded struct {
 
 // explanation decides and explains what was decided.
 func explanation(p *Policy, ask policy.Ask, signals policy.Signals) *Explanation {
-	plan := policy.Decide(p.Doc, &ask, &signals)
+	plan := decide.Plan(p.Doc, &ask, &signals)
 	behind := whatif.Explain(whatif.Case{Doc: p.Doc, Ask: ask, Signals: signals}, &plan)
 	return &Explanation{Policy: p.String(), Ask: ask, Signals: signals, Plan: plan, Explanation: behind}
 }

@@ -14,6 +14,7 @@ import (
 	"nearside/agent/openai"
 	"nearside/agent/openai/fault"
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // Handle answers one request: classify, decide once, walk the plan until a
@@ -104,7 +105,7 @@ func (w *walk) decide() error {
 	}
 	w.calibration = w.agent.expect(w.Policy.Doc, w.question, w.ask, w.signals)
 	w.signals.Turn = w.agent.turns.take(w.ask.Service)
-	*w.plan = policy.Decide(w.Policy.Doc, w.ask, w.signals)
+	*w.plan = decide.Plan(w.Policy.Doc, w.ask, w.signals)
 	if !w.plan.Pooled() {
 		w.agent.turns.giveBack(w.ask.Service, w.signals.Turn)
 	}

@@ -12,7 +12,7 @@ import (
 	"nearside/policy"
 )
 
-// Record is what is kept of a decision: all that Decide was given, so that the
+// Record is what is kept of a decision: all that decide.Plan was given, so that the
 // same plan can be computed again, and what came of it. No text of the prompt
 // or the answer is in it, and it holds on to none, so that it can wait to be
 // encoded.

@@ -57,7 +57,7 @@ func TestTokens(t *testing.T) {
 	for _, tt := range []struct {
 		learned *float64
 		want    int
-	}{{nil, 1000}, {new(float64), 1000}, {ptr(math.NaN()), 1000}, {ptr(2.0), 2000}, {ptr(8.0), 500}, {ptr(3.0), 1334}} {
+	}{{nil, 1000}, {new(float64), 1000}, {new(math.NaN()), 1000}, {new(2.0), 2000}, {new(8.0), 500}, {new(3.0), 1334}} {
 		target := policy.Target{BytesPerToken: tt.learned}
 		if got := target.Tokens(1000); got != tt.want {
 			t.Errorf("%v bytes a token: got %d, want %d", tt.learned, got, tt.want)

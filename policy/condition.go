@@ -21,25 +21,25 @@ type Condition struct {
 	GE    *float64    `json:"ge,omitempty"`
 }
 
-// holds tells whether the condition is true of the ask and the signals.
-func (c *Condition) holds(a *Ask, s *Signals) bool {
+// Holds tells whether the condition is true of the ask and the signals.
+func (c *Condition) Holds(a *Ask, s *Signals) bool {
 	switch {
 	case len(c.All) > 0:
 		for i := range c.All {
-			if !c.All[i].holds(a, s) {
+			if !c.All[i].Holds(a, s) {
 				return false
 			}
 		}
 		return true
 	case len(c.Any) > 0:
 		for i := range c.Any {
-			if c.Any[i].holds(a, s) {
+			if c.Any[i].Holds(a, s) {
 				return true
 			}
 		}
 		return false
 	case c.Not != nil:
-		return !c.Not.holds(a, s)
+		return !c.Not.Holds(a, s)
 	case c.Time != nil:
 		return c.Time.Holds(s.Time)
 	case c.Field == "":

@@ -1,6 +1,7 @@
-// Package policy decides who may answer an ask, in which order and for how
-// long. [Decide] is a plain function of plain values: the document an operator
-// wrote, the ask, and a snapshot of everything else that matters. It has no
-// state, no clock, no randomness and touches no socket or file, so that the
-// live path, explain, tests and replay all see the same plan.
+// Package policy has the words of a decision: the document an operator wrote, its
+// rules and their conditions, the ask, a snapshot of everything else that matters,
+// and the plan. They are plain values that know only themselves, such as whether a
+// condition holds. Who may answer is decided in policy/decide, by what policy/weigh
+// says of each target. All three have no state, no clock, no randomness and touch
+// no socket or file.
 package policy

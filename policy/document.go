@@ -29,9 +29,9 @@ type Service struct {
 	Balance    string `json:"balance,omitempty"`     // who goes first among equal cloud targets; "" is order
 }
 
-// service is the entry of a service. One that is not named, such as that of a
+// Service is the entry of a service. One that is not named, such as that of a
 // JSON API, has a ladder with every rung; chat is always named.
-func (d *Document) service(name string) Service {
+func (d *Document) Service(name string) Service {
 	s, ok := d.Services[name]
 	if ok || name == Chat {
 		return s
@@ -106,5 +106,16 @@ type Rule struct {
 
 // Threshold is the confidence an answer of the local model must reach.
 func (d *Document) Threshold(model string) float64 {
-	return listed(d.Check.Confidence, model)
+	least, _ := Listed(d.Check.Confidence, model)
+	return least
+}
+
+// Listed is the entry of a table of the document, or that of "default"; ok is
+// false where it has neither.
+func Listed(table map[string]float64, name string) (v float64, ok bool) {
+	if v, ok = table[name]; ok {
+		return v, true
+	}
+	v, ok = table["default"]
+	return v, ok
 }

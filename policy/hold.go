@@ -56,16 +56,16 @@ func with(m map[string]time.Time, name string, at time.Time) map[string]time.Tim
 
 // wanted tells whether the signals would have the rule in force.
 func (r *Rule) wanted(was bool, s *Signals) bool {
-	return r.When.holds(&Ask{}, s) || was && r.Until.judgeable(s) && !r.Until.holds(&Ask{}, s)
+	return r.When.Holds(&Ask{}, s) || was && r.Until.judgeable(s) && !r.Until.Holds(&Ask{}, s)
 }
 
-// inForce tells whether the rule applies to the ask. One with an until applies
-// to every ask while it is held.
-func (r *Rule) inForce(a *Ask, s *Signals) bool {
+// InForce tells whether the rule applies to the ask: its condition holds, or,
+// where it has an until, it is held; then it applies to every ask.
+func (r *Rule) InForce(a *Ask, s *Signals) bool {
 	if r.Until != nil {
 		return slices.Contains(s.Held, r.Name)
 	}
-	return r.When.holds(a, s)
+	return r.When.Holds(a, s)
 }
 
 // Leaves calls f with every comparison and every window in the condition.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,10 +97,6 @@ type Terms struct {
 	Rule    float64 `json:"rule,omitzero"`
 }
 
-func (t Terms) sum() float64 {
-	return t.Quality + t.Near + t.Latency + t.Errors + t.Load + t.Cost + t.Metered + t.CPU + t.Memory + t.Heat + t.Battery + t.Rule
-}
-
 // NotChosen is a target that is not in the plan, and why.
 type NotChosen struct {
 	Target string `json:"target"`
@@ -116,4 +113,31 @@ func (s *Step) Targets() []string {
 		names[i] = m.Target
 	}
 	return names
+}
+
+// Main is the step that a plan begins with, the cache aside.
+func (p *Plan) Main() *Step {
+	i := 0
+	for p.Steps[i].Kind == StepCache {
+		i++ // the last step is no look into the cache
+	}
+	return &p.Steps[i]
+}
+
+// MainReason is why the plan is as it is: what shaped all of it, else the reason
+// of its main step.
+func (p *Plan) MainReason() string { return cmp.Or(p.Reason, p.Main().Reason) }
+
+// Route is what a reply made by the step says its route is: its kind, and
+// "none" for a refusal.
+func (s *Step) Route() string {
+	if s.Kind == StepRefuse {
+		return "none"
+	}
+	return s.Kind
+}
+
+// Pooled tells whether the plan has a choice among several cloud targets.
+func (p *Plan) Pooled() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return len(s.Members) > 1 })
 }

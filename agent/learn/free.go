@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // World is what an audit must know of the device and of policy, at one moment.
@@ -65,7 +66,7 @@ func (w *World) auditor(ask policy.Ask, usd float64) (target string, cost float6
 	if ask.MaxCost == nil || *ask.MaxCost > usd {
 		ask.MaxCost = &usd
 	}
-	plan := policy.Decide(w.Doc, &ask, &w.Signals)
+	plan := decide.Plan(w.Doc, &ask, &w.Signals)
 	for _, step := range plan.Steps {
 		if step.Kind != policy.StepCloud || plan.Private {
 			continue

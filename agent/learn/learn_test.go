@@ -15,6 +15,7 @@ import (
 	"nearside/agent/learn"
 	"nearside/policy"
 	"nearside/policy/calib"
+	"nearside/policy/decide"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -121,7 +122,7 @@ func TestRefit(t *testing.T) {
 		if j := record.Outcome.Judged; j == nil || j.Model != "m1" || j.Good == nil || *j.Good < 0.7 {
 			t.Errorf("judged %+v, want mostly good", j)
 		}
-		plan := policy.Decide(r.agent.Policy().Doc, &record.Ask, &record.Signals)
+		plan := decide.Plan(r.agent.Policy().Doc, &record.Ask, &record.Signals)
 		if got, want := fmt.Sprint(plan), fmt.Sprint(record.Plan); got != want {
 			t.Errorf("decided again: %s, want %s", got, want)
 		}

@@ -10,6 +10,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/learn"
 	"nearside/policy"
+	"nearside/policy/decide"
 	"nearside/policy/deferral"
 )
 
@@ -66,7 +67,7 @@ func (r *room) foreseen(question string, change func(*agent.Input)) policy.Estim
 	if e == nil {
 		r.t.Fatalf("%s: nothing is expected", question)
 	}
-	plan := policy.Decide(r.agent.Policy().Doc, &record.Ask, &record.Signals)
+	plan := decide.Plan(r.agent.Policy().Doc, &record.Ask, &record.Signals)
 	if got, want := fmt.Sprint(plan), fmt.Sprint(record.Plan); got != want {
 		r.t.Errorf("decided again: %s, want %s", got, want)
 	}

@@ -37,7 +37,7 @@ func TestQuantile(t *testing.T) {
 
 func TestDecideHasRulesThatApply(t *testing.T) {
 	var out strings.Builder
-	if err := decide(t.Context(), &lab{sheet: &sheet{out: &out}}); err != nil || strings.Count(out.String(), "bench decide_") != 2 {
+	if err := deciding(t.Context(), &lab{sheet: &sheet{out: &out}}); err != nil || strings.Count(out.String(), "bench decide_") != 2 {
 		t.Errorf("got %q, %v", out.String(), err)
 	}
 }

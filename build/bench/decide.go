@@ -7,12 +7,13 @@ import (
 
 	"nearside/agent/config/written"
 	"nearside/policy"
+	"nearside/policy/decide"
 	"nearside/policy/valid"
 )
 
-// decide measures policy.Decide: with the built-in policy and three targets,
+// deciding measures decide.Plan: with the built-in policy and three targets,
 // and with fifty rules and twenty targets.
-func decide(_ context.Context, l *lab) error {
+func deciding(_ context.Context, l *lab) error {
 	doc, _, _ := written.DefaultPolicy()
 	l.sheet.add("decide_us", decideTime(doc, 3), "us")
 	doc.Rules = rules(50)
@@ -31,7 +32,7 @@ func decideTime(doc *policy.Document, targets int) float64 {
 	for range batches {
 		begun := time.Now()
 		for range batch {
-			policy.Decide(doc, &ask, &signals)
+			decide.Plan(doc, &ask, &signals)
 		}
 		took = append(took, time.Since(begun))
 	}

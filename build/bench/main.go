@@ -57,7 +57,7 @@ func measure(ctx context.Context, s *sheet) error {
 	}
 	defer stop()
 	l := &lab{dir: dir, cloud: url, sheet: s}
-	for _, group := range []func(context.Context, *lab) error{decide, start, idle, load} {
+	for _, group := range []func(context.Context, *lab) error{deciding, start, idle, load} {
 		if err := group(ctx, l); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/shell"
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // push has the host app say something of the device.
@@ -122,7 +123,7 @@ func (h *house) replays(id, rule string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if p := policy.Decide(doc, &rec.Ask, &rec.Signals); !reflect.DeepEqual(p, rec.Plan) {
+	if p := decide.Plan(doc, &rec.Ask, &rec.Signals); !reflect.DeepEqual(p, rec.Plan) {
 		h.t.Errorf("replayed\n%+v\nrecorded\n%+v", p, rec.Plan)
 	}
 }

@@ -14,13 +14,14 @@ import (
 	"nearside/agent/config/written"
 	"nearside/policy"
 	"nearside/policy/bind"
+	"nearside/policy/decide"
 	"nearside/policy/valid"
 )
 
-// decide plans an ask as the daemon does: what is held follows the document.
-func decide(d *policy.Document, a *policy.Ask, s policy.Signals) policy.Plan {
+// planned plans an ask as the daemon does: what is held follows the document.
+func planned(d *policy.Document, a *policy.Ask, s policy.Signals) policy.Plan {
 	s.Held, s.HeldSince = policy.Hold(d, &s)
-	return policy.Decide(d, a, &s)
+	return decide.Plan(d, a, &s)
 }
 
 func text(t *rapid.T, v any) string {
@@ -32,7 +33,7 @@ func text(t *rapid.T, v any) string {
 }
 
 // bans is what a document alone says on privacy and spending of one ask, by its
-// rules one by one and not by what Decide makes of them.
+// rules one by one and not by what a plan makes of them.
 type bans struct {
 	private bool
 	targets map[string]string // by cloud target: why it must not be asked
@@ -143,7 +144,7 @@ func TestOnlyTighter(t *testing.T) {
 		if text(t, own)+text(t, remote) != before {
 			t.Fatal("the documents were changed")
 		}
-		p := decide(bound, a, *s)
+		p := planned(bound, a, *s)
 		ours := bansOf(own, a, *s)
 		ours.check(t, &p, a, s)
 	})
@@ -155,7 +156,7 @@ func TestRemoteStillBinds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		own, remote, a, s := documents(t), documents(t), asks(t), signals(t)
 		s.Held = nil
-		p := decide(bind.Bind(own, remote, bind.Switches{}), a, *s)
+		p := planned(bind.Bind(own, remote, bind.Switches{}), a, *s)
 		theirs := bansOf(remote, a, *s)
 		theirs.check(t, &p, a, s)
 	})
@@ -186,7 +187,7 @@ func listed(table map[string]float64, task string) float64 {
 func TestOwnPlansAsOwn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		own, a, s := documents(t), asks(t), signals(t)
-		if got := bind.Bind(own, own, bind.Switches{}); !reflect.DeepEqual(decide(got, a, *s), decide(own, a, *s)) {
+		if got := bind.Bind(own, own, bind.Switches{}); !reflect.DeepEqual(planned(got, a, *s), planned(own, a, *s)) {
 			t.Fatalf("plans otherwise: %+v", got)
 		}
 	})
@@ -212,7 +213,7 @@ func TestTighteningIsTakenFully(t *testing.T) {
 			remote.Rules = append(remote.Rules, tighter)
 		}
 		bound := bind.Bind(own, &remote, bind.Switches{})
-		if got, want := decide(bound, a, *s), decide(&remote, a, *s); !reflect.DeepEqual(got, want) {
+		if got, want := planned(bound, a, *s), planned(&remote, a, *s); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got %s\nwant %s", text(t, got), text(t, want))
 		}
 	})
@@ -225,7 +226,7 @@ func TestSwitchOutranksAll(t *testing.T) {
 		if bad := valid.Check(bound); bad != nil {
 			t.Fatalf("not valid: %v", bad)
 		}
-		p := decide(bound, a, *s)
+		p := planned(bound, a, *s)
 		for _, step := range p.Steps {
 			if step.Kind == policy.StepCloud {
 				t.Fatalf("asks %v", step.Targets())
@@ -312,7 +313,7 @@ func TestByName(t *testing.T) {
 	} {
 		s := policy.Signals{Network: "online", Device: policy.Device{BatteryPct: &tt.battery}, Held: tt.held, Targets: []policy.Target{local, cloud}}
 		tt.ask.Service, tt.ask.DeadlineMS, tt.ask.Task = "chat", 60_000, "chat"
-		p := decide(bound, &tt.ask, s)
+		p := planned(bound, &tt.ask, s)
 		if route, reason := p.Main().Route(), p.MainReason(); route != tt.route || reason != tt.reason {
 			t.Errorf("%s: %s for %s, want %s for %s", tt.name, route, reason, tt.route, tt.reason)
 		}
@@ -376,7 +377,7 @@ func TestTightens(t *testing.T) {
 		d := *own
 		d.Rules = tt.rules
 		a := policy.Ask{Service: "chat", Task: "chat", DeadlineMS: 60_000, Size: policy.Size{TokensOut: 1000}}
-		if p := decide(&d, &a, policy.Signals{Network: "online", Targets: targets}); p.Withheld != tt.want {
+		if p := planned(&d, &a, policy.Signals{Network: "online", Targets: targets}); p.Withheld != tt.want {
 			t.Errorf("%+v: withheld by %q, want %q", tt.rules, p.Withheld, tt.want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // Want is what a plan is to be. What is left out may be anything.
@@ -55,7 +56,7 @@ func (f *File) Run(doc *policy.Document) []Result {
 		ask := c.ask()
 		s, _ := c.signals(f.Targets)
 		s.Held, s.HeldSince = policy.Hold(doc, &s)
-		plan := policy.Decide(doc, &ask, &s)
+		plan := decide.Plan(doc, &ask, &s)
 		faults := append(c.strangers(doc), c.Want.faults(&plan)...)
 		results[i] = Result{c.Name, len(faults) == 0, faults, plan}
 	}

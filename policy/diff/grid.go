@@ -9,6 +9,7 @@ import (
 
 	"nearside/policy"
 	"nearside/policy/cond"
+	"nearside/policy/decide"
 	"nearside/policy/whatif"
 )
 
@@ -209,7 +210,7 @@ func apply(c whatif.Case, s whatif.Setting) (whatif.Case, error) {
 // try decides one case by both policies.
 func (g *grid) try(r *Report, c whatif.Case, with []whatif.Setting) {
 	r.Tried++
-	before, after := decide(g.a, c), decide(g.b, c)
+	before, after := settled(g.a, c), settled(g.b, c)
 	m := Move{From: first(&before), To: first(&after)}
 	if m.From == m.To {
 		return
@@ -222,9 +223,9 @@ func (g *grid) try(r *Report, c whatif.Case, with []whatif.Setting) {
 	}
 }
 
-func decide(d *policy.Document, c whatif.Case) policy.Plan {
+func settled(d *policy.Document, c whatif.Case) policy.Plan {
 	c.Signals.Held = policy.Settled(d, &c.Signals)
-	return policy.Decide(d, &c.Ask, &c.Signals)
+	return decide.Plan(d, &c.Ask, &c.Signals)
 }
 
 // first is who is asked first, or the route where nobody is.

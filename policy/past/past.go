@@ -1,7 +1,7 @@
-// Package past reads decisions of the past from their records: what Decide was
-// given, and what it made of it. Records come from outside, so that nothing in
-// them is taken for granted. It is pure and knows only the standard library and
-// policy.
+// Package past reads decisions of the past from their records: what decide.Plan
+// was given, and what it made of it. Records come from outside, so that nothing
+// in them is taken for granted. It is pure and knows only the standard library
+// and policy.
 package past
 
 import (

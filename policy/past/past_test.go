@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 	"nearside/policy/past"
 )
 
@@ -58,7 +59,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		doc := &policy.Document{Limits: policy.Limits{DeadlineMS: 60000, AttemptMS: 1000, SilenceMS: 1000}}
-		plan := policy.Decide(doc, &d.Ask, &d.Signals)
+		plan := decide.Plan(doc, &d.Ask, &d.Signals)
 		if out, err := json.Marshal(&plan); err != nil {
 			t.Errorf("%s: %s, %v", text, out, err)
 		}

@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"nearside/policy"
+	"nearside/policy/weigh"
 )
 
 // known is what was recorded. How good an answer was is not: the new policy's
 // expectation of who gave it stands for that.
 func (t *tally) known(r *Record) outcome {
 	o := outcome{route: cmp.Or(r.Outcome.Route, "none"), ms: float64(r.Outcome.TotalMS)}
-	f, ok := policy.Foresee(t.o.New, &r.Ask, &r.Signals, r.Outcome.Target)
+	f, ok := weigh.Foresee(t.o.New, &r.Ask, &r.Signals, r.Outcome.Target)
 	if !ok {
 		return o
 	}
@@ -31,7 +32,7 @@ func (t *tally) known(r *Record) outcome {
 // that it takes no time; a stale answer may or may not be there.
 func (t *tally) foresee(r *Record, s *policy.Step) outcome {
 	o := outcome{route: s.Route()}
-	f, ok := policy.Foresee(t.o.New, &r.Ask, &r.Signals, s.Target)
+	f, ok := weigh.Foresee(t.o.New, &r.Ask, &r.Signals, s.Target)
 	if !ok {
 		return o
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // Options say what is replayed by what.
@@ -86,7 +87,7 @@ func (t *tally) take(n int, text []byte) {
 		return
 	}
 	t.seen(r)
-	plan := policy.Decide(t.o.New, &r.Ask, t.renewed(&r.Signals))
+	plan := decide.Plan(t.o.New, &r.Ask, t.renewed(&r.Signals))
 	t.compare(r, old.Main(), &plan)
 }
 
@@ -108,7 +109,7 @@ func (t *tally) recompute(r *Record) (*policy.Plan, error) {
 		return &p, err
 	}
 	t.recomputed++
-	p := policy.Decide(doc, &r.Ask, &r.Signals)
+	p := decide.Plan(doc, &r.Ask, &r.Signals)
 	if !r.Agrees(&p) {
 		t.differing++
 		t.differ = least(t.differ, r.ID)

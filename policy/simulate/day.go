@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // Options are a day's.
@@ -134,7 +135,7 @@ func (d *day) ask(now, i int, s policy.Signals) {
 	stream := &d.s.Asks[i]
 	ask := stream.ask(d.o.Policy)
 	s.Targets = d.fleet.targets()
-	plan := policy.Decide(d.o.Policy, &ask, &s)
+	plan := decide.Plan(d.o.Policy, &ask, &s)
 	again := d.chance.happens(stream.Repeats)
 	w := walk{day: d, now: now, ask: &ask, plan: &plan, seen: again && d.answered[i]}
 	e := w.run()

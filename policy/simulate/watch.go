@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // watch counts how often routes change after each crossing, of targets with
@@ -56,7 +57,7 @@ func (w *watch) look(now int, s *policy.Signals) {
 // turned decides a kind of ask and tells whether its route is another than it
 // was.
 func (w *watch) turned(was *string, i int, s *policy.Signals) bool {
-	plan := policy.Decide(w.day.o.Policy, &w.asks[i], s)
+	plan := decide.Plan(w.day.o.Policy, &w.asks[i], s)
 	route := plan.Main().Route()
 	changed := *was != "" && *was != route
 	*was = route

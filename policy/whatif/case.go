@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // Case is what a decision is made from. The document must be valid, see
@@ -18,7 +19,7 @@ type Case struct {
 	Signals policy.Signals
 }
 
-func (c *Case) decide() policy.Plan { return policy.Decide(c.Doc, &c.Ask, &c.Signals) }
+func (c *Case) decide() policy.Plan { return decide.Plan(c.Doc, &c.Ask, &c.Signals) }
 
 // Setting is one value that would be another. Field is the name of a signal, a
 // name of the ask as in a decision record, time (RFC 3339), targets.NAME. and one

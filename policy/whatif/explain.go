@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // Explanation is what stands behind a plan.
@@ -19,7 +20,7 @@ type Explanation struct {
 	Cut         bool               `json:"would_change_cut,omitempty"` // not all changes could be looked at
 }
 
-// Explain tells what stands behind the plan that Decide made of the case.
+// Explain tells what stands behind the plan that [decide.Plan] made of the case.
 func Explain(c Case, plan *policy.Plan) Explanation {
 	e := Explanation{Why: why(plan), Others: others(&c, plan), Rules: rules(&c, plan)}
 	e.WouldChange, e.Cut = Changes(c, plan)
@@ -136,7 +137,7 @@ func rules(c *Case, p *policy.Plan) []Rule {
 		if !all[i].InForce {
 			continue
 		}
-		all[i].Decides, all[i].Hits = p.Reason == "rule_"+r.Name, c.hits(r.Then)
+		all[i].Decides, all[i].Hits = p.Reason == policy.ReasonRule+r.Name, c.hits(r.Then)
 		if left--; left >= 0 {
 			all[i].Without = c.without(i, p)
 		}
@@ -161,7 +162,7 @@ func (c *Case) hits(e policy.Effect) []string {
 func (c *Case) without(i int, p *policy.Plan) string {
 	doc := *c.Doc
 	doc.Rules = slices.Delete(slices.Clone(doc.Rules), i, i+1)
-	other := policy.Decide(&doc, &c.Ask, &c.Signals)
+	other := decide.Plan(&doc, &c.Ask, &c.Signals)
 	if to := firstOf(&other); to.target != firstOf(p).target {
 		return cmp.Or(to.target, "no target") + " would go first"
 	}

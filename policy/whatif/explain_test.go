@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 	"nearside/policy/whatif"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestExplain(t *testing.T) {
 	c := usual()
 	assume(&c, map[string]any{"battery_pct": 8.0, "charging": false})
-	plan := policy.Decide(c.Doc, &c.Ask, &c.Signals)
+	plan := decide.Plan(c.Doc, &c.Ask, &c.Signals)
 	e := whatif.Explain(c, &plan)
 	i := slices.IndexFunc(e.Rules, func(r whatif.Rule) bool { return r.Name == "low_battery" })
 	r := e.Rules[i]
@@ -30,7 +31,7 @@ func TestExplain(t *testing.T) {
 	}
 	c = usual()
 	c.Signals.Targets = nil
-	plan = policy.Decide(c.Doc, &c.Ask, &c.Signals)
+	plan = decide.Plan(c.Doc, &c.Ask, &c.Signals)
 	if e := whatif.Explain(c, &plan); e.Why != "no target is asked: no target could answer" || len(e.WouldChange) > 0 {
 		t.Errorf("without targets: %+v", e)
 	}
@@ -40,7 +41,7 @@ func TestExplain(t *testing.T) {
 func TestTermsAddUp(t *testing.T) {
 	c := usual()
 	assume(&c, map[string]any{"network": "metered", "temperature_c": 90.0})
-	plan := policy.Decide(c.Doc, &c.Ask, &c.Signals)
+	plan := decide.Plan(c.Doc, &c.Ask, &c.Signals)
 	for _, m := range whatif.Seats(&plan) {
 		sum := 0.0
 		for _, term := range whatif.Terms(m.Terms) {

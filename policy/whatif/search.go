@@ -17,7 +17,7 @@ type Change struct {
 	Text   string    `json:"text"`   // a sentence for a person
 }
 
-// How often Decide is asked at most for one explanation, how much of it is kept
+// How often decide.Plan is asked at most for one explanation, how much of it is kept
 // for pairs, and how many changes are told.
 const (
 	maxDecides = 300
@@ -42,7 +42,7 @@ type search struct {
 	base  Case
 	plan  policy.Plan
 	first route
-	left  int // times that Decide may still be asked
+	left  int // times that decide.Plan may still be asked
 	found []Change
 	tried []trial
 }
@@ -56,8 +56,8 @@ type trial struct {
 
 // Changes lists the smallest changes to single values of the case that would
 // have another target come first, and pairs of them for targets that no single
-// one brings there. plan is what Decide makes of the case as it is. cut tells
-// that not all could be looked at within 300 calls of Decide.
+// one brings there. plan is what [decide.Plan] makes of the case as it is. cut tells
+// that not all could be looked at within 300 calls of it.
 func Changes(c Case, plan *policy.Plan) (all []Change, cut bool) {
 	s := &search{base: c, plan: *plan, first: firstOf(plan), left: maxDecides, found: []Change{}}
 	for _, k := range c.knobs(s.first.target) {
@@ -73,7 +73,7 @@ func Changes(c Case, plan *policy.Plan) (all []Change, cut bool) {
 }
 
 // try decides the case with other values; ok is false when they cannot be, or
-// Decide was asked often enough.
+// decide.Plan was asked often enough.
 func (s *search) try(set ...Setting) (p policy.Plan, ok bool) {
 	if s.left == 0 {
 		return p, false

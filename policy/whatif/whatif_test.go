@@ -11,6 +11,7 @@ import (
 
 	"nearside/agent/config/written"
 	"nearside/policy"
+	"nearside/policy/decide"
 	"nearside/policy/whatif"
 )
 
@@ -49,7 +50,7 @@ func assume(c *whatif.Case, values map[string]any) {
 // tells checks which changes are told, and with a ! before it which is not.
 func tells(t *testing.T, c *whatif.Case, name string, want []string) {
 	t.Helper()
-	plan := policy.Decide(c.Doc, &c.Ask, &c.Signals)
+	plan := decide.Plan(c.Doc, &c.Ask, &c.Signals)
 	all, cut := whatif.Changes(*c, &plan)
 	var got []string
 	for _, ch := range all {
@@ -148,12 +149,12 @@ func TestWindowsDwellAndEstimates(t *testing.T) {
 func TestChangesAreTrue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := cases(t)
-		plan := policy.Decide(c.Doc, &c.Ask, &c.Signals)
+		plan := decide.Plan(c.Doc, &c.Ask, &c.Signals)
 		before, _ := json.Marshal(&c.Signals)
 		all, _ := whatif.Changes(c, &plan)
 		for _, ch := range all {
 			ask, signals := edited(t, &c, ch.Set)
-			got := policy.Decide(c.Doc, &ask, &signals)
+			got := decide.Plan(c.Doc, &ask, &signals)
 			if step := first(&got); step.Kind != ch.Route || step.Target != ch.Target {
 				t.Fatalf("%s: got %s %s", ch.Text, step.Kind, step.Target)
 			}
@@ -295,7 +296,7 @@ func TestNoMoreThanAllowed(t *testing.T) {
 		})
 	}
 	c.Doc = &doc
-	plan := policy.Decide(c.Doc, &c.Ask, &c.Signals)
+	plan := decide.Plan(c.Doc, &c.Ask, &c.Signals)
 	one, cut := whatif.Changes(c, &plan)
 	if two, _ := whatif.Changes(c, &plan); len(one) == 0 || len(one) != len(two) || one[0].Text != two[0].Text {
 		t.Errorf("got %d changes, then %d", len(one), len(two))
@@ -308,7 +309,7 @@ func TestNoMoreThanAllowed(t *testing.T) {
 func BenchmarkExplain(b *testing.B) {
 	c := usual()
 	assume(&c, map[string]any{"battery_pct": 8.0, "network": "offline"})
-	plan := policy.Decide(c.Doc, &c.Ask, &c.Signals)
+	plan := decide.Plan(c.Doc, &c.Ask, &c.Signals)
 	for b.Loop() {
 		whatif.Explain(c, &plan)
 	}

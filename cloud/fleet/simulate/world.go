@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 	"nearside/policy/trial"
 )
 
@@ -52,7 +53,7 @@ func (w world) ask(d *policy.Document) trial.Outcome {
 		Size: policy.Size{Bytes: 400, TokensEst: 100, TokensOut: 200},
 	}
 	signals := signals()
-	plan := policy.Decide(d, &ask, &signals)
+	plan := decide.Plan(d, &ask, &signals)
 	return w.walk(&plan, confidence)
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"nearside/policy"
+	"nearside/policy/weigh"
 )
 
 // forecast is what is expected of one ask under a plan. Shares are chances, 0 to
@@ -71,7 +72,7 @@ func crippled(p *policy.Plan) bool { return p.Bounds.TokensOut > 0 && p.Bounds.T
 // near adds a step of the device: the share of asks that its answer ends, and
 // the share that it gives one at all.
 func (o *oracle) near(f *forecast, s *policy.Step, reach float64) (taken, gave float64) {
-	x, ok := policy.Foresee(o.doc, o.ask, o.sig, s.Target)
+	x, ok := weigh.Foresee(o.doc, o.ask, o.sig, s.Target)
 	if !ok {
 		return 0, 0
 	}
@@ -93,7 +94,7 @@ func (o *oracle) near(f *forecast, s *policy.Step, reach float64) (taken, gave f
 func (o *oracle) far(f *forecast, s *policy.Step, reach float64) float64 {
 	left := reach
 	for _, name := range s.Targets() {
-		x, ok := policy.Foresee(o.doc, o.ask, o.sig, name)
+		x, ok := weigh.Foresee(o.doc, o.ask, o.sig, name)
 		if !ok {
 			continue
 		}

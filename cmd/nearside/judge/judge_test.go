@@ -13,6 +13,7 @@ import (
 	"nearside/cmd/nearside/judge"
 	"nearside/policy"
 	"nearside/policy/cases"
+	"nearside/policy/decide"
 	"nearside/policy/lint"
 	"nearside/policy/seal"
 )
@@ -84,7 +85,7 @@ func lately(tb testing.TB, b *judge.Basis, n int, sure float64) *past {
 		if sure > 0 {
 			r.Outcome["confidence"] = sure
 		}
-		r.Plan = policy.Decide(b.Present, &r.Ask, &r.Signals)
+		r.Plan = decide.Plan(b.Present, &r.Ask, &r.Signals)
 		text, err := json.Marshal(r)
 		if err != nil {
 			tb.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"nearside/cmd/nearside/judge"
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // fill repeats entries until a policy is nearly as large as one may be.
@@ -78,7 +79,7 @@ func TestNastyTexts(t *testing.T) {
 		begun = time.Now()
 		for range 20 {
 			a := policy.Ask{Service: "chat", Task: "chat", Caller: "x", DeadlineMS: 60_000, Size: policy.Size{TokensEst: 30, TokensOut: 512}}
-			policy.Decide(j.Doc, &a, &b.Signals)
+			decide.Plan(j.Doc, &a, &b.Signals)
 			policy.Hold(j.Doc, &b.Signals)
 		}
 		if each := time.Since(begun) / 20; each > 20*time.Millisecond {

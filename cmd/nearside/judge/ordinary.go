@@ -137,7 +137,7 @@ func (w *world) answered(c scene, all []sample, s *policy.Signals, j *Judgement)
 	for i := range all {
 		a := &all[i].Ask
 		j.Asks++
-		if p := decide(w.present, a, s); !anybody(&p) {
+		if p := settled(w.present, a, s); !anybody(&p) {
 			continue
 		}
 		asked++
@@ -159,8 +159,8 @@ func (w *world) answered(c scene, all []sample, s *policy.Signals, j *Judgement)
 // best is the plan for an ask now, or at another time of the day when nobody is
 // asked now: a policy may close the house at night.
 func (w *world) best(a *policy.Ask, s policy.Signals) *policy.Plan {
-	now := decide(w.next, a, &s)
-	for p := now; ; p = decide(w.next, a, &s) {
+	now := settled(w.next, a, &s)
+	for p := now; ; p = settled(w.next, a, &s) {
 		if anybody(&p) {
 			return &p
 		}

@@ -6,6 +6,7 @@ import (
 	"nearside/agent/config/remote"
 	"nearside/policy"
 	"nearside/policy/bind"
+	"nearside/policy/decide"
 )
 
 // world is what a policy is tried in.
@@ -65,11 +66,11 @@ func keeping(written *policy.Document) *policy.Document {
 	return private
 }
 
-// decide plans an ask by a document that has been in force for long.
-func decide(d *policy.Document, a *policy.Ask, s *policy.Signals) policy.Plan {
+// settled plans an ask by a document that has been in force for long.
+func settled(d *policy.Document, a *policy.Ask, s *policy.Signals) policy.Plan {
 	now := *s
 	now.Held, now.HeldSince = policy.Settled(d, s), nil
-	return policy.Decide(d, a, &now)
+	return decide.Plan(d, a, &now)
 }
 
 // timed is the ask as it would come under a document: a deadline that was the
@@ -85,10 +86,10 @@ func (w *world) timed(a *policy.Ask, d *policy.Document) *policy.Ask {
 
 // both adds what is expected of an ask before and after.
 func (w *world) both(m *means, o *oracle) {
-	was := decide(w.present, o.ask, o.sig)
-	kept := decide(w.withheld, o.ask, o.sig)
+	was := settled(w.present, o.ask, o.sig)
+	kept := settled(w.withheld, o.ask, o.sig)
 	ask := w.timed(o.ask, w.next)
-	is := decide(w.next, ask, o.sig)
+	is := settled(w.next, ask, o.sig)
 	m.asks++
 	m.was.add(o.of(&was))
 	m.kept.add(o.of(&kept))
@@ -106,7 +107,7 @@ func (w *world) creeps(m *means, o *oracle, now, next *policy.Plan) {
 		m.own, m.ownNow = &means{}, &means{}
 	}
 	own, ask := &oracle{w.origin.present, o.ask, o.sig, o.sure}, w.timed(o.ask, w.next)
-	p, k := decide(w.origin.present, o.ask, o.sig), decide(w.origin.withheld, o.ask, o.sig)
+	p, k := settled(w.origin.present, o.ask, o.sig), settled(w.origin.withheld, o.ask, o.sig)
 	was, kept := own.of(&p), own.of(&k)
 	is := (&oracle{own.doc, ask, o.sig, o.sure}).of(next)
 	for _, to := range []struct {

@@ -9,6 +9,7 @@ import (
 	"nearside/agent"
 	"nearside/cmd/nearside/tell"
 	"nearside/policy"
+	"nearside/policy/decide"
 	"nearside/policy/whatif"
 )
 
@@ -35,7 +36,7 @@ func explained(r policy.Rule) *agent.Explanation {
 		},
 	}
 	c.Signals.Device.BatteryPct = ptr(8.0)
-	plan := policy.Decide(doc, &c.Ask, &c.Signals)
+	plan := decide.Plan(doc, &c.Ask, &c.Signals)
 	return &agent.Explanation{Policy: "0@abc", Ask: c.Ask, Signals: c.Signals, Plan: plan, Explanation: whatif.Explain(c, &plan)}
 }
 

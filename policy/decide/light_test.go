@@ -1,9 +1,10 @@
-package policy_test
+package decide_test
 
 import (
 	"testing"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 )
 
 // TestLightTargets: what spares the device spares it its engine, not a target
@@ -37,7 +38,7 @@ func TestLightTargets(t *testing.T) {
 			s.doc.Rules = append(s.doc.Rules, policy.Rule{Name: "more", When: policy.Condition{Field: "service", In: []string{"intent"}}, Then: *c.then})
 		}
 		s.Held, _ = policy.Hold(s.doc, &s.Signals)
-		plan := policy.Decide(s.doc, &s.Ask, &s.Signals)
+		plan := decide.Plan(s.doc, &s.Ask, &s.Signals)
 		if got := plan.Steps[0].Target; got != c.first {
 			t.Errorf("%s: first comes %s, want %s", c.name, got, c.first)
 		}

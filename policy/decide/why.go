@@ -1,17 +1,19 @@
-package policy
+package decide
 
 import (
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nearside/policy"
 )
 
 // explain gives every answering step its commit rule, threshold and reason.
-func (c *chooser) explain(steps []Step) {
+func (c *chooser) explain(steps []policy.Step) {
 	for i := range steps {
 		s := &steps[i]
-		if s.Kind == StepCloud {
+		if s.Kind == policy.StepCloud {
 			s.Commit = c.commit.Cloud
 			s.Reason, s.Why = c.whyCloud(steps[:i])
 		} else {
@@ -19,7 +21,7 @@ func (c *chooser) explain(steps []Step) {
 			s.Threshold = c.threshold(s.Target)
 			s.Reason, s.Why = c.whyLocal(steps[:i], s)
 		}
-		s.CommitTokens, _ = CommitTokens(s.Commit)
+		s.CommitTokens, _ = policy.CommitTokens(s.Commit)
 		s.Why = noting(s.Why, s.Assumed)
 	}
 }
@@ -50,19 +52,19 @@ func (c *chooser) threshold(target string) float64 {
 // hundredths is a number with two places.
 func hundredths(x float64) string { return strconv.FormatFloat(x, 'f', 2, 64) }
 
-func (c *chooser) whyLocal(before []Step, s *Step) (string, string) {
+func (c *chooser) whyLocal(before []policy.Step, s *policy.Step) (string, string) {
 	if len(before) == 0 {
-		return ReasonLocalFirst, "near comes first for " + c.ask.Task + " (utility " + hundredths(s.Utility) +
+		return policy.ReasonLocalFirst, "near comes first for " + c.ask.Task + " (utility " + hundredths(s.Utility) +
 			"); an answer below confidence " + hundredths(s.Threshold) + c.whyThreshold(s) + " is not taken as good"
 	}
-	if before[len(before)-1].Kind == StepLocal {
-		return ReasonLocalUnsure, "another local model, when the one before is not sure"
+	if before[len(before)-1].Kind == policy.StepLocal {
+		return policy.ReasonLocalUnsure, "another local model, when the one before is not sure"
 	}
-	return ReasonCloudUnavailable, "when no cloud target answers"
+	return policy.ReasonCloudUnavailable, "when no cloud target answers"
 }
 
 // whyThreshold says where a threshold comes from that is not the document's.
-func (c *chooser) whyThreshold(s *Step) string {
+func (c *chooser) whyThreshold(s *policy.Step) string {
 	e := c.ask.Estimate(s.Target)
 	if e == nil || e.Threshold == nil {
 		return ""
@@ -70,41 +72,42 @@ func (c *chooser) whyThreshold(s *Step) string {
 	if len(c.doc.Check.Budget) == 0 {
 		return fmt.Sprintf(" (%s)", e.From)
 	}
-	return fmt.Sprintf(" (%s, for at most %.3g wrong)", e.From, listed(c.doc.Check.Budget, c.ask.Task))
+	wrong, _ := policy.Listed(c.doc.Check.Budget, c.ask.Task)
+	return fmt.Sprintf(" (%s, for at most %.3g wrong)", e.From, wrong)
 }
 
-func (c *chooser) whyCloud(before []Step) (string, string) {
+func (c *chooser) whyCloud(before []policy.Step) (string, string) {
 	if len(before) > 0 {
-		return ReasonLocalUnsure, "when the local answer is missing or not good enough"
+		return policy.ReasonLocalUnsure, "when the local answer is missing or not good enough"
 	}
 	if len(c.locals) > 0 {
-		return ReasonCloudFirst, c.ask.Task + " is expected to be answered better by a cloud target (utility " +
+		return policy.ReasonCloudFirst, c.ask.Task + " is expected to be answered better by a cloud target (utility " +
 			hundredths(c.clouds[0].Utility) + " against " + hundredths(c.locals[0].Utility) + ")"
 	}
 	if c.skipped {
-		return ReasonLocalUnsure, "the device would hardly answer this well"
+		return policy.ReasonLocalUnsure, "the device would hardly answer this well"
 	}
-	if c.ask.Service == Chat || slices.ContainsFunc(c.sig.Targets, func(t Target) bool { return t.Local() && t.Serves(c.ask.Service) }) {
-		return ReasonLocalUnavailable, "no local target can answer this"
+	if c.ask.Service == policy.Chat || slices.ContainsFunc(c.sig.Targets, func(t policy.Target) bool { return t.Local() && t.Serves(c.ask.Service) }) {
+		return policy.ReasonLocalUnavailable, "no local target can answer this"
 	}
-	return ReasonCloudOnly, "no model on the device serves " + c.ask.Service
+	return policy.ReasonCloudOnly, "no model on the device serves " + c.ask.Service
 }
 
 // refusal says what the last step tells the caller.
 func (c *chooser) refusal() (token, why string) {
 	switch {
 	case c.ask.Cache.OnlyIfCached:
-		return ReasonOnlyCached, "only a kept answer was wanted, and there is none"
+		return policy.ReasonOnlyCached, "only a kept answer was wanted, and there is none"
 	case c.tooLong && !c.fits && !c.offline:
-		return ReasonTooLong, "it does not fit the context of any target that may answer"
-	case c.ask.Privacy == Private:
-		return ReasonPrivate, "the ask is private, and no local target could answer"
+		return policy.ReasonTooLong, "it does not fit the context of any target that may answer"
+	case c.ask.Privacy == policy.Private:
+		return policy.ReasonPrivate, "the ask is private, and no local target could answer"
 	case c.offline:
-		return ReasonOffline, "there is no network, and nothing on the device could answer"
+		return policy.ReasonOffline, "there is no network, and nothing on the device could answer"
 	case c.pauseMS > 0 && len(c.clouds) == 0:
-		return ReasonRateLimited, "every cloud target that could answer asked for fewer calls"
+		return policy.ReasonRateLimited, "every cloud target that could answer asked for fewer calls"
 	case c.overspent:
-		return ReasonBudget, "every target that could answer is over the cost cap"
+		return policy.ReasonBudget, "every target that could answer is over the cost cap"
 	}
-	return ReasonNoRoute, "no target could answer"
+	return policy.ReasonNoRoute, "no target could answer"
 }

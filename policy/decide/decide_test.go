@@ -1,4 +1,4 @@
-package policy_test
+package decide_test
 
 import (
 	"encoding/json"
@@ -12,13 +12,14 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"nearside/policy"
+	"nearside/policy/decide"
 	"nearside/policy/valid"
 )
 
 // builtin is the policy that is built into nearside.
 func builtin(t testing.TB) *policy.Document {
 	t.Helper()
-	text, err := os.ReadFile("../agent/config/policies/default.yaml")
+	text, err := os.ReadFile("../../agent/config/policies/default.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func street(t testing.TB) *scene {
 	}
 }
 
-func (s *scene) decide() policy.Plan { return policy.Decide(s.doc, &s.Ask, &s.Signals) }
+func (s *scene) decide() policy.Plan { return decide.Plan(s.doc, &s.Ask, &s.Signals) }
 
 // rule adds a rule that always holds, unless a condition is given.
 func (s *scene) rule(name string, then policy.Effect, when ...policy.Condition) {

@@ -1,14 +1,18 @@
-package policy
+package decide
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"nearside/policy"
+	"nearside/policy/weigh"
 )
 
 // sift parts the targets into those that may be asked and those that may not.
 func (c *chooser) sift() {
-	c.not = []NotChosen{} // mostly none is left out
+	c.scale = weigh.For(c.doc, c.ask, c.sig)
+	c.not = []policy.NotChosen{} // mostly none is left out
 	near := 0
 	for i := range c.sig.Targets {
 		if c.sig.Targets[i].Local() {
@@ -19,9 +23,9 @@ func (c *chooser) sift() {
 		t := &c.sig.Targets[i]
 		if why := c.denied(t); why != "" {
 			if cap(c.not) == 0 {
-				c.not = make([]NotChosen, 0, len(c.sig.Targets)-i)
+				c.not = make([]policy.NotChosen, 0, len(c.sig.Targets)-i)
 			}
-			c.not = append(c.not, NotChosen{t.Name, why})
+			c.not = append(c.not, policy.NotChosen{Target: t.Name, Why: why})
 			continue
 		}
 		side, most := &c.clouds, len(c.sig.Targets)-near
@@ -29,17 +33,30 @@ func (c *chooser) sift() {
 			side, most = &c.locals, near
 		}
 		if *side == nil {
-			*side = make([]Member, 0, most)
+			*side = make([]policy.Member, 0, most)
 		}
 		n := len(*side)
 		*side = (*side)[:n+1]
-		c.weigh(t, &(*side)[n])
+		c.scale.Weigh(t, c.preferred(t), &(*side)[n])
 	}
 	c.skip()
 	if len(c.locals) > 1 {
-		slices.SortStableFunc(c.locals, func(x, y Member) int { return better(&x, &y) })
+		slices.SortStableFunc(c.locals, func(x, y policy.Member) int { return weigh.Better(&x, &y) })
 	}
-	c.rank(c.clouds)
+	c.scale.Rank(c.clouds, c.service.Balance)
+}
+
+// preferred tells whether a matched rule prefers the target. What prefers the
+// cloud spares the device, so a light target is not put behind it.
+func (c *chooser) preferred(t *policy.Target) bool {
+	found := false
+	for i := c.prefers; i < len(c.matched); i++ {
+		if list := c.matched[i].Then.Prefer; policy.Names(list, t) || t.Light && slices.Contains(list, policy.Cloud) {
+			c.blame(i)
+			found = true
+		}
+	}
+	return found
 }
 
 // skip leaves out local targets that would hardly answer well, where a cloud
@@ -48,70 +65,19 @@ func (c *chooser) skip() {
 	if len(c.clouds) == 0 || len(c.ask.Expected) == 0 {
 		return
 	}
-	c.locals = slices.DeleteFunc(c.locals, func(m Member) bool {
+	c.locals = slices.DeleteFunc(c.locals, func(m policy.Member) bool {
 		e := c.ask.Estimate(m.Target)
 		hopeless := e != nil && e.Good < c.doc.Check.Skip && m.Terms.Rule == 0
 		if hopeless {
-			c.not = append(c.not, NotChosen{m.Target, fmt.Sprintf("P(good) %.2f is below %.2f", e.Good, c.doc.Check.Skip)})
+			c.not = append(c.not, policy.NotChosen{Target: m.Target, Why: fmt.Sprintf("P(good) %.2f is below %.2f", e.Good, c.doc.Check.Skip)})
 			c.skipped = true
 		}
 		return hopeless
 	})
 }
 
-// better puts what a rule prefers first, then what has the higher utility.
-func better(x, y *Member) int {
-	return cmp.Or(cmp.Compare(y.Terms.Rule, x.Terms.Rule), cmp.Compare(y.Utility, x.Utility))
-}
-
-// rank orders a pool: those about as good as the best as they are balanced,
-// then the others by utility.
-func (c *chooser) rank(pool []Member) {
-	if len(pool) == 0 {
-		return
-	}
-	best := &pool[0]
-	for i := range pool {
-		if better(&pool[i], best) < 0 {
-			best = &pool[i]
-		}
-	}
-	top := crest{best.Terms.Rule, best.Utility, c.doc.Weights.Tie}
-	n := top.leading(pool)
-	if n < len(pool) {
-		slices.SortStableFunc(pool, func(x, y Member) int {
-			switch xTied, yTied := top.has(&x), top.has(&y); {
-			case xTied && yTied:
-				return 0
-			case xTied:
-				return -1
-			case yTied:
-				return 1
-			}
-			return better(&x, &y)
-		})
-		n = top.leading(pool)
-	}
-	c.balance(pool[:n])
-}
-
-// crest is what the best member of a pool reaches, and how close to it equals
-// are.
-type crest struct{ rule, utility, tie float64 }
-
-func (b *crest) has(m *Member) bool { return m.Terms.Rule == b.rule && b.utility-m.Utility <= b.tie }
-
-// leading is how many of the pool's first members are equals.
-func (b *crest) leading(pool []Member) int {
-	n := 0
-	for n < len(pool) && b.has(&pool[n]) {
-		n++
-	}
-	return n
-}
-
 // denied says why the target may not be asked, "" when it may.
-func (c *chooser) denied(t *Target) string {
+func (c *chooser) denied(t *policy.Target) string {
 	if !t.Serves(c.ask.Service) {
 		return "does not serve " + c.ask.Service
 	}
@@ -131,7 +97,7 @@ func (c *chooser) denied(t *Target) string {
 }
 
 // barred says why the target must not be asked, whatever it could do.
-func (c *chooser) barred(t *Target) string {
+func (c *chooser) barred(t *policy.Target) string {
 	if why := c.byRule(t); why != "" {
 		return why
 	}
@@ -145,7 +111,7 @@ func (c *chooser) barred(t *Target) string {
 }
 
 // unfit says why the target is not the one for the ask.
-func (c *chooser) unfit(t *Target) string {
+func (c *chooser) unfit(t *policy.Target) string {
 	if why := c.byLadder(t); why != "" {
 		return why
 	}
@@ -155,14 +121,14 @@ func (c *chooser) unfit(t *Target) string {
 	return c.byCost(t)
 }
 
-func (c *chooser) byRule(t *Target) string {
+func (c *chooser) byRule(t *policy.Target) string {
 	for i, r := range c.matched {
 		if denies(r.Then.Deny, t) {
 			c.blame(i)
 			c.keep(t, r.Name)
 			return "denied by rule " + r.Name
 		}
-		if len(r.Then.Force) > 0 && !names(r.Then.Force, t) {
+		if len(r.Then.Force) > 0 && !policy.Names(r.Then.Force, t) {
 			c.blame(i)
 			c.keep(t, r.Name)
 			return "rule " + r.Name + " forces another"
@@ -172,7 +138,7 @@ func (c *chooser) byRule(t *Target) string {
 }
 
 // keep notes that a rule kept a target from the ask.
-func (c *chooser) keep(t *Target, rule string) {
+func (c *chooser) keep(t *policy.Target, rule string) {
 	switch {
 	case t.Local():
 		c.spared = true
@@ -186,41 +152,31 @@ func (c *chooser) blame(i int) { c.blamed = min(c.blamed, i) }
 
 // denies tells whether the list denies the target. What denies the local ones
 // spares the device, and a light one needs no sparing: it is denied by its name.
-func denies(list []string, t *Target) bool {
-	return names(list, t) && (!t.Light || slices.Contains(list, t.Name))
+func denies(list []string, t *policy.Target) bool {
+	return policy.Names(list, t) && (!t.Light || slices.Contains(list, t.Name))
 }
 
-// names tells whether the list names the target, by name or by side.
-func names(list []string, t *Target) bool {
-	for _, n := range list {
-		if n == t.Name || n == Local && t.Local() || n == Cloud && !t.Local() {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *chooser) byPrivacy(t *Target) string {
-	if c.ask.Privacy == Private && !t.Local() {
+func (c *chooser) byPrivacy(t *policy.Target) string {
+	if c.ask.Privacy == policy.Private && !t.Local() {
 		c.keep(t, c.secret)
 		return "the ask is private and stays on the device"
 	}
 	return ""
 }
 
-func (c *chooser) byMode(t *Target) string {
+func (c *chooser) byMode(t *policy.Target) string {
 	switch {
 	case c.ask.Target != "" && c.ask.Target != t.Name:
 		return "the caller asked for " + c.ask.Target
-	case c.ask.Mode == Local && !t.Local():
+	case c.ask.Mode == policy.Local && !t.Local():
 		return "the caller asked for local only"
-	case c.ask.Mode == Cloud && t.Local():
+	case c.ask.Mode == policy.Cloud && t.Local():
 		return "the caller asked for cloud only"
 	}
 	return ""
 }
 
-func (c *chooser) byNetwork(t *Target) string {
+func (c *chooser) byNetwork(t *policy.Target) string {
 	if t.Local() || t.Near || !c.sig.Lost() {
 		return ""
 	}
@@ -233,12 +189,12 @@ func (c *chooser) byNetwork(t *Target) string {
 
 // byAbility leaves out a target that cannot read the ask. The answer needs room
 // too: what it may take, at most a quarter of the context.
-func (c *chooser) byAbility(t *Target) string {
+func (c *chooser) byAbility(t *policy.Target) string {
 	if c.ask.Needs.Vision && t.Blind {
 		return "takes text only"
 	}
 	in, room := t.Tokens(c.ask.Size.TokensEst), min(c.ask.Size.TokensOut, t.Context/4)
-	if c.ask.Service == Chat && t.Context > 0 && in > t.Context-room {
+	if c.ask.Service == policy.Chat && t.Context > 0 && in > t.Context-room {
 		c.tooLong = true
 		return fmt.Sprintf("about %d tokens and %d for the answer do not fit its context of %d", in, room, t.Context)
 	}
@@ -246,7 +202,7 @@ func (c *chooser) byAbility(t *Target) string {
 	return ""
 }
 
-func (c *chooser) byCost(t *Target) string {
+func (c *chooser) byCost(t *policy.Target) string {
 	if c.ask.MaxCost == nil || t.Local() {
 		return ""
 	}
@@ -272,10 +228,10 @@ func (c *chooser) overspend() {
 	}
 }
 
-func (c *chooser) byLadder(t *Target) string {
-	rung, has := StepCloud, c.has.cloud
+func (c *chooser) byLadder(t *policy.Target) string {
+	rung, has := policy.StepCloud, c.has.cloud
 	if t.Local() {
-		rung, has = StepLocal, c.has.local
+		rung, has = policy.StepLocal, c.has.local
 	}
 	switch {
 	case !has:
