@@ -16,6 +16,7 @@ import (
 	"nearside/cloud/report"
 	"nearside/cloud/steer"
 	"nearside/cloud/wire"
+	"nearside/cmd/nearside/kinds"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -125,12 +126,13 @@ func (w *watch) run(ctx context.Context) {
 
 // offer brings an envelope, and remembers what became of it for the report.
 func (w *watch) offer(ctx context.Context, envelope []byte, from string) (steer.Result, error) {
+	came := w.helm.room.Came()
 	r, err := w.steer.Offer(ctx, envelope, from)
-	w.helm.room.Offered(envelope, from, err)
 	if news := report.Offered(envelope, r, err); news != nil {
 		w.result.Store(news)
 		w.report(true)
 	}
+	w.helm.room.Offered(kinds.Offer{Envelope: envelope, From: from, Came: came}, err) // last: it may offer it again
 	return r, err
 }
 

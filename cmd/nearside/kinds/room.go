@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"nearside/agent/config"
 	"nearside/cloud/parcel"
@@ -21,8 +19,6 @@ import (
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
-
-const maxWaiting = 4 // envelopes
 
 // Options are what a room is made of; all but Free are needed.
 type Options struct {
@@ -48,13 +44,8 @@ type Room struct {
 	set     Set
 	notes   []Note
 	late    map[string]*seal.Payload // in force by the record, whose files are not here
-	waiting []waiting
-}
-
-// waiting is an envelope whose files are not here yet.
-type waiting struct {
-	envelope []byte
-	from     string
+	came    int                      // files, so far
+	waiting []Offer
 }
 
 // NewRoom makes a room with nothing in it. It touches no disk.
@@ -97,9 +88,13 @@ func (h *Hook) Apply(_ context.Context, p *seal.Payload) error {
 		r.put(h.kind, nil, nil)
 		return nil
 	}
+	came := r.Came()
 	d, err := r.open(p, h.kind)
 	if seal.Reason(err) == trial.WaitsForFiles {
 		r.put(h.kind, nil, p)
+		if r.Came() != came { // before it was known to be late
+			r.complete(map[string]*seal.Payload{h.kind: p})
+		}
 		return nil
 	}
 	if err != nil {
@@ -246,59 +241,6 @@ func (r *Room) Wake() {
 	defer r.mu.Unlock()
 	if r.yard != nil {
 		r.yard.Wake()
-	}
-}
-
-// Offered is told of every envelope that was offered and what came of it. One
-// that waits for files is kept in memory and offered again when they are here.
-func (r *Room) Offered(envelope []byte, from string, err error) {
-	if seal.Reason(err) != trial.WaitsForFiles {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if slices.ContainsFunc(r.waiting, func(w waiting) bool { return string(w.envelope) == string(envelope) }) {
-		return
-	}
-	r.waiting = append(r.waiting, waiting{slices.Clone(envelope), from})
-	r.waiting = r.waiting[max(0, len(r.waiting)-maxWaiting):]
-}
-
-// got looks again at what waited for files.
-func (r *Room) got(parcel.File) {
-	r.mu.Lock()
-	late, again := maps.Clone(r.late), r.waiting
-	r.waiting = nil
-	r.mu.Unlock()
-	for kind, p := range late {
-		d, err := r.open(p, kind)
-		if err == nil {
-			r.came(kind, p, d)
-			continue
-		}
-		if seal.Reason(err) != trial.WaitsForFiles {
-			r.o.Log.Error("a document that was in force cannot be used", "kind", kind, "err", err)
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for _, w := range again {
-		r.o.Offer(ctx, w.envelope, w.from)
-	}
-}
-
-// came has a document in force whose files were late, unless another took its
-// place meanwhile.
-func (r *Room) came(kind string, p *seal.Payload, d Document) {
-	r.mu.Lock()
-	still := r.late[kind] == p
-	if still {
-		r.set = r.set.With(kind, d)
-		delete(r.late, kind)
-	}
-	r.mu.Unlock()
-	if still {
-		r.o.Renew()
 	}
 }
 

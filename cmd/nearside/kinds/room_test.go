@@ -108,8 +108,8 @@ func TestRoomFetches(t *testing.T) {
 	if seal.Reason(err) != trial.WaitsForFiles {
 		t.Fatalf("got %v", err)
 	}
-	h.Offered([]byte("envelope"), "pull", err)
-	h.Offered([]byte("envelope"), "pull", err)
+	h.Offered(kinds.Offer{Envelope: []byte("envelope"), From: "pull"}, err)
+	h.Offered(kinds.Offer{Envelope: []byte("envelope"), From: "pull"}, err)
 	if got := within(t, "offered again", h.offered); got != "envelope pull" {
 		t.Errorf("offered %q", got)
 	}
@@ -147,6 +147,32 @@ func TestRoomFetches(t *testing.T) {
 	}
 }
 
+// TestRoomFetchesSooner than it hears that the document waits: that is offered
+// again all the same, once.
+func TestRoomFetchesSooner(t *testing.T) {
+	h := newHouse(t)
+	h.run(t)
+	came := h.Came()
+	err := h.Hook(seal.KindGate).Validate(t.Context(), &seal.Payload{Kind: seal.KindGate, Files: []seal.File{h.names(trained(t, "open", "close"))}})
+	end, look := time.After(20*time.Second), time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for h.Came() == came {
+		select {
+		case <-look.C:
+		case <-end:
+			t.Fatal("the file never came")
+		}
+	}
+	h.Offered(kinds.Offer{Envelope: []byte("envelope"), From: "pull", Came: came}, err)
+	if got := within(t, "offered again", h.offered); got != "envelope pull" || len(h.offered) > 0 {
+		t.Errorf("offered %q, and %d more", got, len(h.offered))
+	}
+	h.Offered(kinds.Offer{Envelope: []byte("other"), From: "pull", Came: h.Came()}, err)
+	if len(h.offered) > 0 {
+		t.Errorf("offered %q, though no file came", <-h.offered)
+	}
+}
+
 // TestRoomRefuses what does not fit, and leaves what is in force.
 func TestRoomRefuses(t *testing.T) {
 	h := newHouse(t)
@@ -163,7 +189,7 @@ func TestRoomRefuses(t *testing.T) {
 	f(seal.KindTargets, "goes to its own host", &seal.Payload{Body: "targets: [{name: x, base_url: 'https://evil.example', key_of: first, models: {chat: m}, price: {input: 9, output: 9}}]"})
 	bad := &seal.Payload{Kind: seal.KindGate, Files: []seal.File{h.names([]byte("no gate"))}}
 	err := h.Hook(seal.KindGate).Validate(t.Context(), bad)
-	h.Offered([]byte("x"), "usb", err)
+	h.Offered(kinds.Offer{Envelope: []byte("x"), From: "usb"}, err)
 	within(t, "offered again", h.offered)
 	f(seal.KindGate, "not a gate file", bad)
 	nowhere := kinds.NewRoom(kinds.Options{Given: h.options().Given})
