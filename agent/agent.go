@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/trace"
 	"nearside/policy"
 )
@@ -22,7 +23,7 @@ type Answerer interface {
 // Scorer says how sure a model was of its answer to a question, 0 to 1. ok is
 // false when the tokens tell nothing.
 type Scorer interface {
-	Confidence(question string, tokens []openai.Token) (score float64, ok bool)
+	Confidence(question string, tokens []completion.Token) (score float64, ok bool)
 }
 
 // Cache keeps answers by key. Put may drop what it cannot keep.
@@ -163,10 +164,10 @@ type Timing struct {
 // error beside it. Close must be called once the reply has been written.
 type Result struct {
 	Head
-	Body   []byte         // a plain answer
-	Stream *openai.Stream // a streamed one
+	Body   []byte             // a plain answer
+	Stream *completion.Stream // a streamed one
 
 	walk   *walk
-	answer *openai.Answer
+	answer *completion.Answer
 	first  time.Duration // from the request to its first token
 }

@@ -12,6 +12,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config/written"
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/policy"
 	"nearside/policy/decide"
@@ -32,14 +33,14 @@ func says(text string) answerer {
 		m, _ := json.Marshal(text)
 		body := []byte(`{"id":"c1","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":` + string(m) +
 			`},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`)
-		a, err := openai.ParseCompletion(body)
+		a, err := completion.Parse(body)
 		if errors.Is(err, fault.ErrEmpty) {
 			err = nil // as the engine does
 		}
 		reply := &openai.Reply{Target: call.Targets[0], Body: body, Answer: a}
 		if err == nil && call.Request.Stream {
 			reply.Body = nil
-			reply.Stream, err = openai.Replay(body, call.Request)
+			reply.Stream, err = completion.Replay(body, call.Request.IncludeUsage)
 			reply.Answer = reply.Stream.Answer
 		}
 		return reply, err
@@ -90,7 +91,9 @@ func (m *memory) last() agent.Record {
 // surety scores every answer alike.
 type surety float64
 
-func (s surety) Confidence(string, []openai.Token) (float64, bool) { return float64(s), s != unknown }
+func (s surety) Confidence(string, []completion.Token) (float64, bool) {
+	return float64(s), s != unknown
+}
 
 // unknown is the surety of a scorer that can tell nothing.
 const unknown surety = -1

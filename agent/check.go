@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/embed"
 	"nearside/policy"
 )
@@ -58,12 +59,12 @@ func (w *walk) fits(reply *openai.Reply) bool {
 	return w.formed(reply.Answer)
 }
 
-func (w *walk) formed(a *openai.Answer) bool {
+func (w *walk) formed(a *completion.Answer) bool {
 	return a.HasCalls() || a.Refused || w.in.Check([]byte(a.Text())) == nil
 }
 
 // sure is how sure the model was of its answer, nil when that is not known.
-func (w *walk) sure(a *openai.Answer) *float64 {
+func (w *walk) sure(a *completion.Answer) *float64 {
 	scorer := w.agent.parts.Scorer
 	if scorer == nil {
 		return nil

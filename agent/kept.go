@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"nearside/agent/kept"
-	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/policy"
 )
 
@@ -77,7 +77,7 @@ func (w *walk) serve(e *kept.Entry, step *policy.Step, how string, limit time.Du
 	age = max(0, age)
 	r := &w.result
 	if w.in.Request.Stream {
-		stream, err := openai.Replay(e.Body, w.in.Request)
+		stream, err := completion.Replay(e.Body, w.in.Request.IncludeUsage)
 		if err != nil {
 			return false
 		}

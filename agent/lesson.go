@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/policy"
 )
 
@@ -42,17 +43,17 @@ type Lesson struct {
 	Private  bool // the ask stays on the device, as its caller or policy has it
 	Request  *openai.Request
 	Local    Judged
-	Sure     *float64       // how sure the model was when it was judged, nil when not known
-	Said     *openai.Answer // of the device, to its end where Given
-	Formed   bool           // it has the form that was asked for
-	Given    bool           // the caller has it, whole and taken as good
-	Instead  *openai.Answer // what the caller has of the cloud instead, whole; nil when nothing
+	Sure     *float64           // how sure the model was when it was judged, nil when not known
+	Said     *completion.Answer // of the device, to its end where Given
+	Formed   bool               // it has the form that was asked for
+	Given    bool               // the caller has it, whole and taken as good
+	Instead  *completion.Answer // what the caller has of the cloud instead, whole; nil when nothing
 }
 
 // heard is the latest answer of the device that was judged.
 type heard struct {
 	target string
-	answer *openai.Answer // nil: none was
+	answer *completion.Answer // nil: none was
 	sure   *float64
 	formed bool
 }

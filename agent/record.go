@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
@@ -151,7 +152,7 @@ func (w *walk) outcome(end Finish) Outcome {
 }
 
 // cost is what the answer cost in USD, nil when its target has no price.
-func (w *walk) cost(u *openai.Usage) *float64 {
+func (w *walk) cost(u *completion.Usage) *float64 {
 	for i := range w.signals.Targets {
 		if t := &w.signals.Targets[i]; t.Name == w.result.Target && t.Price != nil {
 			usd := (t.Price.Input*float64(u.In) + t.Price.Output*float64(u.Out)) / 1e6

@@ -10,6 +10,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/policy"
 )
 
@@ -25,10 +26,10 @@ func watched(told func(body []byte)) answerer {
 			`"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`)
 		told(body)
 		if call.Request.Stream {
-			s, err := openai.Replay(body, call.Request)
+			s, err := completion.Replay(body, call.Request.IncludeUsage)
 			return &openai.Reply{Target: call.Targets[0], Stream: s, Answer: s.Answer}, err
 		}
-		a, err := openai.ParseCompletion(body)
+		a, err := completion.Parse(body)
 		return &openai.Reply{Target: call.Targets[0], Body: body, Answer: a}, err
 	}
 }

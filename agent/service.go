@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/embed"
 	"nearside/agent/openai/fault"
 	"nearside/policy"
@@ -21,14 +22,14 @@ func API(service string, body []byte) *openai.Request {
 }
 
 // readAny takes any JSON as a reply.
-func readAny(body []byte) (*openai.Answer, []byte, error) {
+func readAny(body []byte) (*completion.Answer, []byte, error) {
 	if len(body) == 0 {
 		body = []byte("null") // a 204 says nothing
 	}
 	if !json.Valid(body) {
 		return nil, nil, fmt.Errorf("%w: it is not JSON", fault.ErrBroken)
 	}
-	return &openai.Answer{}, body, nil
+	return &completion.Answer{}, body, nil
 }
 
 // known checks that there is such a service, and that the request is as it

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/cloud/network"
 )
@@ -124,7 +125,7 @@ func blame(ctx context.Context, err error, hurried, trial bool) error {
 
 // ended counts a stream that broke after it had begun well. Its good beginning
 // was counted, so that breaks in a row are counted apart.
-func (m *member) ended(s *openai.Stream) {
+func (m *member) ended(s *completion.Stream) {
 	if s.Ended() {
 		m.cuts.Store(0)
 	}
@@ -170,7 +171,7 @@ func (m *member) send(ctx context.Context, call openai.Call) (*openai.Reply, err
 		return m.exchange(ctx, call)
 	}
 	body := r.Body(m.Models[openai.Chat])
-	shape := openai.Shape{Usage: r.IncludeUsage, Silence: call.Silence}
+	shape := completion.Shape{Usage: r.IncludeUsage, Silence: call.Silence}
 	reply := &openai.Reply{Target: m.Name}
 	var err error
 	if !r.Stream {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/client"
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/rolling"
 )
@@ -56,7 +56,7 @@ type member struct {
 
 	mu    sync.Mutex // guards all below
 	key   string
-	asks  openai.Client // with that key; copied for each call
+	asks  client.Client // with that key; copied for each call
 	since time.Time     // when the key was read last
 }
 
@@ -98,7 +98,7 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 
 // client asks the target with the key it has now. Trace gives the traceparent
 // of one call; nil is none.
-func (m *member) client(trace func() string) *openai.Client {
+func (m *member) client(trace func() string) *client.Client {
 	m.mu.Lock()
 	c := m.asks
 	m.mu.Unlock()
@@ -111,7 +111,7 @@ func (m *member) client(trace func() string) *openai.Client {
 
 // prepareLocked has calls made with the key there is now.
 func (m *member) prepareLocked() {
-	m.asks = openai.Client{Base: m.Base, Key: m.key, Hide: []byte(m.key)}
+	m.asks = client.Client{Base: m.Base, Key: m.key, Hide: []byte(m.key)}
 	if m.KeyIn != "" {
 		m.asks.Key = ""
 	}

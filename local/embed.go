@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/client"
 )
 
 // embedded are the fields of a caller's request for embeddings that may reach
@@ -13,8 +14,8 @@ import (
 var embedded = []string{"input", "encoding_format", "dimensions"}
 
 // embed asks for embeddings, the only service beside chat.
-func (t *target) embed(ctx context.Context, client *openai.Client, r *openai.Request) (*openai.Reply, error) {
-	body, err := client.Send(ctx, http.MethodPost, "/embeddings", r.Only(embedded, map[string]any{"model": t.model.Name}))
+func (t *target) embed(ctx context.Context, asks *client.Client, r *openai.Request) (*openai.Reply, error) {
+	body, err := asks.Send(ctx, http.MethodPost, "/embeddings", r.Only(embedded, map[string]any{"model": t.model.Name}))
 	if err != nil {
 		return nil, err
 	}

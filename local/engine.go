@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/client"
 	"nearside/agent/openai/fault"
 	"nearside/local/sandbox"
 )
@@ -68,7 +68,7 @@ type engine struct {
 // lease is the right to one request to a running engine. over is closed once
 // the process is gone and the owner knows.
 type lease struct {
-	client openai.Client
+	client client.Client
 	life   int
 	over   <-chan struct{}
 }
@@ -204,7 +204,7 @@ func (e *engine) withdraw(t *ticket) {
 func (e *engine) grant(t *ticket) {
 	e.inside++
 	e.timer.Stop()
-	t.granted <- lease{openai.Client{Base: "http://engine/v1", HTTP: e.proc.http}, e.life, e.proc.over}
+	t.granted <- lease{client.Client{Base: "http://engine/v1", HTTP: e.proc.http}, e.life, e.proc.over}
 }
 
 // turnAway refuses all that wait; they find the state that led to it.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/client"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/rolling"
 	"nearside/local/confidence"
@@ -153,20 +155,20 @@ func (t *target) ask(ctx context.Context, call openai.Call, end time.Time) (*ope
 }
 
 // send posts the request and reads as much of a stream as is to be held.
-func (t *target) send(ctx context.Context, client *openai.Client, call openai.Call) (*openai.Reply, error) {
+func (t *target) send(ctx context.Context, asks *client.Client, call openai.Call) (*openai.Reply, error) {
 	r := call.Request
 	if r.Service != openai.Chat {
-		return t.embed(ctx, client, r)
+		return t.embed(ctx, asks, r)
 	}
 	body := t.model.body(r, t.engine != nil)
-	shape := openai.Shape{Usage: r.IncludeUsage, Strip: !r.Logprobs, Silence: call.Silence}
+	shape := completion.Shape{Usage: r.IncludeUsage, Strip: !r.Logprobs, Silence: call.Silence}
 	reply := &openai.Reply{Target: "local/" + t.model.Name, Ignored: ignored(r)}
 	var err error
 	if !r.Stream {
-		reply.Answer, reply.Body, err = client.Chat(ctx, body, shape)
+		reply.Answer, reply.Body, err = asks.Chat(ctx, body, shape)
 		return reply, unlessEmpty(err)
 	}
-	reply.Stream, err = client.ChatStream(ctx, body, shape)
+	reply.Stream, err = asks.ChatStream(ctx, body, shape)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +190,7 @@ func unlessEmpty(err error) error {
 }
 
 // Confidence makes Local an agent's scorer, see [confidence.Of].
-func (l *Local) Confidence(question string, tokens []openai.Token) (float64, bool) {
+func (l *Local) Confidence(question string, tokens []completion.Token) (float64, bool) {
 	return confidence.Of(question, tokens)
 }
 

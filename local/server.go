@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/client"
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/h1"
 )
@@ -35,7 +35,7 @@ func (s *server) way() (*way, error) {
 	if v := s.view(); v.State != Ready {
 		return nil, fmt.Errorf("%w: %s", fault.ErrDown, v.Why)
 	}
-	return &way{client: openai.Client{Base: s.url, HTTP: s.http}, server: s}, nil
+	return &way{client: client.Client{Base: s.url, HTTP: s.http}, server: s}, nil
 }
 
 // fault has the server rest when nobody listens there.

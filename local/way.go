@@ -6,14 +6,14 @@ import (
 	"syscall"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/client"
 	"nearside/agent/openai/fault"
 )
 
 // way is how one request reaches the model: by a lease of an engine, or to a
 // server that somebody else runs.
 type way struct {
-	client openai.Client
+	client client.Client
 	server *server // nil with an engine
 	engine *engine
 	lease  lease

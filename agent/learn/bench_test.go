@@ -10,6 +10,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/learn"
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/policy"
 	"nearside/policy/calib"
 	"nearside/policy/deferral"
@@ -90,7 +91,7 @@ func BenchmarkRequest(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	said, err := openai.ParseCompletion([]byte(`{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Paris"}}]}`))
+	said, err := completion.Parse([]byte(`{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Paris"}}]}`))
 	if err != nil {
 		b.Fatal(err)
 	}

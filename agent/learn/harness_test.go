@@ -16,6 +16,7 @@ import (
 	"nearside/agent/config/written"
 	"nearside/agent/learn"
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/policy"
 	"nearside/policy/calib"
 )
@@ -206,7 +207,7 @@ func (r *room) turns(change func(s *policy.Signals, link *string)) {
 }
 
 // Confidence makes it an agent's scorer.
-func (r *room) Confidence(string, []openai.Token) (float64, bool) { return r.sure, r.sure >= 0 }
+func (r *room) Confidence(string, []completion.Token) (float64, bool) { return r.sure, r.sure >= 0 }
 
 type speaker struct {
 	room   *room
@@ -229,13 +230,13 @@ func (s speaker) Chat(ctx context.Context, call openai.Call) (*openai.Reply, err
 	}
 	body := fmt.Appendf(nil, `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop","message":%s}]}`, message)
 	if call.Request.Stream {
-		stream, err := openai.Replay(body, call.Request)
+		stream, err := completion.Replay(body, call.Request.IncludeUsage)
 		if err != nil {
 			return nil, err
 		}
 		return &openai.Reply{Target: s.target, Stream: stream, Answer: stream.Answer}, nil
 	}
-	a, err := openai.ParseCompletion(body)
+	a, err := completion.Parse(body)
 	return &openai.Reply{Target: s.target, Body: body, Answer: a}, err
 }
 

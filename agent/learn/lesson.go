@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 
 	"nearside/agent"
-	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/policy"
 )
 
@@ -72,7 +72,7 @@ const streamed = " stream"
 
 // callable tells whether every tool that an answer calls is one of the list,
 // and is called with an object.
-func callable(a *openai.Answer, list json.RawMessage) bool {
+func callable(a *completion.Answer, list json.RawMessage) bool {
 	var tools []struct {
 		Function struct{ Name string }
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/inplace"
 )
@@ -32,7 +33,7 @@ type Request struct {
 
 	// Read checks the body of a reply that is not chat, and gives it as the
 	// caller wants it. It is nil for chat.
-	Read func(body []byte) (*Answer, []byte, error)
+	Read func(body []byte) (*completion.Answer, []byte, error)
 
 	fields  []field // in the order they came, each name once, without null
 	has     known   // which of them are read here, when it was decoded
@@ -60,26 +61,12 @@ func (m Message) Text() string {
 		return inplace.String(m.Content)
 	}
 	var texts []string
-	for _, p := range m.parts() {
+	for _, p := range completion.Parts(m.Content) {
 		if p.Type == "text" {
 			texts = append(texts, p.Text)
 		}
 	}
 	return strings.Join(texts, "\n")
-}
-
-type part struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
-}
-
-func (m Message) parts() []part {
-	if inplace.First(m.Content) != '[' {
-		return nil
-	}
-	var p []part
-	_ = json.Unmarshal(m.Content, &p) // checked by Decode
-	return p
 }
 
 // Decode reads and checks a request body. What it returns as an error is an
@@ -138,7 +125,7 @@ func (r *Request) HasRole(roles ...string) bool {
 // image or sound.
 func (r *Request) HasParts() bool {
 	for i := range r.Messages {
-		if slices.ContainsFunc(r.Messages[i].parts(), func(p part) bool { return p.Type != "text" }) {
+		if slices.ContainsFunc(completion.Parts(r.Messages[i].Content), func(p completion.Part) bool { return p.Type != "text" }) {
 			return true
 		}
 	}

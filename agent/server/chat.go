@@ -12,6 +12,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
 	"nearside/agent/trace"
@@ -259,7 +260,7 @@ var errCallerGone = errors.New("the caller went away")
 
 // copy passes chunks on until the stream ends: the first at once, the others
 // before there is anything to wait for.
-func (o *sse) copy(stream *openai.Stream) error {
+func (o *sse) copy(stream *completion.Stream) error {
 	stream.Idle = o.send
 	for first := true; ; first = false {
 		chunk, err := stream.Next()

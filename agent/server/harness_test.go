@@ -22,6 +22,7 @@ import (
 	"nearside/agent/config/written"
 	"nearside/agent/learn"
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/agent/server"
 	"nearside/agent/server/callers"
@@ -47,13 +48,13 @@ func says(target, text string) answerer {
 			"choices":[{"index":0,"message":{"role":"assistant","content":%q},"finish_reason":"stop"}],
 			"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`, text)
 		if call.Request.Stream {
-			s, err := openai.Replay(body, call.Request)
+			s, err := completion.Replay(body, call.Request.IncludeUsage)
 			if err != nil {
 				return nil, err
 			}
 			return &openai.Reply{Target: target, Stream: s, Answer: s.Answer}, nil
 		}
-		a, err := openai.ParseCompletion(body)
+		a, err := completion.Parse(body)
 		return &openai.Reply{Target: target, Body: body, Answer: a}, err
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/client"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 )
 
@@ -132,11 +134,11 @@ func begins(n int, rest func(context.Context) io.Reader) answerer {
 		for i := range n {
 			fmt.Fprintf(&b, `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m-1","choices":[{"index":0,"delta":{"content":"word%d "},"finish_reason":null}]}`+"\n\n", i)
 		}
-		client := openai.Client{Base: "http://fake", HTTP: transport(func(r *http.Request) (*http.Response, error) {
+		up := client.Client{Base: "http://fake", HTTP: transport(func(r *http.Request) (*http.Response, error) {
 			body := io.NopCloser(io.MultiReader(strings.NewReader(b.String()), rest(r.Context())))
 			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body}, nil
 		})}
-		s, err := client.ChatStream(ctx, nil, openai.Shape{})
+		s, err := up.ChatStream(ctx, nil, completion.Shape{})
 		if err != nil {
 			return nil, err
 		}
@@ -244,10 +246,10 @@ func (u upstream) RoundTrip(*http.Request) (*http.Response, error) {
 func TestEachChunkAtOnce(t *testing.T) {
 	t.Parallel()
 	body, write := io.Pipe()
-	client := openai.Client{Base: "http://up/v1", HTTP: upstream{body}}
+	up := client.Client{Base: "http://up/v1", HTTP: upstream{body}}
 	f := world{local: func(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 		call.Tried(openai.Attempt{Target: "local/small", Start: time.Now(), Result: "ok"})
-		s, err := client.ChatStream(ctx, call.Request.Body("m"), openai.Shape{})
+		s, err := up.ChatStream(ctx, call.Request.Body("m"), completion.Shape{})
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/sse"
 )
 
 // ask is one chat request.
@@ -94,7 +94,7 @@ func (h *house) ask(a ask) *reply {
 	defer resp.Body.Close()
 	r := &reply{status: resp.StatusCode, header: resp.Header}
 	if resp.Header.Get("Content-Type") == "text/event-stream" {
-		err = r.readStream(openai.NewEvents(resp.Body))
+		err = r.readStream(&sse.Events{In: resp.Body})
 	} else {
 		err = r.readPlain(resp.Body)
 	}
@@ -135,7 +135,7 @@ func (r *reply) readPlain(body io.Reader) error {
 	return r.add(text)
 }
 
-func (r *reply) readStream(events *openai.Events) error {
+func (r *reply) readStream(events *sse.Events) error {
 	for {
 		data, err := events.Next()
 		if err == io.EOF {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"nearside/agent/config/written"
-	"nearside/agent/openai"
+	"nearside/agent/openai/sse"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -285,7 +285,7 @@ func (h *house) abandon(t *testing.T, cloud *fake.Server, stream bool) {
 		if !stream {
 			t.Errorf("got status %d, want to leave before", resp.StatusCode)
 		}
-		if _, err := openai.NewEvents(resp.Body).Next(); err != nil {
+		if _, err := (&sse.Events{In: resp.Body}).Next(); err != nil {
 			t.Error(err)
 		}
 	})

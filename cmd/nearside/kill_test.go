@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/sse"
 	"nearside/agent/server"
 	"nearside/cmd/fakecloud/fake"
 )
@@ -103,7 +103,7 @@ func (h *house) killInStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	events := openai.NewEvents(resp.Body)
+	events := &sse.Events{In: resp.Body}
 	if _, err := events.Next(); err != nil {
 		t.Fatal(err)
 	}
@@ -224,14 +224,14 @@ func TestStopInStreams(t *testing.T) {
 // cut begins the streams, stops the daemon, and reads them to their ends.
 func (h *house) cut(t *testing.T, asks ...ask) {
 	t.Helper()
-	var all []*openai.Events
+	var all []*sse.Events
 	for _, a := range asks {
 		resp, err := h.send(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
-		events := openai.NewEvents(resp.Body)
+		events := &sse.Events{In: resp.Body}
 		if _, err := events.Next(); err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +294,7 @@ func TestStopHasAnEnd(t *testing.T) {
 	}
 	waiting.Wait()
 	r := &reply{}
-	if err := r.readStream(openai.NewEvents(resp.Body)); err != nil || r.done || r.kind == "" {
+	if err := r.readStream(&sse.Events{In: resp.Body}); err != nil || r.done || r.kind == "" {
 		t.Errorf("got %v, %v, want an error event", r, err)
 	}
 }

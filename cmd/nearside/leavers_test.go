@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/sse"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -107,7 +107,7 @@ func (p *party) begin(t *testing.T, ctx context.Context, a ask, begun ...func())
 	resp, err := p.send(ctx, a)
 	if err == nil {
 		defer resp.Body.Close()
-		_, err = openai.NewEvents(resp.Body).Next()
+		_, err = (&sse.Events{In: resp.Body}).Next()
 	}
 	if err != nil && ctx.Err() == nil {
 		t.Errorf("began with %v, want to stay until the end", err)

@@ -9,7 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 )
 
 // Of is how sure the model was of the words that decide its answer,
@@ -20,7 +20,7 @@ import (
 // server that reports no probabilities.
 //
 // The form was chosen by measuring, see docs/ARCHITECTURE.md.
-func Of(question string, tokens []openai.Token) (score float64, ok bool) {
+func Of(question string, tokens []completion.Token) (score float64, ok bool) {
 	deciding := decisive(question, words(tokens))
 	if len(deciding) == 0 {
 		deciding = known(tokens)
@@ -52,7 +52,7 @@ func decisive(question string, said []word) []float64 {
 }
 
 // known are the log-probabilities of all tokens that have text.
-func known(tokens []openai.Token) []float64 {
+func known(tokens []completion.Token) []float64 {
 	var out []float64
 	for _, t := range tokens {
 		if t.Text != "" && !math.IsNaN(t.Logprob) {
@@ -76,7 +76,7 @@ type word struct {
 // words joins tokens to words, a new one at every token that begins with white
 // space; its log-probability is the sum of its tokens'. Punctuation, white
 // space and end marks belong to no word.
-func words(tokens []openai.Token) []word {
+func words(tokens []completion.Token) []word {
 	var out []word
 	for _, t := range tokens {
 		text := strings.Join(strings.FieldsFunc(strings.ToLower(t.Text), notWord), "")

@@ -4,21 +4,21 @@ import (
 	"math"
 	"testing"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/local/confidence"
 )
 
 func TestConfidence(t *testing.T) {
-	tok := func(pairs ...any) (out []openai.Token) {
+	tok := func(pairs ...any) (out []completion.Token) {
 		for i := 0; i < len(pairs); i += 2 {
-			out = append(out, openai.Token{Text: pairs[i].(string), Logprob: pairs[i+1].(float64)})
+			out = append(out, completion.Token{Text: pairs[i].(string), Logprob: pairs[i+1].(float64)})
 		}
 		return out
 	}
 	for _, c := range []struct {
 		name     string
 		question string
-		tokens   []openai.Token
+		tokens   []completion.Token
 		want     float64
 		ok       bool
 	}{
@@ -44,7 +44,7 @@ func FuzzConfidence(f *testing.F) {
 	f.Add("q", " a", -1.0, "b", -2.0)
 	f.Add("q", " a", 1e300, "?", math.Inf(1))
 	f.Fuzz(func(t *testing.T, q, a string, la float64, b string, lb float64) {
-		got, ok := confidence.Of(q, []openai.Token{{Text: a, Logprob: la}, {Text: b, Logprob: lb}})
+		got, ok := confidence.Of(q, []completion.Token{{Text: a, Logprob: la}, {Text: b, Logprob: lb}})
 		if !(got >= 0 && got <= 1) || !ok && got != 0 {
 			t.Errorf("got %v", got)
 		}

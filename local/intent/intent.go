@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/rolling"
 	"nearside/policy/gate"
@@ -91,7 +92,7 @@ func (t *Target) ask(r *openai.Request) (*openai.Reply, error) {
 		return nil, fmt.Errorf("write the intent: %w", err)
 	}
 	return &openai.Reply{
-		Target: h.Name, Body: body, Answer: openai.Plain(nil, nil), Sure: &v.Confidence,
+		Target: h.Name, Body: body, Answer: completion.Opaque(nil, nil), Sure: &v.Confidence,
 	}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config/written"
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/policy"
 	"nearside/policy/replay"
@@ -79,13 +80,13 @@ func (s *street) Chat(_ context.Context, call openai.Call) (*openai.Reply, error
 	}
 	body := []byte(`{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Yes."},"finish_reason":"stop"}],` +
 		`"usage":{"prompt_tokens":30,"completion_tokens":20,"total_tokens":50}}`)
-	a, err := openai.ParseCompletion(body)
+	a, err := completion.Parse(body)
 	call.Tried(openai.Attempt{Target: call.Targets[0], Start: start, Took: 7, Result: "ok"})
 	return &openai.Reply{Target: call.Targets[0], Body: body, Answer: a}, err
 }
 
 // Confidence is anything.
-func (s *street) Confidence(string, []openai.Token) (float64, bool) {
+func (s *street) Confidence(string, []completion.Token) (float64, bool) {
 	return s.Float64(), s.IntN(9) > 0
 }
 

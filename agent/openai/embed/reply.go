@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"math"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 )
 
@@ -88,7 +88,7 @@ type reply struct {
 // read checks the reply of a target: as many embeddings as there were inputs,
 // each once, all of the length asked for, finite. What is not so is
 // [fault.ErrBroken].
-func (s *shape) read(body []byte) (*openai.Answer, []byte, error) {
+func (s *shape) read(body []byte) (*completion.Answer, []byte, error) {
 	var got reply
 	if err := json.Unmarshal(body, &got); err != nil {
 		return nil, nil, fmt.Errorf("%w: %v", fault.ErrBroken, err)
@@ -100,7 +100,7 @@ func (s *shape) read(body []byte) (*openai.Answer, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	answer := openai.Plain(got.Model, got.Usage)
+	answer := completion.Opaque(got.Model, got.Usage)
 	out := map[string]any{"object": "list", "data": data, "model": answer.Model, "usage": json.RawMessage(`{"prompt_tokens":0,"total_tokens":0}`)}
 	if answer.Usage != nil {
 		out["usage"] = map[string]int{"prompt_tokens": answer.Usage.In, "total_tokens": answer.Usage.In}

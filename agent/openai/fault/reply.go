@@ -23,9 +23,27 @@ func Redirected(resp *http.Response) *Redirect {
 	return r
 }
 
-// OfReply turns an error reply of a target into an [Error]. The body may be
-// in any shape; what cannot be read is left out.
-func OfReply(resp *http.Response, body []byte, now time.Time) *Error {
+// OfReply turns an error reply of a target into an [Error] without the secret,
+// also where JSON escapes were in it. The body may be in any shape; what cannot
+// be read is left out.
+func OfReply(resp *http.Response, body, secret []byte, now time.Time) *Error {
+	e := readReply(resp, Redact(body, secret), now)
+	for _, said := range []*string{&e.Message, &e.Type, &e.Param, &e.Code} {
+		*said = string(Redact([]byte(*said), secret))
+	}
+	return e
+}
+
+// Redact takes a secret out of a text that a caller may see, since a target may
+// quote it. One that is short is none.
+func Redact(text, secret []byte) []byte {
+	if len(secret) < 8 || !bytes.Contains(text, secret) {
+		return text
+	}
+	return bytes.ReplaceAll(text, secret, []byte("[redacted]"))
+}
+
+func readReply(resp *http.Response, body []byte, now time.Time) *Error {
 	e := &Error{
 		Status: resp.StatusCode, Type: "upstream_error",
 		Message: http.StatusText(resp.StatusCode), RetryAfter: retryAfter(resp.Header, now),

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/rolling"
 )
 
@@ -25,7 +26,7 @@ func TestBytesPerToken(t *testing.T) {
 		t.Helper()
 		var figures rolling.Figures
 		for range n {
-			figures.Counted(r, &openai.Reply{Answer: &openai.Answer{Usage: &openai.Usage{In: tokens}}})
+			figures.Counted(r, &openai.Reply{Answer: &completion.Answer{Usage: &completion.Usage{In: tokens}}})
 		}
 		got := figures.Summary().BytesPerToken
 		if (got == nil) != (want == 0) || got != nil && (*got < want-0.05 || *got > want+0.05) {
@@ -44,14 +45,14 @@ func TestBytesPerToken(t *testing.T) {
 
 	var figures rolling.Figures
 	for i := range 100 {
-		figures.Counted(text, &openai.Reply{Answer: &openai.Answer{Usage: &openai.Usage{In: 504 + i/50*505}}})
+		figures.Counted(text, &openai.Reply{Answer: &completion.Answer{Usage: &completion.Usage{In: 504 + i/50*505}}})
 	}
 	if got := *figures.Summary().BytesPerToken; got > 2.05 {
 		t.Errorf("after 50 that say 4 and 50 that say 2: %v", got)
 	}
 	figures = rolling.Figures{}
 	for range 5 {
-		s, err := openai.Replay([]byte(`{"choices":[{"index":0,"message":{"content":"yes"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1009,"completion_tokens":1}}`), text)
+		s, err := completion.Replay([]byte(`{"choices":[{"index":0,"message":{"content":"yes"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1009,"completion_tokens":1}}`), false)
 		if err != nil {
 			t.Fatal(err)
 		}

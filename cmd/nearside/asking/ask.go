@@ -16,7 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
+	"nearside/agent/openai/sse"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -162,7 +163,7 @@ func printAnswer(w io.Writer, resp *http.Response, took time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	answer, err := openai.ParseCompletion(body)
+	answer, err := completion.Parse(body)
 	if err != nil {
 		return err
 	}
@@ -175,7 +176,7 @@ func printAnswer(w io.Writer, resp *http.Response, took time.Duration) error {
 // whatever happens. Who answered is in the header, or in a comment at the end
 // when the headers came before the answer.
 func printStream(w io.Writer, resp *http.Response) error {
-	events := openai.NewEvents(resp.Body)
+	events := &sse.Events{In: resp.Body}
 	events.Comment = func(text string) { lateHeader(resp.Header, text) }
 	err := copyText(w, events)
 	_, unended := fmt.Fprintln(w)
@@ -196,7 +197,7 @@ func lateHeader(h http.Header, comment string) {
 }
 
 // copyText writes the text of a stream until its end mark.
-func copyText(w io.Writer, events *openai.Events) error {
+func copyText(w io.Writer, events *sse.Events) error {
 	for {
 		data, err := events.Next()
 		if err == io.EOF {

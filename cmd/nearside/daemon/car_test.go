@@ -19,6 +19,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/config/written"
 	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/agent/server/signals"
 	"nearside/cloud"
@@ -76,13 +77,13 @@ const said = `{"id":"1","model":"m","choices":[{"index":0,"message":{"role":"ass
 func (model) Chat(ctx context.Context, call openai.Call) (*openai.Reply, error) {
 	start := time.Now()
 	wait(ctx, 700*time.Millisecond)
-	a, err := openai.ParseCompletion([]byte(said))
+	a, err := completion.Parse([]byte(said))
 	call.Tried(openai.Attempt{Target: call.Targets[0], Start: start, Took: time.Since(start), Result: fault.Result(err), Err: err})
 	return &openai.Reply{Target: call.Targets[0], Body: []byte(said), Answer: a}, err
 }
 
 // Confidence is low where the question has the word for it.
-func (model) Confidence(question string, _ []openai.Token) (float64, bool) {
+func (model) Confidence(question string, _ []completion.Token) (float64, bool) {
 	if strings.Contains(question, "emperor") {
 		return 0.05, true
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"nearside/agent/config"
-	"nearside/agent/openai"
+	"nearside/agent/openai/client"
 	"nearside/local"
 	"nearside/local/sense"
 )
@@ -136,8 +136,8 @@ func build(ctx context.Context, command []string) Finding {
 func engineAt(ctx context.Context, url string) Finding {
 	ctx, cancel := context.WithTimeout(ctx, replyLimit)
 	defer cancel()
-	client := openai.Client{Base: url, HTTP: &http.Transport{DisableKeepAlives: true}}
-	if err := client.Ping(ctx); err != nil {
+	engine := client.Client{Base: url, HTTP: &http.Transport{DisableKeepAlives: true}}
+	if err := engine.Ping(ctx); err != nil {
 		return fail("nobody answers at "+url+": "+err.Error(), "start the server there, or correct local.engine.url")
 	}
 	return ok("the server at " + url + " answers")

@@ -1,16 +1,22 @@
-package openai
+package completion
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/inplace"
+	"nearside/agent/openai/sse"
 )
+
+// MaxBytes bounds a reply, plain or streamed.
+const MaxBytes = 32 << 20
 
 // A server that said why it ended may leave the connection open: it gets this
 // long to say more, and no time to speak of once it told the usage.
@@ -18,6 +24,13 @@ const (
 	lastWords  = 2 * time.Second
 	lastBreath = 100 * time.Millisecond
 )
+
+// Shape says how a reply should look for the caller.
+type Shape struct {
+	Usage   bool          // the caller asked for usage in the stream
+	Strip   bool          // take out log-probabilities the caller did not ask for
+	Silence time.Duration // longest pause inside the stream; 0 is unbounded
+}
 
 // Stream is a streamed answer, chunk by chunk, in the shape clients rely on:
 // finish_reason is null on every chunk but the last, usage comes only when it
@@ -29,15 +42,16 @@ type Stream struct {
 	Answer *Answer // all that was read so far, primed chunks too
 	Idle   func()  // when set, called by Next before it may have to wait for more
 
-	body    io.Reader
-	events  Events                 // read from body
-	read    func() ([]byte, error) // data of the next event; io.EOF at the end
-	ends    []func()               // run once, by the first Close
+	ctx     context.Context // of the call: its cause is the fault when it ends
+	body    io.ReadCloser
+	why     atomic.Pointer[error] // that the body was closed here
+	secret  []byte                // taken out of what comes
+	events  sse.Events            // read from body
+	ends    []func()              // run once, by the first Close
 	closed  sync.Once
 	usage   bool          // the caller asked for usage
 	strip   bool          // take out log-probabilities the caller did not ask for
-	stalled func()        // ends a read that takes too long
-	alarm   *time.Timer   // calls it, from the first time that it may be needed
+	alarm   *time.Timer   // ends a read that takes too long, from the first time that it may be needed
 	allowed time.Duration // longest silence; 0 is unbounded
 	listens bool          // the alarm is set
 	given   bool          // handed out: Next was called
@@ -51,13 +65,17 @@ type Stream struct {
 
 	room struct { // of the few that most have
 		ready [1][]byte
-		ends  [3]func()
+		ends  [2]func()
 	}
 }
 
-func newStream(body io.Reader, shape Shape) *Stream {
-	s := &Stream{Answer: &Answer{}, body: body, usage: shape.Usage, strip: shape.Strip, allowed: shape.Silence}
-	s.events.in = (*waiting)(s)
+// Open begins to read a stream of a target, which lives until it is closed or ctx
+// ends. The secret is taken out of it, as [fault.Redact] does.
+func Open(ctx context.Context, body io.ReadCloser, secret []byte, shape Shape) *Stream {
+	s := &Stream{
+		Answer: &Answer{}, ctx: ctx, body: body, secret: secret, usage: shape.Usage, strip: shape.Strip, allowed: shape.Silence,
+	}
+	s.events.In = (*waiting)(s)
 	s.ready, s.ends = s.room.ready[:0], s.room.ends[:0]
 	return s
 }
@@ -115,10 +133,33 @@ func (s *Stream) OnClose(f func()) { s.ends = append(s.ends, f) }
 // Close ends the stream and what feeds it, so that a read that waits comes back.
 func (s *Stream) Close() {
 	s.closed.Do(func() {
+		s.end(context.Canceled)
 		for _, end := range s.ends {
 			end()
 		}
 	})
+}
+
+// end closes what feeds the stream; the first reason counts.
+func (s *Stream) end(why error) {
+	if s.body != nil { // else it was kept
+		s.why.CompareAndSwap(nil, &why)
+		s.body.Close()
+	}
+}
+
+func (s *Stream) stall() { s.end(fault.ErrStalled) }
+
+// read is the data of the next event; [io.EOF] at the end.
+func (s *Stream) read() ([]byte, error) {
+	data, err := s.events.Next()
+	if err == nil || err == io.EOF {
+		return fault.Redact(data, s.secret), err
+	}
+	if why := s.why.Load(); why != nil && s.ctx.Err() == nil {
+		return nil, *why
+	}
+	return nil, fault.OfRead(s.ctx, err)
 }
 
 // Fault is what broke the stream, nil while it is well or when it ended well.
@@ -163,7 +204,7 @@ func (s *Stream) listen() {
 	}
 	s.listens = true
 	if s.alarm == nil {
-		s.alarm = time.AfterFunc(limit, s.stalled)
+		s.alarm = time.AfterFunc(limit, s.stall)
 		return
 	}
 	s.alarm.Reset(limit)
@@ -199,8 +240,8 @@ func (s *Stream) finish() {
 
 // take reads one chunk and queues it in the right shape.
 func (s *Stream) take(data []byte) error {
-	if s.size += len(data); s.size > maxReply {
-		return fmt.Errorf("%w: stream over %d bytes", fault.ErrBroken, maxReply)
+	if s.size += len(data); s.size > MaxBytes {
+		return fmt.Errorf("%w: stream over %d bytes", fault.ErrBroken, MaxBytes)
 	}
 	data, e := inplace.Mended(data), &s.event
 	if err := e.read(data); err != nil {
@@ -274,16 +315,16 @@ func (s *Stream) appendHead(to []byte) []byte {
 	return append(to, `,"object":"`+chunkKind+`"`...)
 }
 
-// Replay streams a completion that was kept, in the shape req asks for.
-func Replay(completion []byte, req *Request) (*Stream, error) {
-	a, err := ParseCompletion(completion)
+// Replay streams a completion that was kept, with usage where that is asked for.
+func Replay(completion []byte, usage bool) (*Stream, error) {
+	a, err := Parse(completion)
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
 	if a.other {
 		return nil, fmt.Errorf("replay: %w: it is more than text", fault.ErrBroken)
 	}
-	s := &Stream{Answer: a, usage: req.IncludeUsage, err: io.EOF}
+	s := &Stream{Answer: a, usage: usage, err: io.EOF}
 	s.push(s.whole())
 	s.push(s.ending())
 	if s.usage && a.Usage != nil {

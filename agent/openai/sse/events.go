@@ -1,4 +1,4 @@
-package openai
+package sse
 
 import (
 	"bytes"
@@ -18,19 +18,17 @@ const (
 // maxEmpty is how often a reader may give nothing, and no error, in a row.
 const maxEmpty = 100
 
-// Events reads server-sent events whose lines end in LF or CRLF.
+// Events reads server-sent events whose lines end in LF or CRLF. It is ready
+// with its In.
 type Events struct {
+	In      io.Reader         // read from; it buffers, so that it belongs to it from here on
 	Comment func(text string) // told of comments, when set
 
-	in    io.Reader
 	text  []byte // what was read
 	at    int    // how much of it was taken
 	err   error  // what comes after it
 	begun bool
 }
-
-// NewEvents reads events from r; it buffers, so r belongs to it from here on.
-func NewEvents(r io.Reader) *Events { return &Events{in: r} }
 
 // Next is the data of the next event that has some. Comments and other fields
 // are passed over. At the end of the input it returns [io.EOF]; an event that
@@ -104,7 +102,7 @@ func (e *Events) more() {
 		e.text = append(make([]byte, 0, max(firstRoom, 2*cap(e.text))), e.text...)
 	}
 	for range maxEmpty {
-		n, err := e.in.Read(e.text[len(e.text):cap(e.text)])
+		n, err := e.In.Read(e.text[len(e.text):cap(e.text)])
 		if e.text, e.err = e.text[:len(e.text)+n], err; n > 0 || err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package openai
+package completion
 
 import (
 	"cmp"
@@ -218,4 +218,12 @@ func (a *Answer) settle() {
 	case a.Finish == "":
 		a.Finish = "stop"
 	}
+}
+
+// Opaque is an answer that is a body and no text: what is known of it beside
+// that. Values in odd shapes are passed over.
+func Opaque(model, usage json.RawMessage) *Answer {
+	in := inplace.Read(usage)
+	_, counts := readUsage(&in)
+	return &Answer{Model: inplace.String(model), Usage: counts}
 }

@@ -1,4 +1,4 @@
-package openai
+package completion
 
 import (
 	"fmt"
@@ -112,14 +112,26 @@ func tight(raw []byte) bool {
 	return raw != nil
 }
 
-// ParseCompletion reads the body of a plain reply. A body that is not a
+// Parse reads the body of a plain reply. A body that is not a
 // completion is [fault.ErrBroken]; one that says nothing is given with [fault.ErrEmpty].
-func ParseCompletion(body []byte) (*Answer, error) {
-	a, _, err := parseCompletion(body)
+func Parse(body []byte) (*Answer, error) {
+	a, _, err := parse(body)
 	return a, err
 }
 
-func parseCompletion(body []byte) (*Answer, *envelope, error) {
+// Read reads the body of a plain reply as Parse does, and puts it right for the
+// caller; strip takes out log-probabilities. The body is given with
+// [fault.ErrEmpty], too.
+func Read(body []byte, strip bool) (*Answer, []byte, error) {
+	body = inplace.Mended(body)
+	a, e, err := parse(body)
+	if a != nil {
+		body = a.reshape(body, e, strip)
+	}
+	return a, body, err
+}
+
+func parse(body []byte) (*Answer, *envelope, error) {
 	e := &envelope{}
 	if err := e.read(body); err != nil {
 		return nil, nil, err

@@ -1,17 +1,22 @@
-package openai_test
+package completion_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 )
 
 // toolCall is a delta of one tool call.
 func toolCall(rest string) string { return piece(`{"tool_calls":[{`+rest+`}]}`, "null", "") }
+
+const plain = `{"id":"c1","object":"chat.completion","created":7,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},` +
+	`"logprobs":{"content":[{"token":"Hello","logprob":-0.1}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2},"timings":{"x":1},"exotic":1}`
 
 func TestCompletionOfStream(t *testing.T) {
 	const head = `{"id":"c1","object":"chat.completion","created":7,"model":"m","choices":[{"index":0,"message":{"role":"assistant",`
@@ -41,14 +46,14 @@ func TestCompletionOfStream(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t, tt.body, openai.Shape{})
+			s := open(t, tt.body, completion.Shape{})
 			if _, err := drain(t, s); err != io.EOF {
 				t.Fatal(err)
 			}
 			if got := string(s.Answer.Completion()); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
-			kept, err := openai.ParseCompletion(s.Answer.Completion())
+			kept, err := completion.Parse(s.Answer.Completion())
 			if err != nil || string(kept.Completion()) != tt.want || kept.HasCalls() != s.Answer.HasCalls() || kept.Refused != s.Answer.Refused {
 				t.Errorf("kept and read again: %s, %v", kept.Completion(), err)
 			}
@@ -58,7 +63,7 @@ func TestCompletionOfStream(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	kept := func(body string) []byte {
-		s := open(t, body, openai.Shape{})
+		s := open(t, body, completion.Shape{})
 		_, _ = drain(t, s)
 		return s.Answer.Completion()
 	}
@@ -82,7 +87,7 @@ func TestReplay(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, err := openai.Replay(tt.kept, &openai.Request{Stream: true, IncludeUsage: tt.usage})
+			s, err := completion.Replay(tt.kept, tt.usage)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,14 +102,14 @@ func TestReplay(t *testing.T) {
 		})
 	}
 	for body, want := range map[string]error{`{`: fault.ErrBroken, `{}`: fault.ErrBroken, `{"choices":[{"message":{}}]}`: fault.ErrEmpty} {
-		if _, err := openai.Replay([]byte(body), &openai.Request{}); !errors.Is(err, want) {
+		if _, err := completion.Replay([]byte(body), false); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", body, err, want)
 		}
 	}
 }
 
 func TestUsageOfOurOwn(t *testing.T) {
-	a := openai.Answer{Usage: &openai.Usage{In: 3, Out: 2}}
+	a := completion.Answer{Usage: &completion.Usage{In: 3, Out: 2}}
 	if got := string(a.Completion()); !strings.Contains(got, `"usage":{"completion_tokens":2,"prompt_tokens":3,"total_tokens":5}`) {
 		t.Errorf("got %s", got)
 	}
@@ -112,7 +117,7 @@ func TestUsageOfOurOwn(t *testing.T) {
 
 // BenchmarkCompletion is the kept form of a stream.
 func BenchmarkCompletion(b *testing.B) {
-	s := open(b, sse(hel, lo, end, usage), openai.Shape{})
+	s := open(b, sse(hel, lo, end, usage), completion.Shape{})
 	if _, err := drain(b, s); err == nil {
 		b.Fatal("the stream did not end")
 	}
@@ -120,4 +125,60 @@ func BenchmarkCompletion(b *testing.B) {
 	for b.Loop() {
 		s.Answer.Completion()
 	}
+}
+
+// TestOddShapes asks for answers that are good but for a field or two.
+func TestOddShapes(t *testing.T) {
+	const call = `{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":{"x":1}}}]}`
+	message := strings.NewReplacer(`{"role":"assistant","content":"Hello"}`, call)
+	tests := []struct{ name, body, text, finish string }{
+		{"created", strings.Replace(plain, ":7,", `:1.5,`, 1), "Hello", "stop"},
+		{"created as text", strings.Replace(plain, ":7,", `:"7",`, 1), "Hello", "stop"},
+		{"usage", strings.Replace(plain, ":3,", `:3.0,`, 1), "Hello", "stop"},
+		{"usage as text", strings.Replace(plain, `:3,`, `:"3",`, 1), "Hello", "stop"},
+		{"id", strings.Replace(plain, `"c1"`, `7`, 1), "Hello", "stop"},
+		{"index", strings.Replace(plain, `"index":0`, `"index":"0"`, 1), "Hello", "stop"},
+		{"index from one", strings.Replace(plain, `"index":0`, `"index":1`, 1), "Hello", "stop"},
+		{"finish", strings.Replace(plain, `"stop"`, `1`, 1), "Hello", "stop"},
+		{"no finish", strings.Replace(plain, `"stop"`, `null`, 1), "Hello", "stop"},
+		{"logprobs", strings.Replace(plain, `-0.1`, `"-inf"`, 1), "Hello", "stop"},
+		{"content in parts", strings.Replace(plain, `"Hello"}`, `[{"type":"text","text":"Hel"},{"type":"text","text":"lo"}]}`, 1), "Hello", "stop"},
+		{"not UTF-8", strings.Replace(plain, "Hello", "H\xffllo", 1), "H\uFFFDllo", "stop"},
+		{"sound", strings.Replace(plain, `"content":"Hello"`, `"content":null,"audio":{"data":"AA"}`, 1), "", "stop"},
+		{"old calls", strings.Replace(plain, `"content":"Hello"`, `"content":null,"function_call":{"name":"f"}`, 1), "", "stop"},
+		{"calls that stop", message.Replace(plain), "", "tool_calls"},
+	}
+	for _, tt := range tests {
+		a, body, err := completion.Read([]byte(tt.body), false)
+		if err != nil || a.Text() != tt.text || a.Finish != tt.finish || a.Usage.In != 3 || a.Usage.Out != 2 {
+			t.Errorf("%s: got %+v, %v", tt.name, a, err)
+		}
+		if !utf8.Valid(body) || !strings.Contains(string(body), `"finish_reason":"`+tt.finish) && tt.name != "finish" || !strings.Contains(string(body), `"exotic":1`) {
+			t.Errorf("%s: body %q", tt.name, body)
+		}
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	for _, words := range []string{`""`, `" \n\t"`, `null`, `"","reasoning_content":"hm"`, `"","audio":null,"annotations":[]`} {
+		a, body, err := completion.Read([]byte(strings.Replace(plain, `"Hello"}`, words+"}", 1)), true)
+		if !errors.Is(err, fault.ErrEmpty) || a == nil || a.Finish != "stop" || !strings.Contains(string(body), `"exotic":1`) || strings.Contains(string(body), "logprobs") {
+			t.Errorf("%s: got %v, %s, %v", words, a, body, err)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, seed := range []string{plain, `{"choices":[{"message":{"tool_calls":[{}]}},null]}`, `{"Choices":[{"message":{}}]}`, `[]`, "{\xff"} {
+		f.Add([]byte(seed), true)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, strip bool) {
+		a, text, err := completion.Read(body, strip)
+		if (a == nil) != (err != nil && !errors.Is(err, fault.ErrEmpty)) {
+			t.Fatalf("answer %v with %v", a, err)
+		}
+		if a != nil && (!json.Valid(text) || !utf8.Valid(text) || a.Finish == "") {
+			t.Fatalf("reply %q", text)
+		}
+	})
 }

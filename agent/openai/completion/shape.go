@@ -1,4 +1,4 @@
-package openai
+package completion
 
 import (
 	"bytes"
@@ -105,7 +105,7 @@ func (c *choice) right() bool {
 
 // flat tells whether content is a list of nothing but text.
 func flat(content json.RawMessage) bool {
-	return inplace.First(content) == '[' && !slices.ContainsFunc(Message{Content: content}.parts(), func(p part) bool { return p.Type != "text" })
+	return inplace.First(content) == '[' && !slices.ContainsFunc(Parts(content), func(p Part) bool { return p.Type != "text" })
 }
 
 // right tells whether a tool call delta has its place, and its id and name

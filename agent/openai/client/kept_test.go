@@ -1,4 +1,4 @@
-package openai_test
+package client_test
 
 import (
 	"bufio"
@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/client"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/h1"
 )
@@ -70,9 +71,9 @@ func TestDeadConnection(t *testing.T) {
 	t.Cleanup(lib.CloseIdleConnections)
 	t.Cleanup(near.CloseIdleConnections)
 	for _, way := range []http.RoundTripper{lib, near} {
-		c := openai.Client{Base: base, HTTP: way}
+		c := client.Client{Base: base, HTTP: way}
 		for i := range 6 {
-			answer, _, err := c.Chat(t.Context(), []byte(`{"messages":[]}`), openai.Shape{})
+			answer, _, err := c.Chat(t.Context(), []byte(`{"messages":[]}`), completion.Shape{})
 			if err != nil || answer.Text() != "yes" {
 				t.Errorf("%T, ask %d: got %v, want an answer", way, i, err)
 			}
@@ -98,9 +99,9 @@ func TestStreamLeavesItsConnection(t *testing.T) {
 	s.Start()
 	way := h1.New(&http.Transport{})
 	t.Cleanup(func() { way.CloseIdleConnections(); s.Close() })
-	c := openai.Client{Base: s.URL, HTTP: way}
+	c := client.Client{Base: s.URL, HTTP: way}
 	for i := range 5 {
-		stream, err := c.ChatStream(t.Context(), []byte(`{"messages":[],"stream":true}`), openai.Shape{})
+		stream, err := c.ChatStream(t.Context(), []byte(`{"messages":[],"stream":true}`), completion.Shape{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,11 +127,11 @@ func TestSilentZip(t *testing.T) {
 	}))
 	way := h1.New(&http.Transport{})
 	t.Cleanup(func() { way.CloseIdleConnections(); s.Close() })
-	c := openai.Client{Base: s.URL, HTTP: way}
+	c := client.Client{Base: s.URL, HTTP: way}
 	for _, size := range []int{10, 100 << 10} { // a large one goes the library's way
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		body := []byte(`{"stream":true,"user":"` + strings.Repeat("u", size) + `"}`)
-		stream, err := c.ChatStream(ctx, body, openai.Shape{Silence: 50 * time.Millisecond})
+		stream, err := c.ChatStream(ctx, body, completion.Shape{Silence: 50 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}

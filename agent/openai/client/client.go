@@ -1,4 +1,4 @@
-package openai
+package client
 
 import (
 	"bytes"
@@ -9,69 +9,14 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/inplace"
 )
 
 const chatPath = "/chat/completions"
-
-// maxReply bounds the body of a plain reply, in bytes.
-const maxReply = 32 << 20
-
-// Call is one question to targets: what is asked, who may answer in which
-// order, and how long they have.
-type Call struct {
-	Request *Request
-	ID      string                  // of what is asked, the same for every attempt
-	Targets []string                // local/NAME or cloud/NAME, best first
-	Hold    int                     // tokens of a stream to read before it is given out; -1 is all
-	Budget  time.Duration           // until the last byte of a plain reply or the held tokens of a stream
-	Attempt time.Duration           // for one attempt while another target is left
-	Silence time.Duration           // longest pause inside a stream
-	Once    bool                    // every target is asked at most once
-	Check   func(body []byte) error // judges the body of a reply that is not chat; nil: any will do
-	Trace   func() string           // makes the traceparent of one attempt in the cloud; nil is none
-	Tried   func(Attempt)           // told of every attempt when it ends; from any goroutine
-}
-
-// Attempt is one call to one target, as a decision record shows it.
-type Attempt struct {
-	Target string
-	Start  time.Time
-	Took   time.Duration
-	Result string // ok, timeout, refused, status_503, broken, empty, cut, cancelled, down, tls, crashed
-	Err    error
-}
-
-// Reply is an answer that has begun well: a whole plain answer, or a stream
-// whose held tokens are there.
-type Reply struct {
-	Target  string
-	Ignored []string // fields of the request that the target did not get
-	Body    []byte   // the plain reply as it goes to the caller; nil for a stream
-	Stream  *Stream  // nil for a plain reply
-	Answer  *Answer  // what was said so far
-	Sure    *float64 // how sure the target says it is, 0 to 1; nil when it says nothing
-}
-
-// Close ends a streamed reply; for a plain one it does nothing.
-func (r *Reply) Close() {
-	if r.Stream != nil {
-		r.Stream.Close()
-	}
-}
-
-// OnClose has f run when the reply is over: at once for a plain one.
-func (r *Reply) OnClose(f func()) {
-	if r.Stream == nil {
-		f()
-		return
-	}
-	r.Stream.OnClose(f)
-}
 
 // Client asks one server that speaks the OpenAI wire. It follows no redirects
 // and never retries.
@@ -87,16 +32,9 @@ type Client struct {
 	ready *http.Request // of chat, see [Client.Prepare]
 }
 
-// Shape says how a reply should look for the caller.
-type Shape struct {
-	Usage   bool          // the caller asked for usage in the stream
-	Strip   bool          // take out log-probabilities the caller did not ask for
-	Silence time.Duration // longest pause inside the stream; 0 is unbounded
-}
-
 // Chat posts a plain request and returns the answer with its body, also with
 // [fault.ErrEmpty]. An HTTP error of the server is an [*fault.Error].
-func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, []byte, error) {
+func (c *Client) Chat(ctx context.Context, body []byte, shape completion.Shape) (*completion.Answer, []byte, error) {
 	resp, err := c.post(ctx, body)
 	if err != nil {
 		return nil, nil, err
@@ -106,26 +44,21 @@ func (c *Client) Chat(ctx context.Context, body []byte, shape Shape) (*Answer, [
 	if err != nil {
 		return nil, nil, fault.OfRead(ctx, err)
 	}
-	text = inplace.Mended(c.hide(text))
-	answer, e, err := parseCompletion(text)
-	if answer != nil {
-		text = answer.reshape(text, e, shape.Strip)
-	}
-	return answer, text, err
+	return completion.Read(fault.Redact(text, c.Hide), shape.Strip)
 }
 
 // readAll reads the body of a plain reply, in one piece where its length is known.
 func readAll(resp *http.Response) ([]byte, error) {
 	room := bytes.MinRead
-	if n := resp.ContentLength; n > 0 && n <= maxReply {
+	if n := resp.ContentLength; n > 0 && n <= completion.MaxBytes {
 		room = int(n) + 1 // for the end to be seen
 	}
 	text := make([]byte, 0, room)
-	for len(text) <= maxReply {
+	for len(text) <= completion.MaxBytes {
 		n, err := resp.Body.Read(text[len(text):cap(text)])
 		text = text[:len(text)+n]
 		switch {
-		case err == io.EOF && len(text) <= maxReply:
+		case err == io.EOF && len(text) <= completion.MaxBytes:
 			return text, nil
 		case err != nil && err != io.EOF:
 			return nil, err
@@ -133,12 +66,12 @@ func readAll(resp *http.Response) ([]byte, error) {
 			text = slices.Grow(text, len(text))
 		}
 	}
-	return nil, fmt.Errorf("%w: over %d bytes", fault.ErrBroken, maxReply)
+	return nil, fmt.Errorf("%w: over %d bytes", fault.ErrBroken, completion.MaxBytes)
 }
 
 // ChatStream posts a streamed request and returns when the headers are there.
 // The stream lives until it is closed or ctx ends.
-func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Stream, error) {
+func (c *Client) ChatStream(ctx context.Context, body []byte, shape completion.Shape) (*completion.Stream, error) {
 	resp, err := c.post(ctx, body)
 	if err != nil {
 		return nil, err
@@ -147,25 +80,7 @@ func (c *Client) ChatStream(ctx context.Context, body []byte, shape Shape) (*Str
 		resp.Body.Close()
 		return nil, fmt.Errorf("%w: content type %q for a stream", fault.ErrBroken, kind)
 	}
-	s := newStream(resp.Body, shape)
-	var why atomic.Pointer[error] // the body was closed here
-	end := func(err error) {
-		why.CompareAndSwap(nil, &err)
-		resp.Body.Close()
-	}
-	s.stalled = func() { end(fault.ErrStalled) }
-	s.read = func() ([]byte, error) {
-		data, err := s.events.Next()
-		if err == nil || err == io.EOF {
-			return c.hide(data), err
-		}
-		if here := why.Load(); here != nil && ctx.Err() == nil {
-			return nil, *here
-		}
-		return nil, fault.OfRead(ctx, err)
-	}
-	s.OnClose(func() { end(context.Canceled) })
-	return s, nil
+	return completion.Open(ctx, resp.Body, c.Hide, shape), nil
 }
 
 // Ping asks for the list of models, the cheapest question there is. It returns
@@ -254,24 +169,7 @@ func (c *Client) refused(resp *http.Response) error {
 		return fault.Redirected(resp)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	return c.readError(resp, text)
-}
-
-// readError is the error without the key, also where JSON escapes were in it.
-func (c *Client) readError(resp *http.Response, text []byte) *fault.Error {
-	e := fault.OfReply(resp, c.hide(text), time.Now())
-	for _, said := range []*string{&e.Message, &e.Type, &e.Param, &e.Code} {
-		*said = string(c.hide([]byte(*said)))
-	}
-	return e
-}
-
-// hide takes the key out of a text that its caller may see.
-func (c *Client) hide(text []byte) []byte {
-	if len(c.Hide) < 8 || !bytes.Contains(text, c.Hide) {
-		return text
-	}
-	return bytes.ReplaceAll(text, c.Hide, []byte("[redacted]"))
+	return fault.OfReply(resp, text, c.Hide, time.Now())
 }
 
 func (c *Client) request(ctx context.Context, method, path string, body []byte) (*http.Request, error) {
@@ -290,4 +188,29 @@ func (c *Client) request(ctx context.Context, method, path string, body []byte) 
 		req.Header.Set("Traceparent", c.Trace)
 	}
 	return req, nil
+}
+
+// Send makes a call whose reply is one body, and returns that. Any status of
+// success will do; another is an [*fault.Error].
+func (c *Client) Send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	req, err := c.request(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range c.Header {
+		req.Header[name] = values
+	}
+	resp, err := c.HTTP.RoundTrip(req)
+	if err != nil {
+		return nil, fault.OfSend(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil, c.refused(resp)
+	}
+	text, err := readAll(resp)
+	if err != nil {
+		return nil, fault.OfRead(ctx, err)
+	}
+	return inplace.Mended(fault.Redact(text, c.Hide)), nil
 }

@@ -1,4 +1,4 @@
-package openai
+package completion
 
 import (
 	"bytes"
@@ -188,12 +188,29 @@ func text(raw json.RawMessage) string {
 		return inplace.String(raw)
 	case '[':
 		var all strings.Builder
-		for _, p := range (Message{Content: raw}).parts() {
+		for _, p := range Parts(raw) {
 			all.WriteString(p.Text)
 		}
 		return all.String()
 	}
 	return string(raw)
+}
+
+// Part is one of the parts that content may be a list of.
+type Part struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// Parts reads the parts of content that was found valid before; a string has
+// none.
+func Parts(content json.RawMessage) []Part {
+	if inplace.First(content) != '[' {
+		return nil
+	}
+	var p []Part
+	_ = json.Unmarshal(content, &p)
+	return p
 }
 
 // speak adds the text of a value, and tells whether there was any.

@@ -1,4 +1,4 @@
-package openai_test
+package sse_test
 
 import (
 	"bufio"
@@ -12,8 +12,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"nearside/agent/openai"
 	"nearside/agent/openai/fault"
+	"nearside/agent/openai/sse"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // events reads all events and the error that ended them, which must stay.
 func events(t *testing.T, r io.Reader) ([]string, error) {
 	t.Helper()
-	e := openai.NewEvents(r)
+	e := &sse.Events{In: r}
 	var got []string
 	for {
 		data, err := e.Next()
@@ -71,7 +71,7 @@ func TestEvents(t *testing.T) {
 }
 
 func TestComments(t *testing.T) {
-	e := openai.NewEvents(strings.NewReader(": one\nevent: x\n:two \ndata: a\n\n:\n"))
+	e := &sse.Events{In: strings.NewReader(": one\nevent: x\n:two \ndata: a\n\n:\n")}
 	var got []string
 	e.Comment = func(text string) { got = append(got, text) }
 	if data, err := e.Next(); err != nil || string(data) != "a" {

@@ -1,4 +1,4 @@
-package openai_test
+package completion_test
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"nearside/agent/openai"
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 )
 
@@ -34,30 +34,15 @@ var (
 	usage = `{"id":"c1","object":"chat.completion.chunk","created":7,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"more":{"cached":1}}}`
 )
 
-// canned is a server that answers every request with the same reply.
-type canned struct{ kind, body string }
-
-func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {c.kind}},
-		Body: io.NopCloser(strings.NewReader(c.body)),
-	}, nil
-}
-
-// open is the stream of a server that sends body. Nothing but drain, or the
+// open is the stream of a server that sends text. Nothing but drain, or the
 // end of the test, needs to close it.
-func open(t testing.TB, body string, shape openai.Shape) *openai.Stream {
+func open(t testing.TB, text string, shape completion.Shape) *completion.Stream {
 	t.Helper()
-	c := &openai.Client{Base: "http://server/v1", HTTP: canned{"text/event-stream; charset=utf-8", body}}
-	s, err := c.ChatStream(t.Context(), []byte(`{}`), shape)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return completion.Open(t.Context(), io.NopCloser(strings.NewReader(text)), nil, shape)
 }
 
 // drain reads a stream to its end, which must stay, and closes it.
-func drain(t testing.TB, s *openai.Stream) ([]string, error) {
+func drain(t testing.TB, s *completion.Stream) ([]string, error) {
 	t.Helper()
 	defer s.Close()
 	var got []string
@@ -170,7 +155,7 @@ func TestStreamShapes(t *testing.T) {
 		{"refusal", sse(piece(`{"refusal":"no"}`, "null", ""), end), "", "stop", 2, false},
 	}
 	for _, tt := range tests {
-		for _, shape := range []openai.Shape{{}, {Usage: true}, {Strip: true}, {Usage: true, Strip: true}} {
+		for _, shape := range []completion.Shape{{}, {Usage: true}, {Strip: true}, {Usage: true, Strip: true}} {
 			t.Run(fmt.Sprintf("%s %+v", tt.name, shape), func(t *testing.T) {
 				s := open(t, tt.body, shape)
 				got, err := drain(t, s)
@@ -192,29 +177,29 @@ func TestStreamShapes(t *testing.T) {
 
 func TestStreamKeepsWhatIsRight(t *testing.T) {
 	odd := piece(`{"content":"a","exotic":{"n":1.10}}`, "null", `,"system_fingerprint":"<fp>"`)
-	got, err := drain(t, open(t, sse(odd, end), openai.Shape{}))
+	got, err := drain(t, open(t, sse(odd, end), completion.Shape{}))
 	if err != io.EOF || len(got) != 2 || got[0] != odd || got[1] != end {
 		t.Errorf("got %s, %v", got, err)
 	}
 	counted := func(chunk string) string { return strings.TrimSuffix(chunk, "}") + `,"usage":null}` }
-	got, err = drain(t, open(t, sse(counted(odd), counted(end)), openai.Shape{}))
+	got, err = drain(t, open(t, sse(counted(odd), counted(end)), completion.Shape{}))
 	if err != io.EOF || len(got) != 2 || got[0] != odd || got[1] != end {
 		t.Errorf("with usage null: got %s, %v", got, err)
 	}
 	probs := strings.Replace(odd, `"delta"`, `"logprobs":{"content":[{"token":"a","logprob":-0.5}]},"delta"`, 1)
-	s := open(t, sse(probs, end), openai.Shape{Strip: true})
+	s := open(t, sse(probs, end), completion.Shape{Strip: true})
 	got, err = drain(t, s)
 	if err != io.EOF || strings.Contains(got[0], "logprobs") || !strings.Contains(got[0], `"exotic":{"n":1.10}`) {
 		t.Errorf("got %s, %v", got, err)
 	}
-	if tokens := s.Answer.Tokens; len(tokens) != 1 || tokens[0] != (openai.Token{Text: "a", Logprob: -0.5}) {
+	if tokens := s.Answer.Tokens; len(tokens) != 1 || tokens[0] != (completion.Token{Text: "a", Logprob: -0.5}) {
 		t.Errorf("tokens %v", tokens)
 	}
 }
 
 func TestTokensOfUnknownProbability(t *testing.T) {
 	probs := strings.Replace(end, `"delta"`, `"logprobs":{"content":[{"token":"a"},{"token":"b","logprob":null},{"token":"c","logprob":0}]},"delta"`, 1)
-	s := open(t, sse(hel, probs), openai.Shape{})
+	s := open(t, sse(hel, probs), completion.Shape{})
 	if _, err := drain(t, s); err != io.EOF {
 		t.Fatal(err)
 	}
@@ -240,11 +225,11 @@ func TestStreamFaults(t *testing.T) {
 		{"HTML", "<html>\n\n<body>Sign in</body>\n\n", fault.ErrCut},
 	}
 	for _, tt := range tests {
-		s := open(t, tt.body, openai.Shape{})
+		s := open(t, tt.body, completion.Shape{})
 		if _, err := drain(t, s); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
 		}
-		if err := open(t, tt.body, openai.Shape{}).Prime(-1); !errors.Is(err, tt.want) {
+		if err := open(t, tt.body, completion.Shape{}).Prime(-1); !errors.Is(err, tt.want) {
 			t.Errorf("%s: primed %v, want %v", tt.name, err, tt.want)
 		}
 	}
@@ -252,18 +237,19 @@ func TestStreamFaults(t *testing.T) {
 
 func TestStreamBound(t *testing.T) {
 	more := "data: {\"pad\":\"" + strings.Repeat("x", 7<<20) + "\"}\n\n"
-	if got, err := drain(t, open(t, sse(hel)+strings.Repeat(more, 5), openai.Shape{})); err != io.EOF || len(got) != 2 {
+	if got, err := drain(t, open(t, sse(hel)+strings.Repeat(more, 5), completion.Shape{})); err != io.EOF || len(got) != 2 {
 		t.Errorf("after [DONE]: got %d chunks, %v", len(got), err)
 	}
-	if _, err := drain(t, open(t, strings.Repeat(more, 5), openai.Shape{})); !errors.Is(err, fault.ErrBroken) {
+	if _, err := drain(t, open(t, strings.Repeat(more, 5), completion.Shape{})); !errors.Is(err, fault.ErrBroken) {
 		t.Errorf("got %v, want ErrBroken", err)
 	}
 }
 
 func TestStreamErrorEvent(t *testing.T) {
 	for _, body := range []string{`{"error":{"message":"too hot","type":"server_error","code":500}}`, `{"error":"too hot"}`} {
-		_, err := drain(t, open(t, sse(hel, body), openai.Shape{}))
-		if e := asError(t, err); e.Message != "too hot" || e.Status != http.StatusBadGateway {
+		_, err := drain(t, open(t, sse(hel, body), completion.Shape{}))
+		var e *fault.Error
+		if !errors.As(err, &e) || e.Message != "too hot" || e.Status != http.StatusBadGateway {
 			t.Errorf("%s: got %v", body, err)
 		}
 	}
@@ -271,7 +257,7 @@ func TestStreamErrorEvent(t *testing.T) {
 
 func TestPrime(t *testing.T) {
 	for n := -1; n <= 4; n++ {
-		s := open(t, sse(hel, lo, end), openai.Shape{})
+		s := open(t, sse(hel, lo, end), completion.Shape{})
 		if err := s.Prime(n); err != nil {
 			t.Fatalf("prime %d: %v", n, err)
 		}
@@ -283,24 +269,24 @@ func TestPrime(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{"only [DONE]": sse(), "no content": sse(piece(`{"role":"assistant","content":""}`, "null", ""), end)} {
-		if err := open(t, body, openai.Shape{}).Prime(1); !errors.Is(err, fault.ErrEmpty) {
+		if err := open(t, body, completion.Shape{}).Prime(1); !errors.Is(err, fault.ErrEmpty) {
 			t.Errorf("%s: got %v, want ErrEmpty", name, err)
 		}
 	}
-	if err := open(t, sse(piece(`{}`, `"length"`, "")), openai.Shape{}).Prime(1); err != nil {
+	if err := open(t, sse(piece(`{}`, `"length"`, "")), completion.Shape{}).Prime(1); err != nil {
 		t.Errorf("an answer cut by its limit: %v", err)
 	}
 	for _, body := range []string{piece(`{"audio":{"data":"AA"}}`, "null", ""), piece(`{"function_call":{"name":"f"}}`, "null", ""), piece(`{"refusal":"no"}`, "null", "")} {
-		if err := open(t, sse(body, end), openai.Shape{}).Prime(-1); err != nil {
+		if err := open(t, sse(body, end), completion.Shape{}).Prime(-1); err != nil {
 			t.Errorf("%s says something: %v", body, err)
 		}
 	}
 	for _, delta := range []string{`{"content":" \n"}`, `{"reasoning_content":"hm"}`, `{"audio":null,"annotations":[]}`} {
-		if err := open(t, sse(piece(delta, "null", ""), end), openai.Shape{}).Prime(-1); !errors.Is(err, fault.ErrEmpty) {
+		if err := open(t, sse(piece(delta, "null", ""), end), completion.Shape{}).Prime(-1); !errors.Is(err, fault.ErrEmpty) {
 			t.Errorf("%s says nothing: %v", delta, err)
 		}
 	}
-	s := open(t, sse(piece(`{"reasoning":"hm"}`, "null", ""), hel, end), openai.Shape{})
+	s := open(t, sse(piece(`{"reasoning":"hm"}`, "null", ""), hel, end), completion.Shape{})
 	if err := s.Prime(1); err != nil || s.Answer.Text() != "" {
 		t.Errorf("a thought is progress: %v, read %q", err, s.Answer.Text())
 	}
@@ -321,7 +307,7 @@ func TestCallDeltas(t *testing.T) {
 			`"index":"3","id":"a","extra":1,"type":"function","function":{"name":"f","arguments":null}`, `"index":3.0,"id":null,"type":null,"function":{"name":"","arguments":"{\"x\":1}"}`,
 			`"index":"4","id":"b","type":"function","function":{"name":"g","arguments":{}}`},
 	} {
-		chunks, err := drain(t, open(t, sse(toolCall(calls[0]), toolCall(calls[1]), toolCall(calls[2]), end), openai.Shape{}))
+		chunks, err := drain(t, open(t, sse(toolCall(calls[0]), toolCall(calls[1]), toolCall(calls[2]), end), completion.Shape{}))
 		if err != io.EOF || len(chunks) != 4 {
 			t.Fatalf("%s: %s, %v", name, chunks, err)
 		}
@@ -348,7 +334,7 @@ func FuzzStream(f *testing.F) {
 		f.Add([]byte(seed), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, body []byte, flags uint8) {
-		s := open(t, string(body), openai.Shape{Usage: flags&1 > 0, Strip: flags&2 > 0})
+		s := open(t, string(body), completion.Shape{Usage: flags&1 > 0, Strip: flags&2 > 0})
 		if flags&4 > 0 {
 			_ = s.Prime(int(flags >> 3)) // its fault comes again from Next
 		}
@@ -364,28 +350,12 @@ func FuzzStream(f *testing.F) {
 		if err != io.EOF || s.Answer.Empty() {
 			return
 		}
-		completion := s.Answer.Completion()
-		if same, err := json.Marshal(json.RawMessage(completion)); err != nil || string(same) != string(completion) {
-			t.Fatalf("completion %q, by encoding/json %q, %v", completion, same, err)
+		kept := s.Answer.Completion()
+		if same, err := json.Marshal(json.RawMessage(kept)); err != nil || string(same) != string(kept) {
+			t.Fatalf("completion %q, by encoding/json %q, %v", kept, same, err)
 		}
-		if kept, err := openai.ParseCompletion(completion); err != nil && !errors.Is(err, fault.ErrEmpty) || err == nil && kept.Text() != s.Answer.Text() {
+		if a, err := completion.Parse(kept); err != nil && !errors.Is(err, fault.ErrEmpty) || err == nil && a.Text() != s.Answer.Text() {
 			t.Fatalf("its completion: %v", err)
-		}
-	})
-}
-
-func FuzzChat(f *testing.F) {
-	for _, seed := range []string{plain, `{"choices":[{"message":{"tool_calls":[{}]}},null]}`, `{"Choices":[{"message":{}}]}`, `[]`, "{\xff"} {
-		f.Add([]byte(seed), true)
-	}
-	f.Fuzz(func(t *testing.T, body []byte, strip bool) {
-		c := &openai.Client{Base: "http://server/v1", HTTP: canned{"application/json", string(body)}}
-		a, text, err := c.Chat(t.Context(), nil, openai.Shape{Strip: strip})
-		if (a == nil) != (err != nil && !errors.Is(err, fault.ErrEmpty)) {
-			t.Fatalf("answer %v with %v", a, err)
-		}
-		if a != nil && (!json.Valid(text) || !utf8.Valid(text) || a.Finish == "") {
-			t.Fatalf("reply %q", text)
 		}
 	})
 }
@@ -393,7 +363,7 @@ func FuzzChat(f *testing.F) {
 func BenchmarkStreamChunk(b *testing.B) {
 	const n = 1000
 	body := sse(append(strings.Split(strings.Repeat(lo+"\n", n-1), "\n")[:n-1], end)...)
-	for _, shape := range []openai.Shape{{}, {Strip: true}} {
+	for _, shape := range []completion.Shape{{}, {Strip: true}} {
 		b.Run(fmt.Sprintf("strip=%v", shape.Strip), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -1,0 +1,282 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nearside/agent/openai/client"
+	"nearside/agent/openai/completion"
+	"nearside/agent/openai/fault"
+)
+
+func TestChat(t *testing.T) {
+	c := server(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Method != "POST" || r.URL.Path != "/v1/chat/completions" || r.Header.Get("Authorization") != "Bearer secret" ||
+			r.Header.Get("Content-Type") != "application/json" || string(body) != `{"a":1}` {
+			t.Errorf("asked %s %s %v %s", r.Method, r.URL, r.Header, body)
+		}
+		_, _ = io.WriteString(w, plain)
+	})
+	for _, shape := range []completion.Shape{{}, {Strip: true}} {
+		a, body, err := c.Chat(t.Context(), []byte(`{"a":1}`), shape)
+		if err != nil || a.Text() != "Hello" || a.Finish != "stop" || a.Model != "m" || a.Usage.In != 3 || a.Usage.Out != 2 || len(a.Tokens) != 1 {
+			t.Fatalf("got %+v, %v", a, err)
+		}
+		if strings.Contains(string(body), "logprobs") == shape.Strip || !strings.Contains(string(body), `"exotic":1`) {
+			t.Errorf("%+v: body %s", shape, body)
+		}
+	}
+}
+
+// TestPrepare asks as two copies of a prepared client and as one that is not:
+// all that differs is the trace, and what a new connection has to send again is
+// there.
+func TestPrepare(t *testing.T) {
+	var asked []string
+	c := client.Client{Base: "http://server/v1/", Key: "secret", HTTP: trip(func(r *http.Request) (*http.Response, error) {
+		again, err := r.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		first, _ := io.ReadAll(r.Body)
+		second, _ := io.ReadAll(again)
+		asked = append(asked, fmt.Sprint(r.Method, r.URL, r.Host, r.Header, r.ContentLength, string(first), string(second)))
+		return nil, io.ErrUnexpectedEOF
+	})}
+	for range 2 {
+		for _, trace := range []string{"one", "", "two"} {
+			call := c
+			call.Trace = trace
+			if _, _, err := call.Chat(t.Context(), []byte(`{"trace":"`+trace+`"}`), completion.Shape{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Fatal(err)
+			}
+		}
+		c.Prepare()
+	}
+	if got, want := asked[3:], asked[:3]; !slices.Equal(got, want) || !strings.Contains(got[2], "Traceparent:[two]") {
+		t.Errorf("prepared asked\n%q, want\n%q", got, want)
+	}
+}
+
+func TestChatFaults(t *testing.T) {
+	tests := []struct {
+		name string
+		h    http.HandlerFunc
+		want error
+		word string
+	}{
+		{"HTML", says("<html>sign in</html>"), fault.ErrBroken, "broken"},
+		{"nothing", says(""), fault.ErrBroken, "broken"},
+		{"no choices", says(`{"choices":[]}`), fault.ErrBroken, "broken"},
+		{"null error", says(`{"error":null}`), fault.ErrBroken, "broken"},
+		{"cut JSON", says(plain[:50]), fault.ErrBroken, "broken"},
+		{"too much", says(strings.Repeat(" ", 33<<20)), fault.ErrBroken, "broken"},
+		{"no words", says(strings.Replace(plain, "Hello", "", 1)), fault.ErrEmpty, "empty"},
+		{"cut body", func(w http.ResponseWriter, _ *http.Request) { send(w, plain[:50]); panic(http.ErrAbortHandler) }, fault.ErrCut, "cut"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, fault.ErrBroken, "broken"},
+		{"no content", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, fault.ErrBroken, "broken"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := server(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/elsewhere" {
+					t.Error("followed the redirect")
+				}
+				tt.h(w, r)
+			})
+			_, _, err := c.Chat(t.Context(), nil, completion.Shape{})
+			if !errors.Is(err, tt.want) || fault.Result(err) != tt.word {
+				t.Errorf("got %v (%s), want %v", err, fault.Result(err), tt.want)
+			}
+		})
+	}
+}
+
+func TestErrorReplies(t *testing.T) {
+	tests := []struct {
+		name, body string
+		want       fault.Error
+	}{
+		{"OpenAI", `{"error":{"message":"no","type":"rate_limit_error","param":"model","code":"slow_down"}}`, fault.Error{Type: "rate_limit_error", Message: "no", Param: "model", Code: "slow_down"}},
+		{"OpenAI nulls", `{"error":{"message":"no","type":"t","param":null,"code":null}}`, fault.Error{Type: "t", Message: "no"}},
+		{"code as number", `{"error":{"message":"no","code":429,"param":{}}}`, fault.Error{Type: "rate_limit_error", Message: "no", Code: "429"}},
+		{"Anthropic", `{"type":"error","error":{"type":"overloaded_error","message":"no"}}`, fault.Error{Type: "overloaded_error", Message: "no"}},
+		{"Ollama", `{"error":"no"}`, fault.Error{Type: "rate_limit_error", Message: "no"}},
+		{"plain text", " too much,\nwait\n", fault.Error{Type: "rate_limit_error", Message: "too much,\nwait"}},
+		{"long text", strings.Repeat("no ", 200), fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"bytes", "no\x00", fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"vLLM", `{"object":"error","message":"no","type":"BadRequestError","param":null,"code":400}`, fault.Error{Type: "BadRequestError", Message: "no", Code: "400"}},
+		{"FastAPI", `{"detail":"no"}`, fault.Error{Type: "rate_limit_error", Message: "no"}},
+		{"words of a wrong type", `{"error":{"message":["no"]},"detail":[{}]}`, fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"HTML", `<h1>no</h1>`, fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+		{"Google", `[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]`, fault.Error{Type: "rate_limit_error", Message: "no", Code: "400"}},
+		{"nothing", ``, fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
+	}
+	for _, tt := range tests {
+		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+			says(tt.body)(w, nil)
+		})
+		_, err := c.ChatStream(t.Context(), nil, completion.Shape{})
+		tt.want.Status = http.StatusTooManyRequests
+		if e := asError(t, err); *e != tt.want || fault.Result(fmt.Errorf("ask: %w", err)) != "status_429" {
+			t.Errorf("%s: got %+v", tt.name, e)
+		}
+	}
+	for status, kind := range map[int]string{400: "invalid_request_error", 422: "invalid_request_error", 429: "rate_limit_error", 404: "upstream_error", 500: "upstream_error"} {
+		c := server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		_, _, err := c.Chat(t.Context(), nil, completion.Shape{})
+		if e := asError(t, err); e.Type != kind || e.OfRequest() != (kind == "invalid_request_error") {
+			t.Errorf("%d: type %s, of the request: %v", status, e.Type, e.OfRequest())
+		}
+	}
+	if got := string(fault.Invalid("n", "n is %d.", 2).Body()); got != `{"error":{"code":null,"message":"n is 2.","param":"n","type":"invalid_request_error"}}` {
+		t.Errorf("body %s", got)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	date := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+	tests := []struct {
+		name, seconds, ms string
+		least, most       time.Duration
+	}{
+		{"absent", "", "", 0, 0},
+		{"seconds", "2", "", 2 * time.Second, 2 * time.Second},
+		{"fraction", "0.5", "", time.Second / 2, time.Second / 2},
+		{"milliseconds first", "2", "150", 150 * time.Millisecond, 150 * time.Millisecond},
+		{"date", date(time.Hour), "", 59 * time.Minute, time.Hour},
+		{"date gone by", date(-time.Hour), "", 0, 0},
+		{"negative", "-5", "-5", 0, 0},
+		{"absurd", "1e300", "Inf", 0, 0},
+		{"words", "soon", "NaN", 0, 0},
+	}
+	for _, tt := range tests {
+		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", tt.seconds)
+			w.Header().Set("retry-after-ms", tt.ms)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		_, _, err := c.Chat(t.Context(), nil, completion.Shape{})
+		if got := asError(t, err).RetryAfter; got < tt.least || got > tt.most {
+			t.Errorf("%s: got %v, want %v to %v", tt.name, got, tt.least, tt.most)
+		}
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	c := server(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	late, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	spent, cancel := context.WithCancelCause(t.Context())
+	cancel(fault.ErrTimeout)
+	for ctx, word := range map[context.Context]string{late: "timeout", spent: "timeout"} {
+		if _, _, err := c.Chat(ctx, nil, completion.Shape{}); fault.Result(err) != word {
+			t.Errorf("got %v, want %s", err, word)
+		}
+		if err := c.Ping(ctx); fault.Result(err) != word {
+			t.Errorf("ping: got %v, want %s", err, word)
+		}
+	}
+	gone := &client.Client{Base: "http://127.0.0.1:1/v1", HTTP: &http.Transport{}}
+	if _, err := gone.ChatStream(t.Context(), nil, completion.Shape{}); fault.Result(err) != "unreachable" {
+		t.Errorf("got %v, want unreachable", err)
+	}
+	if _, _, err := (&client.Client{Base: ":"}).Chat(t.Context(), nil, completion.Shape{}); err == nil {
+		t.Error("a base that is no URL was taken")
+	}
+}
+
+func TestResult(t *testing.T) {
+	safe := httptest.NewTLSServer(says(plain))
+	defer safe.Close()
+	safe.Config.ErrorLog = log.New(io.Discard, "", 0)
+	bare := httptest.NewServer(says(plain))
+	defer bare.Close()
+	for _, url := range []string{safe.URL, strings.Replace(bare.URL, "http:", "https:", 1)} {
+		transport := &http.Transport{}
+		defer transport.CloseIdleConnections()
+		if _, _, err := (&client.Client{Base: url, HTTP: transport}).Chat(t.Context(), nil, completion.Shape{}); fault.Result(err) != "tls" {
+			t.Errorf("%s: got %v (%s), want tls", url, err, fault.Result(err))
+		}
+	}
+	for _, err := range []error{context.Canceled, errors.Join(fault.ErrTimeout, context.Canceled), errors.Join(&fault.Error{Status: 500}, context.Canceled)} {
+		if got := fault.Result(err); got != "cancelled" {
+			t.Errorf("%v: got %s, want cancelled", err, got)
+		}
+	}
+}
+
+// TestPing tells a list of models from what else may answer in its place.
+func TestPing(t *testing.T) {
+	for _, x := range []struct {
+		status int
+		to     string
+		body   string
+		want   string
+	}{
+		{200, "", ` {"object":"list","data":[]}`, ""},
+		{200, "", "<html>sign in</html>", "broken reply: no list of models"},
+		{200, "", `{"cut":`, "broken reply: no list of models"},
+		{401, "", `{"error":{"message":"who?"}}`, "401 upstream_error: who?"},
+		{302, "http://portal.example/", "", "broken reply: status 302, redirects are not followed, to portal.example"},
+		{307, "/v2/models", "", "broken reply: status 307, redirects are not followed"},
+		{511, "", "", "511 upstream_error: Network Authentication Required"},
+	} {
+		c := server(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != "GET" || r.URL.Path != "/v1/models" {
+				t.Errorf("asked %s %s", r.Method, r.URL)
+			}
+			w.Header().Set("Location", x.to)
+			w.WriteHeader(x.status)
+			_, _ = io.WriteString(w, x.body)
+		})
+		got := ""
+		if err := c.Ping(t.Context()); err != nil {
+			got = err.Error()
+		}
+		if got != x.want {
+			t.Errorf("%d %s: got %q, want %q", x.status, x.body, got, x.want)
+		}
+	}
+}
+
+// TestSendElsewhere: a reply that leads to another host tells of a portal.
+func TestSendElsewhere(t *testing.T) {
+	c := server(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://portal.invalid/login", http.StatusFound)
+	})
+	_, err := c.Send(t.Context(), http.MethodPost, "/embeddings", nil)
+	var to *fault.Redirect
+	if !errors.As(err, &to) || to.Host != "portal.invalid" || !errors.Is(err, fault.ErrBroken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestKeyIsHidden: an error that quotes the key does not, however JSON writes it.
+func TestKeyIsHidden(t *testing.T) {
+	for _, body := range []string{`{"error":{"message":"bad key sec/ret+key"}}`, `{"error":{"message":"bad key sec\/ret\u002bkey"}}`, "bad key sec/ret+key"} {
+		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			says(body)(w, nil)
+		})
+		c.Key, c.Hide = "sec/ret+key", []byte("sec/ret+key")
+		_, _, chat := c.Chat(t.Context(), nil, completion.Shape{})
+		_, send := c.Send(t.Context(), http.MethodPost, "/embeddings", nil)
+		for _, err := range []error{chat, send} {
+			if e := asError(t, err); e.Message != "bad key [redacted]" {
+				t.Errorf("%s: got %q", body, e.Message)
+			}
+		}
+	}
+}
