@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"testing"
 
-	"nearside/agent/server"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/status"
 )
 
 const (
@@ -118,9 +118,9 @@ func TestShareOverHTTP(t *testing.T) {
 	}
 }
 
-func (f *face) status() server.Status {
+func (f *face) status() status.Status {
 	f.t.Helper()
-	var s server.Status
+	var s status.Status
 	if err := json.Unmarshal([]byte(f.call(f.unix, "GET", "/v1/status", "").body), &s); err != nil {
 		f.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"nearside/agent/server/signals"
+	"nearside/agent/server/status"
 )
 
 const signalsPath = "/v1/device/signals"
@@ -14,8 +15,8 @@ const maxPush = 64 << 10
 
 // Device is what is sensed of the device, and what the host app says of it.
 type Device interface {
-	Signals() map[string]Signal     // for GET /v1/device/signals
-	Push(map[string]signals.Pushed) // values are within their bounds
+	Signals() map[string]status.Signal // for GET /v1/device/signals
+	Push(map[string]signals.Pushed)    // values are within their bounds
 }
 
 func (s *Server) signals(w http.ResponseWriter, _ *http.Request) {

@@ -27,6 +27,7 @@ import (
 	"nearside/agent/server"
 	"nearside/agent/server/callers"
 	"nearside/agent/server/listen"
+	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
 	"nearside/policy"
 )
@@ -163,7 +164,7 @@ func (w world) server() *server.Server {
 		book.Set(*w.rules)
 	}
 	return server.New(server.Options{
-		Agent: w.agent(), Status: func() server.Status { return server.Status{Ready: true} }, Ready: func() error { return w.ready },
+		Agent: w.agent(), Status: func() status.Status { return status.Status{Ready: true} }, Ready: func() error { return w.ready },
 		Models: func() []server.Model {
 			return []server.Model{{ID: "auto", Object: "model"}, {ID: "local/small", Object: "model"}}
 		},

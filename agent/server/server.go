@@ -19,6 +19,7 @@ import (
 	"nearside/agent/server/callers"
 	"nearside/agent/server/feed"
 	"nearside/agent/server/listen"
+	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
 )
 
@@ -58,17 +59,17 @@ type History interface {
 // Options are what the server stands in front of.
 type Options struct {
 	Agent   *agent.Agent
-	Status  func() Status    // for GET /v1/status
-	Ready   func() error     // nil when some route can answer; else why not
-	Models  func() []Model   // for GET /v1/models
-	History func() History   // nil while there is none
-	Reload  Reload           // for POST /v1/config/reload; nil is 501
-	Device  Device           // for /v1/device/signals; nil is 501
-	Doors   Doors            // whom it opens to at first, see [Server.Open]
-	Metrics http.Handler     // for GET /metrics; nil is 501
-	Steered steering.Steered // for /v1/policy; nil is 501
-	Learner *learn.Learner   // for POST /v1/feedback; nil is 501
-	Callers *callers.Book    // who may call; nil is everybody
+	Status  func() status.Status // for GET /v1/status
+	Ready   func() error         // nil when some route can answer; else why not
+	Models  func() []Model       // for GET /v1/models
+	History func() History       // nil while there is none
+	Reload  Reload               // for POST /v1/config/reload; nil is 501
+	Device  Device               // for /v1/device/signals; nil is 501
+	Doors   Doors                // whom it opens to at first, see [Server.Open]
+	Metrics http.Handler         // for GET /metrics; nil is 501
+	Steered steering.Steered     // for /v1/policy; nil is 501
+	Learner *learn.Learner       // for POST /v1/feedback; nil is 501
+	Callers *callers.Book        // who may call; nil is everybody
 	Limits  Limits
 	Watch   Watch         // for GET /v1/events and /v1/logs
 	Pending time.Duration // a stream that waits this long gets its headers; 0 is 10 s

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/server"
 	"nearside/agent/server/feed"
 	"nearside/agent/server/signals"
+	"nearside/agent/server/status"
 	"nearside/policy"
 )
 
@@ -22,8 +22,8 @@ type gauge struct {
 	pushes []map[string]signals.Pushed
 }
 
-func (g *gauge) Signals() map[string]server.Signal {
-	return map[string]server.Signal{"battery_pct": {Value: 8.0, Unit: "%"}, "charging": {}}
+func (g *gauge) Signals() map[string]status.Signal {
+	return map[string]status.Signal{"battery_pct": {Value: 8.0, Unit: "%"}, "charging": {}}
 }
 
 func (g *gauge) Push(p map[string]signals.Pushed) {
@@ -145,7 +145,7 @@ func FuzzPush(f *testing.F) {
 // broken is a device whose code has a fault.
 type faulty struct{ gauge }
 
-func (*faulty) Signals() map[string]server.Signal { panic("out of order") }
+func (*faulty) Signals() map[string]status.Signal { panic("out of order") }
 
 // TestPanic: a fault of ours costs one request, and operators hear of it.
 func TestPanic(t *testing.T) {

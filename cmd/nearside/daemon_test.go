@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/local/sandbox"
 )
@@ -232,9 +232,9 @@ func (h *house) get(path string) []byte {
 	return text
 }
 
-func (h *house) status() server.Status {
+func (h *house) status() status.Status {
 	h.t.Helper()
-	var s server.Status
+	var s status.Status
 	if err := json.Unmarshal(h.get("/v1/status"), &s); err != nil {
 		h.t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func (h *house) status() server.Status {
 }
 
 // target is one target as the status shows it.
-func (h *house) target(name string) server.TargetStatus {
+func (h *house) target(name string) status.Target {
 	h.t.Helper()
 	for _, t := range h.status().Targets {
 		if t.Name == name {
@@ -250,7 +250,7 @@ func (h *house) target(name string) server.TargetStatus {
 		}
 	}
 	h.t.Fatalf("no target %s in the status", name)
-	return server.TargetStatus{}
+	return status.Target{}
 }
 
 // newCloud is a fake cloud that listens.

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/nearside/daemon"
 	"nearside/cmd/nearside/doctor"
 	"nearside/cmd/nearside/shell"
@@ -65,10 +65,10 @@ func patientOf(c *cobra.Command, g *shell.Globals, f *serveFlags) *doctor.Patien
 }
 
 // health is the status of the daemon, or why there is none.
-func health(ctx context.Context, d *shell.Client) (*server.Status, error) {
+func health(ctx context.Context, d *shell.Client) (*status.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, oneLook)
 	defer cancel()
-	s := &server.Status{}
+	s := &status.Status{}
 	err := d.Get(ctx, "/v1/status", s)
 	switch {
 	case err == nil:

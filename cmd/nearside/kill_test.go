@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"nearside/agent/openai/sse"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -125,7 +125,7 @@ func (h *house) quarantined(t *testing.T) {
 	if s.Engine.State != "quarantined" || s.Engine.Why == nil || s.Targets[0].Usable {
 		t.Errorf("got engine %+v, want it quarantined, and why", s.Engine)
 	}
-	failed := func(c server.Condition) bool {
+	failed := func(c status.Condition) bool {
 		return c.Name == "engine" && c.Severity == "fail" && strings.Contains(c.Message, "crashes")
 	}
 	if len(s.Health) == 0 || !failed(s.Health[0]) {

@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"nearside/agent"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/policy"
 )
@@ -224,7 +224,7 @@ func (h *house) behindPortal(t *testing.T, first *reply, asked ask, came *atomic
 	t.Helper()
 	h.knows("signed out", "portal", "calls")
 	s := h.status()
-	hint := func(c server.Condition) bool { return c.Name == "network" && strings.Contains(c.Hint, "sign in") }
+	hint := func(c status.Condition) bool { return c.Name == "network" && strings.Contains(c.Hint, "sign in") }
 	if !slices.ContainsFunc(s.Health, hint) {
 		t.Errorf("health says nothing of a portal: %+v", s.Health)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"nearside/agent/config/written"
 	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/shell"
 )
@@ -57,12 +58,12 @@ func (h *house) reload() server.Reloaded {
 }
 
 // finds is the health condition of that name whose message has the text.
-func (h *house) finds(name, text string) (server.Condition, bool) {
+func (h *house) finds(name, text string) (status.Condition, bool) {
 	h.t.Helper()
 	all := h.status().Health
-	i := slices.IndexFunc(all, func(c server.Condition) bool { return c.Name == name && strings.Contains(c.Message, text) })
+	i := slices.IndexFunc(all, func(c status.Condition) bool { return c.Name == name && strings.Contains(c.Message, text) })
 	if i < 0 {
-		return server.Condition{}, false
+		return status.Condition{}, false
 	}
 	return all[i], true
 }

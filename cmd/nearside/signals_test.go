@@ -11,7 +11,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config/written"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/shell"
 	"nearside/policy"
@@ -206,9 +206,9 @@ func TestPushExpires(t *testing.T) {
 	h.goes("expired", "local/fake-model", "local_first")
 }
 
-func (h *house) signal(name string) server.Signal {
+func (h *house) signal(name string) status.Signal {
 	h.t.Helper()
-	var all map[string]server.Signal
+	var all map[string]status.Signal
 	if err := json.Unmarshal(h.get("/v1/device/signals"), &all); err != nil {
 		h.t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -198,7 +198,7 @@ func TestBrokenInstall(t *testing.T) {
 }
 
 // condition is one entry of the status's health.
-func (h *house) condition(name string) server.Condition {
+func (h *house) condition(name string) status.Condition {
 	h.t.Helper()
 	s := h.status()
 	for _, c := range s.Health {
@@ -207,7 +207,7 @@ func (h *house) condition(name string) server.Condition {
 		}
 	}
 	h.t.Fatalf("no condition %s in %+v", name, s.Health)
-	return server.Condition{}
+	return status.Condition{}
 }
 
 const garbage = "this is no model"

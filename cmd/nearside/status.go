@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/nearside/lessons"
 	"nearside/cmd/nearside/shell"
 )
@@ -33,7 +33,7 @@ func statusCmd(g *shell.Globals) *cobra.Command {
 				_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", raw)
 				return err
 			}
-			var s server.Status
+			var s status.Status
 			if err := d.Get(c.Context(), "/v1/status", &s); err != nil {
 				return err
 			}
@@ -42,7 +42,7 @@ func statusCmd(g *shell.Globals) *cobra.Command {
 	}
 }
 
-func printStatus(out io.Writer, s *server.Status) error {
+func printStatus(out io.Writer, s *status.Status) error {
 	ready := "ready"
 	if !s.Ready {
 		ready = "not ready: nothing can answer"
@@ -85,7 +85,7 @@ func printStatus(out io.Writer, s *server.Status) error {
 
 // steered says how the device stands with those who steer it, "" where nobody
 // does.
-func steered(s *server.Status) string {
+func steered(s *status.Status) string {
 	r := s.Remote
 	if r == nil || r.Fault != nil {
 		return "" // the conditions tell
@@ -107,7 +107,7 @@ func steered(s *server.Status) string {
 }
 
 // known lists what is known of the device.
-func known(signals map[string]server.Signal) string {
+func known(signals map[string]status.Signal) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(signals)) {
 		s := signals[name]

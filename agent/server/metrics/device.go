@@ -1,6 +1,6 @@
 package metrics
 
-import "nearside/agent/server"
+import "nearside/agent/server/status"
 
 // sensed are the signals of the device that are numbers, in base units.
 var sensed = []struct {
@@ -18,7 +18,7 @@ var sensed = []struct {
 }
 
 // device shows what is known; what is not has no series.
-func (p page) device(signals map[string]server.Signal) {
+func (p page) device(signals map[string]status.Signal) {
 	for _, s := range sensed {
 		switch v := signals[s.signal].Value.(type) {
 		case float64:

@@ -9,11 +9,12 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/server"
+	"nearside/agent/server/status"
 )
 
 // Sources are read at every scrape. None may block for long.
 type Sources struct {
-	Status func() server.Status
+	Status func() status.Status
 	Counts func() server.Counts
 }
 

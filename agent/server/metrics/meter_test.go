@@ -13,18 +13,19 @@ import (
 	"nearside/agent/learn"
 	"nearside/agent/server"
 	"nearside/agent/server/metrics"
+	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
 )
 
 func newMeter() *metrics.Meter {
 	open := "open"
 	return metrics.New(metrics.Sources{
-		Status: func() server.Status {
-			return server.Status{
-				Ready: true, Connectivity: server.Connectivity{State: "offline"}, Policy: server.PolicyStatus{Version: 3},
-				Targets: []server.TargetStatus{{Name: "cloud/first", Breaker: &open, InFlight: 2}},
-				Engine:  server.EngineStatus{State: "ready", Starts: 4, Crashes: 1},
-				Store:   server.StoreStatus{Cache: server.FileStatus{Rows: 7, Dropped: 5}},
+		Status: func() status.Status {
+			return status.Status{
+				Ready: true, Connectivity: status.Connectivity{State: "offline"}, Policy: status.Policy{Version: 3},
+				Targets: []status.Target{{Name: "cloud/first", Breaker: &open, InFlight: 2}},
+				Engine:  status.Engine{State: "ready", Starts: 4, Crashes: 1},
+				Store:   status.Store{Cache: status.File{Rows: 7, Dropped: 5}},
 				Calibration: learn.Report{
 					Labels: map[string]int64{"feedback": 3}, Dropped: 1, Refits: 2, Alarms: 1,
 					Audits: learn.Audits{Done: 4, Failed: 5, Skipped: map[string]int64{"metered": 6}}, Targets: []learn.Known{{Name: "local/small", State: learn.Doubted, Text: &learn.Text{InForce: true}}},
@@ -33,8 +34,8 @@ func newMeter() *metrics.Meter {
 					MQTT: &steering.Broker{Connected: true, Untrusted: 13, Dropped: 8}, Outbox: steering.Outbox{Notes: 9, Dropped: 10}, RolledBack: 11,
 					Refusals: map[string]int64{"unsigned": 12}, Clock: &steering.Clock{State: "floor"},
 				},
-				Health:  []server.Condition{{Severity: "warn"}},
-				Signals: map[string]server.Signal{"battery_pct": {Value: 25.0}, "metered": {Value: true}, "temperature_c": {}},
+				Health:  []status.Condition{{Severity: "warn"}},
+				Signals: map[string]status.Signal{"battery_pct": {Value: 25.0}, "metered": {Value: true}, "temperature_c": {}},
 			}
 		},
 		Counts: func() server.Counts { return server.Counts{InFlight: 6} },

@@ -4,8 +4,8 @@ import (
 	"runtime"
 	"strconv"
 
-	"nearside/agent/server"
 	"nearside/agent/server/feed"
+	"nearside/agent/server/status"
 )
 
 // read takes down the daemon's status, reading every source once.
@@ -40,12 +40,12 @@ var (
 	engines  = []string{"none", "stopped", "starting", "ready", "backoff", "quarantined", "broken", "short", "external"}
 )
 
-func (p page) policy(s *server.PolicyStatus) {
+func (p page) policy(s *status.Policy) {
 	p.gauge("nearside_policy_version", "Version of the policy in force.", float64(s.Version))
 	p.gauge("nearside_policy_info", "The policy in force; the value is 1.", 1, "version", strconv.Itoa(s.Version), "digest", s.Digest, "source", s.Source, "state", s.State)
 }
 
-func (p page) target(t *server.TargetStatus) {
+func (p page) target(t *status.Target) {
 	p.gauge("nearside_target_usable", "1 while the target may be called.", truth(t.Usable), "target", t.Name)
 	p.gauge("nearside_target_in_flight", "Calls to the target that are not over.", float64(t.InFlight), "target", t.Name)
 	if t.ErrorRate != nil {
@@ -56,13 +56,13 @@ func (p page) target(t *server.TargetStatus) {
 	}
 }
 
-func (p page) engine(e *server.EngineStatus) {
+func (p page) engine(e *status.Engine) {
 	p.states("nearside_engine", "1 for the state the local engine is in, 0 for the others.", engines, e.State)
 	p.counter("nearside_engine_starts_total", "Processes of the local engine that were started.", float64(e.Starts))
 	p.counter("nearside_engine_crashes_total", "Processes of the local engine that ended by themselves.", float64(e.Crashes))
 }
 
-func (p page) file(name string, f *server.FileStatus) {
+func (p page) file(name string, f *status.File) {
 	p.gauge("nearside_store_rows", "Entries in a file of the store.", float64(f.Rows), "file", name)
 	p.gauge("nearside_store_bytes", "Bytes in use in a file of the store.", float64(f.Bytes), "file", name)
 	p.gauge("nearside_store_quota_bytes", "Most bytes that a file of the store may use.", float64(f.Quota), "file", name)
@@ -71,7 +71,7 @@ func (p page) file(name string, f *server.FileStatus) {
 
 // health counts the conditions of each severity, also where there is none, so
 // that an alert has something to look at.
-func (p page) health(list []server.Condition) {
+func (p page) health(list []status.Condition) {
 	for _, severity := range []string{"info", "warn", "fail"} {
 		n := 0
 		for _, c := range list {

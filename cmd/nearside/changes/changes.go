@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"slices"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 )
 
 // Kinds of events.
@@ -22,7 +22,7 @@ const (
 
 // Look is the status as it was looked at.
 type Look struct {
-	server.Status
+	status.Status
 	Degraded string // reason of the latest degraded answer, "" when that was long ago
 }
 
@@ -70,10 +70,10 @@ type targetEvent struct {
 // healthEvent is a condition that came or went.
 type healthEvent struct {
 	Raised bool `json:"raised"`
-	server.Condition
+	status.Condition
 }
 
-func healthChanges(was, is []server.Condition) []Event {
+func healthChanges(was, is []status.Condition) []Event {
 	var all []Event
 	for _, c := range is {
 		if !slices.Contains(was, c) {
@@ -88,8 +88,8 @@ func healthChanges(was, is []server.Condition) []Event {
 	return all
 }
 
-func named(list []server.TargetStatus, name string) *server.TargetStatus {
-	i := slices.IndexFunc(list, func(t server.TargetStatus) bool { return t.Name == name })
+func named(list []status.Target, name string) *status.Target {
+	i := slices.IndexFunc(list, func(t status.Target) bool { return t.Name == name })
 	if i < 0 {
 		return nil
 	}

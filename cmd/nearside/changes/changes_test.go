@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/nearside/changes"
 )
 
@@ -13,26 +13,26 @@ import (
 // what stays the same is none.
 func TestBetween(t *testing.T) {
 	open, closed := "open", "closed"
-	first := func(usable bool, breaker *string) server.Status {
-		return server.Status{Targets: []server.TargetStatus{{Name: "cloud/first", Usable: usable, Breaker: breaker}}}
+	first := func(usable bool, breaker *string) status.Status {
+		return status.Status{Targets: []status.Target{{Name: "cloud/first", Usable: usable, Breaker: breaker}}}
 	}
-	ill := server.Condition{Name: "target", Severity: "warn", Message: "cloud/first: its breaker is open"}
+	ill := status.Condition{Name: "target", Severity: "warn", Message: "cloud/first: its breaker is open"}
 	for _, c := range []struct {
 		name    string
 		was, is changes.Look
 		want    []string
 	}{
 		{"nothing", changes.Look{Status: first(true, &closed)}, changes.Look{Status: first(true, &closed)}, nil},
-		{"another count of calls", changes.Look{}, changes.Look{Status: server.Status{UptimeS: 5, Ready: true}}, nil},
-		{"network", changes.Look{}, changes.Look{Status: server.Status{Connectivity: server.Connectivity{State: "offline", Source: "link"}}},
+		{"another count of calls", changes.Look{}, changes.Look{Status: status.Status{UptimeS: 5, Ready: true}}, nil},
+		{"network", changes.Look{}, changes.Look{Status: status.Status{Connectivity: status.Connectivity{State: "offline", Source: "link"}}},
 			[]string{`connectivity {"source":"link","state":"offline","was":""}`}},
 		{"breaker", changes.Look{Status: first(true, &closed)}, changes.Look{Status: first(false, &open)},
 			[]string{`target {"name":"cloud/first","usable":false,"why":null,"breaker":"open"}`}},
 		{"a new target", changes.Look{}, changes.Look{Status: first(true, nil)},
 			[]string{`target {"name":"cloud/first","usable":true,"why":null,"breaker":null}`}},
-		{"degraded and ill", changes.Look{}, changes.Look{Degraded: "offline", Status: server.Status{Health: []server.Condition{ill}}},
+		{"degraded and ill", changes.Look{}, changes.Look{Degraded: "offline", Status: status.Status{Health: []status.Condition{ill}}},
 			[]string{`degraded {"degraded":true,"reason":"offline"}`, `health {"raised":true,"name":"target"`}},
-		{"well again", changes.Look{Degraded: "offline", Status: server.Status{Health: []server.Condition{ill}}}, changes.Look{},
+		{"well again", changes.Look{Degraded: "offline", Status: status.Status{Health: []status.Condition{ill}}}, changes.Look{},
 			[]string{`degraded {"degraded":false,"reason":null}`, `health {"raised":false,"name":"target"`}},
 	} {
 		got := changes.Between(&c.was, &c.is)

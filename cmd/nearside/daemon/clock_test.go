@@ -19,7 +19,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/config"
 	"nearside/agent/config/written"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/daemon"
 )
@@ -93,11 +93,11 @@ func (w *wall) warned() bool {
 		w.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var s server.Status
+	var s status.Status
 	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
 		w.t.Fatal(err)
 	}
-	return slices.ContainsFunc(s.Health, func(c server.Condition) bool { return c.Name == "clock" })
+	return slices.ContainsFunc(s.Health, func(c status.Condition) bool { return c.Name == "clock" })
 }
 
 // TestClock has the clock wrong, at the start and from one moment to the other:

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cloud/network"
 	"nearside/cmd/nearside/late"
 	"nearside/local"
@@ -16,10 +16,10 @@ import (
 )
 
 // conditions is what an operator should know, as it is found.
-type conditions []server.Condition
+type conditions []status.Condition
 
 func (c *conditions) add(name, severity, message, hint string) {
-	*c = append(*c, server.Condition{Name: name, Severity: severity, Message: message, Hint: hint})
+	*c = append(*c, status.Condition{Name: name, Severity: severity, Message: message, Hint: hint})
 }
 
 // addNoModel tells that there is no local model; a gate answers without one.
@@ -32,7 +32,7 @@ func (c *conditions) addNoModel(gated bool) {
 }
 
 // health lists what an operator should know.
-func (d *daemon) health(locals []local.Status, s *server.Status) []server.Condition {
+func (d *daemon) health(locals []local.Status, s *status.Status) []status.Condition {
 	list := conditions{}
 	now := d.inForce.Load()
 	if e := now.config.Local; len(locals) > 0 && !e.Engine.Sandbox && e.Engine.URL == "" {

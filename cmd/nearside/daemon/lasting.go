@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 )
 
 // patience is how long a condition must last before it is shown. What comes and
@@ -26,10 +26,10 @@ type lasting struct {
 
 // shown are those of the conditions that have lasted for long enough. They are
 // all there are now: one that is not among them is over.
-func (l *lasting) shown(all []server.Condition, now time.Time) []server.Condition {
+func (l *lasting) shown(all []status.Condition, now time.Time) []status.Condition {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	since, show := map[string]time.Time{}, []server.Condition{}
+	since, show := map[string]time.Time{}, []status.Condition{}
 	for _, c := range all {
 		about, _, _ := strings.Cut(c.Message, " ") // messages begin with what they are about; the rest may change
 		key := c.Name + " " + about

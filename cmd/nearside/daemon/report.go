@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"nearside/agent/openai/rolling"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cloud"
 	"nearside/local"
 	"nearside/local/intent"
@@ -12,23 +12,23 @@ import (
 )
 
 // status is the answer to GET /v1/status.
-func (d *daemon) status() server.Status {
+func (d *daemon) status() status.Status {
 	way := d.cloud.Network()
 	now := d.Standing()
-	s := server.Status{
+	s := status.Status{
 		Version: d.Release, Commit: d.Commit, UptimeS: int64(time.Since(d.started).Seconds()), Ready: d.ready() == nil,
-		Connectivity: server.Connectivity{State: way.State, SinceS: int64(time.Since(way.Since).Seconds()), Source: way.Source},
-		Policy:       server.PolicyStatus{Version: int(now.Version), Digest: now.Digest, Source: now.Source, State: now.State, Held: now.Held},
-		Targets:      []server.TargetStatus{}, Engine: server.EngineStatus{State: "none"}, Signals: d.Signals(),
+		Connectivity: status.Connectivity{State: way.State, SinceS: int64(time.Since(way.Since).Seconds()), Source: way.Source},
+		Policy:       status.Policy{Version: int(now.Version), Digest: now.Digest, Source: now.Source, State: now.State, Held: now.Held},
+		Targets:      []status.Target{}, Engine: status.Engine{State: "none"}, Signals: d.Signals(),
 	}
 	locals := d.local.Status()
 	for _, t := range locals {
-		s.Targets = append(s.Targets, measured(server.TargetStatus{
+		s.Targets = append(s.Targets, measured(status.Target{
 			Name: t.Name, Kind: "local", Services: t.Services, Usable: t.Usable, Why: filled(t.Why),
 		}, t.Summary))
 	}
 	if h := d.gate.Held(); h.Name != "" {
-		s.Targets = append(s.Targets, measured(server.TargetStatus{
+		s.Targets = append(s.Targets, measured(status.Target{
 			Name: h.Name, Kind: "gate", Services: []string{intent.Service}, Usable: h.Gate != nil, Why: filled(h.Why),
 		}, d.gate.Summary()))
 	}
@@ -36,7 +36,7 @@ func (d *daemon) status() server.Status {
 		if why := cutOff(way); why != "" && !t.Near && t.Usable {
 			t.Usable, t.Why = false, why
 		}
-		s.Targets = append(s.Targets, measured(server.TargetStatus{
+		s.Targets = append(s.Targets, measured(status.Target{
 			Name: t.Name, Kind: kind(t), Services: t.Services, Usable: t.Usable, Why: filled(t.Why), Breaker: &t.Breaker,
 		}, t.Summary))
 	}
@@ -56,14 +56,14 @@ func kind(t cloud.Status) string {
 }
 
 // measured is the target with the figures of its latest calls.
-func measured(t server.TargetStatus, f rolling.Summary) server.TargetStatus {
-	t.LatencyMS = server.Latency{P50: f.P50MS, P95: f.P95MS}
+func measured(t status.Target, f rolling.Summary) status.Target {
+	t.LatencyMS = status.Latency{P50: f.P50MS, P95: f.P95MS}
 	t.ErrorRate, t.InFlight, t.Calls, t.BytesPerToken = f.ErrorRate, f.InFlight, f.Calls, f.BytesPerToken
 	return t
 }
 
-func engineOf(t local.Status) server.EngineStatus {
-	e := server.EngineStatus{State: t.State, Model: filled(t.Name), Why: filled(t.Why), Starts: t.Starts, Crashes: t.Crashes}
+func engineOf(t local.Status) status.Engine {
+	e := status.Engine{State: t.State, Model: filled(t.Name), Why: filled(t.Why), Starts: t.Starts, Crashes: t.Crashes}
 	if t.External {
 		e.State = "external"
 	}
@@ -81,16 +81,16 @@ func filled(s string) *string {
 	return &s
 }
 
-func (d *daemon) storeStatus() server.StoreStatus {
+func (d *daemon) storeStatus() status.Store {
 	st := d.store.Now()
 	if st == nil {
-		return server.StoreStatus{Queue: server.FileStatus{State: "opening"}, Cache: server.FileStatus{State: "opening"}}
+		return status.Store{Queue: status.File{State: "opening"}, Cache: status.File{State: "opening"}}
 	}
-	doc := func(f store.FileStats) server.FileStatus {
-		return server.FileStatus{Rows: f.Rows, Bytes: f.Bytes, Quota: f.Quota, State: string(f.State), Dropped: f.Dropped}
+	doc := func(f store.FileStats) status.File {
+		return status.File{Rows: f.Rows, Bytes: f.Bytes, Quota: f.Quota, State: string(f.State), Dropped: f.Dropped}
 	}
 	stats := st.Stats()
-	docs := server.StoreStatus{Queue: doc(stats.Queue), Cache: doc(stats.Cache)}
+	docs := status.Store{Queue: doc(stats.Queue), Cache: doc(stats.Cache)}
 	docs.Queue.Dropped += d.store.Lost()
 	return docs
 }

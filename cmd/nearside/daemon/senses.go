@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"nearside/agent/config"
-	"nearside/agent/server"
 	"nearside/agent/server/signals"
+	"nearside/agent/server/status"
 	"nearside/cloud/network"
 	"nearside/local/sense"
 	"nearside/policy"
@@ -116,20 +116,20 @@ func (d *daemon) Push(values map[string]signals.Pushed) {
 }
 
 // Signals are what is known of the device, for those who look.
-func (d *daemon) Signals() map[string]server.Signal {
+func (d *daemon) Signals() map[string]status.Signal {
 	now := time.Now()
-	docs := map[string]server.Signal{sense.NetworkKind: {}}
+	docs := map[string]status.Signal{sense.NetworkKind: {}}
 	for _, name := range policy.SignalNames() {
-		docs[name] = server.Signal{Unit: sense.Unit(name)}
+		docs[name] = status.Signal{Unit: sense.Unit(name)}
 	}
 	way := d.cloud.Network()
-	docs[sense.Network] = server.Signal{Value: way.State, AgeS: seconds(now.Sub(way.Since)), Source: &way.Source}
+	docs[sense.Network] = status.Signal{Value: way.State, AgeS: seconds(now.Sub(way.Since)), Source: &way.Source}
 	if way.Metered != nil {
-		docs[sense.Metered] = server.Signal{Value: *way.Metered, AgeS: seconds(now.Sub(way.Since)), Source: &way.Source}
+		docs[sense.Metered] = status.Signal{Value: *way.Metered, AgeS: seconds(now.Sub(way.Since)), Source: &way.Source}
 	}
 	known, _ := d.senses.latest.At(now)
 	for name, r := range known {
-		doc := server.Signal{Value: r.Value, Unit: sense.Unit(name), AgeS: seconds(r.Age(now)), Source: &r.Source}
+		doc := status.Signal{Value: r.Value, Unit: sense.Unit(name), AgeS: seconds(r.Age(now)), Source: &r.Source}
 		if r.Host() {
 			doc.TTLS = seconds(r.Left(now) + time.Second - 1)
 		}

@@ -8,7 +8,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
 	"nearside/agent/task"
 	"nearside/cloud"
@@ -96,7 +96,7 @@ func unread(targets []config.Target) map[string]cloud.Key {
 func (d *daemon) own() *agent.Policy { return d.inForce.Load().own }
 
 // Look is the status now.
-func (d *daemon) Look() server.Status { return d.status() }
+func (d *daemon) Look() status.Status { return d.status() }
 
 // Told is told of what happened to what steers the device.
 func (d *daemon) Told(kind string, data any) {

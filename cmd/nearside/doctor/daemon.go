@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 )
 
 // ErrAbsent is a daemon that is not there, which is no fault of the set-up.
@@ -36,7 +36,7 @@ func checkDaemon(_ context.Context, p *Patient) []Finding {
 }
 
 // heard is a condition of the daemon's as a finding.
-func heard(c server.Condition) Finding {
+func heard(c status.Condition) Finding {
 	f := Finding{Check: "daemon." + c.Name, Verdict: c.Severity, Message: c.Message, Hint: c.Hint}
 	if c.Severity == "info" {
 		f.Verdict = OK

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"nearside/agent/config"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/local"
 )
 
@@ -38,7 +38,7 @@ type Patient struct {
 	Now     time.Time
 	Environ []string       // NAME=value
 	Engine  local.Options  // as the daemon would run engines
-	Daemon  *server.Status // nil when none answers; empty when one does and does not tell
+	Daemon  *status.Status // nil when none answers; empty when one does and does not tell
 	Silence error          // why there is no status
 	Offline bool           // nothing is looked up or called beyond this device
 }

@@ -22,7 +22,7 @@ import (
 
 	"nearside/agent/config"
 	"nearside/agent/config/secret"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/nearside/daemon"
 	"nearside/cmd/nearside/doctor"
 	"nearside/local/sandbox"
@@ -251,7 +251,7 @@ func TestLocal(t *testing.T) {
 	}
 	t.Run("models", func(t *testing.T) {
 		w := newWard(t)
-		w.Daemon, w.Silence = &server.Status{Version: "1"}, nil
+		w.Daemon, w.Silence = &status.Status{Version: "1"}, nil
 		w.Config.Local = config.Local{
 			Engine: config.Engine{Command: []string{w.write("engine", newer, 0o700)}},
 			Models: []config.Model{{Name: "m", File: w.write("model", "other", 0o600), SHA256: sum}},
@@ -310,7 +310,7 @@ func TestTargets(t *testing.T) {
 		w := newWard(t)
 		w.cloud(w.api(models), secret.Key{Env: "DOCTOR_KEY_THAT_IS_NOT_SET"})
 		w.finds("target", doctor.Fail, "DOCTOR_KEY_THAT_IS_NOT_SET is not set", "put the key there")
-		w.Daemon, w.Silence = &server.Status{Version: "1"}, nil
+		w.Daemon, w.Silence = &status.Status{Version: "1"}, nil
 		w.finds("target", doctor.Warn, "an environment of its own")
 	})
 	t.Run("other kinds", func(t *testing.T) {
@@ -380,11 +380,11 @@ func TestDaemon(t *testing.T) {
 	w := newWard(t)
 	w.Silence = errors.New("something listens at s and does not answer")
 	w.finds("daemon", doctor.Fail, "does not answer", "start it again")
-	w.Daemon, w.Silence = &server.Status{}, errors.New("the daemon does not tell how it is: you may not")
+	w.Daemon, w.Silence = &status.Status{}, errors.New("the daemon does not tell how it is: you may not")
 	w.finds("daemon", doctor.Warn, "you may not", "a user who may")
-	w.Silence, w.Daemon = nil, &server.Status{Version: "0"}
+	w.Silence, w.Daemon = nil, &status.Status{Version: "0"}
 	w.finds("daemon", doctor.Warn, "version 0 and this program 1", "restart the daemon")
-	w.Daemon = &server.Status{Version: "1", Health: []server.Condition{
+	w.Daemon = &status.Status{Version: "1", Health: []status.Condition{
 		{Name: "store_full", Severity: "fail", Message: "no room", Hint: "free space"},
 		{Name: "restart", Severity: "info", Message: "drain waits"},
 	}}

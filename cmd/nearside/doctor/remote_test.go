@@ -16,7 +16,7 @@ import (
 
 	"nearside/agent/config/remote"
 	"nearside/agent/config/secret"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
 	"nearside/cmd/nearside/doctor"
 	"nearside/policy/seal"
@@ -130,7 +130,7 @@ func TestBrokerInUse(t *testing.T) {
 	w := newWard(t)
 	w.steered(0, "tcp://"+addr)
 	for _, broker := range []string{"tcp://" + addr, "tls://another:8883"} {
-		w.Daemon = &server.Status{Remote: &steering.Link{MQTT: &steering.Broker{Connected: true, Broker: &broker}}}
+		w.Daemon = &status.Status{Remote: &steering.Link{MQTT: &steering.Broker{Connected: true, Broker: &broker}}}
 		if all := w.examine(); !slices.ContainsFunc(all, func(f doctor.Finding) bool {
 			return f.Verdict == doctor.OK && strings.Contains(f.Message, "the daemon is connected to")
 		}) {

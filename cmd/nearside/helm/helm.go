@@ -18,7 +18,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/config/remote"
 	"nearside/agent/config/strict"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
 	"nearside/cmd/nearside/judge"
 	"nearside/cmd/nearside/kinds"
@@ -36,7 +36,7 @@ type Device interface {
 	// after change, and with nobody else changing settings meanwhile.
 	Renew(change func())
 	// Look is the status now.
-	Look() server.Status
+	Look() status.Status
 	// Told is told of what happened, for those who watch the device's events.
 	Told(kind string, data any)
 	// Frugal tells whether bytes or wake-ups cost more than usual now.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cloud/report"
 	"nearside/cloud/wire"
 	"nearside/policy/trial"
@@ -35,7 +35,7 @@ func (w *watch) described() note {
 
 // healthOf are the conditions that are not well, each name once, the worst of
 // it, at most as many as a report may have.
-func healthOf(list []server.Condition) []wire.Health {
+func healthOf(list []status.Condition) []wire.Health {
 	var all []wire.Health
 	rank := map[string]int{"info": 0, "warn": 1, "fail": 2}
 	for _, c := range list {

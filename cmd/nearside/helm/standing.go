@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"nearside/agent"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
 	"nearside/cloud/steer"
 	"nearside/policy/seal"
@@ -146,14 +146,14 @@ const unreachable = 10 * time.Minute
 
 // Conditions are what an operator should know of how the device is steered.
 // Offline says that there is no network, which is said of the whole device.
-func (h *Helm) Conditions(offline bool) []server.Condition {
+func (h *Helm) Conditions(offline bool) []status.Condition {
 	w := h.watch.Load()
 	if w == nil {
 		return h.unsteeredCondition()
 	}
-	st, list := w.steer.Status(), []server.Condition{}
+	st, list := w.steer.Status(), []status.Condition{}
 	add := func(name, severity, message, hint string) {
-		list = append(list, server.Condition{Name: name, Severity: severity, Message: message, Hint: hint})
+		list = append(list, status.Condition{Name: name, Severity: severity, Message: message, Hint: hint})
 	}
 	if st.State == "rolled_back" && st.RolledBack != nil {
 		add("policy_rolled_back", "warn", "the policy that came from outside was taken back: "+st.RolledBack.Why, "see the evidence with: nearside policy show; sign another one with a higher version")
@@ -205,12 +205,12 @@ func (w *watch) away() string {
 	return *s.LastError
 }
 
-func (h *Helm) unsteeredCondition() []server.Condition {
+func (h *Helm) unsteeredCondition() []status.Condition {
 	why := h.Fault()
 	if why == "" {
 		return nil
 	}
-	return []server.Condition{{
+	return []status.Condition{{
 		Name: "remote", Severity: "fail", Message: "this device cannot be steered from outside, and its own policy is in force: " + why,
 		Hint: "correct remote in its config, then run: nearside config reload",
 	}}

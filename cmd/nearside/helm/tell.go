@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cloud/report"
 	"nearside/cloud/steer"
 	"nearside/cloud/wire"
@@ -89,7 +89,7 @@ func (w *watch) report(now bool) {
 
 // Seen takes a look at the status, made by who looks now and then: conditions
 // that came or went are reported, seldom.
-func (h *Helm) Seen(s *server.Status) {
+func (h *Helm) Seen(s *status.Status) {
 	w := h.watch.Load()
 	if w == nil {
 		return
@@ -100,7 +100,7 @@ func (h *Helm) Seen(s *server.Status) {
 	}
 }
 
-func names(list []server.Condition) string {
+func names(list []status.Condition) string {
 	var all []string
 	for _, c := range list {
 		all = append(all, c.Name+":"+c.Severity)

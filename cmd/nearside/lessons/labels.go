@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/learn"
-	"nearside/agent/server"
+	"nearside/agent/server/status"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -24,7 +24,7 @@ audits, and what is known of every local model. docs/OPERATE.md says what each m
 			if err != nil {
 				return err
 			}
-			var s server.Status
+			var s status.Status
 			if err := d.Get(c.Context(), "/v1/status", &s); err != nil {
 				return err
 			}

@@ -1,4 +1,7 @@
-package server
+// Package status has the forms in which the daemon says how it is: GET
+// /v1/status, for people, programs and metrics. It knows none of what they
+// speak of.
+package status
 
 import (
 	"nearside/agent/learn"
@@ -13,11 +16,11 @@ type Status struct {
 	UptimeS      int64             `json:"uptime_s"`
 	Ready        bool              `json:"ready"`
 	Connectivity Connectivity      `json:"connectivity"`
-	Policy       PolicyStatus      `json:"policy"`
+	Policy       Policy            `json:"policy"`
 	Remote       *steering.Link    `json:"remote"` // nil: remote policy is off
-	Targets      []TargetStatus    `json:"targets"`
-	Engine       EngineStatus      `json:"engine"`
-	Store        StoreStatus       `json:"store"`
+	Targets      []Target          `json:"targets"`
+	Engine       Engine            `json:"engine"`
+	Store        Store             `json:"store"`
 	Calibration  learn.Report      `json:"calibration"`
 	Signals      map[string]Signal `json:"signals"`
 	Callers      []callers.Figures `json:"callers"` // filled by the server, as is Refused
@@ -32,8 +35,8 @@ type Connectivity struct {
 	Source string `json:"source"`
 }
 
-// PolicyStatus is the policy in force.
-type PolicyStatus struct {
+// Policy is the policy in force.
+type Policy struct {
 	Version int      `json:"version"`
 	Digest  string   `json:"digest"`
 	Source  string   `json:"source"`
@@ -41,8 +44,8 @@ type PolicyStatus struct {
 	Held    []string `json:"held"` // rules with an until that are in force
 }
 
-// TargetStatus is one target and what its latest calls were like.
-type TargetStatus struct {
+// Target is one target and what its latest calls were like.
+type Target struct {
 	Name      string   `json:"name"`
 	Kind      string   `json:"kind"`
 	Services  []string `json:"services"`
@@ -63,8 +66,8 @@ type Latency struct {
 	P95 *float64 `json:"p95"`
 }
 
-// EngineStatus is the local engine's life.
-type EngineStatus struct {
+// Engine is the local engine's life.
+type Engine struct {
 	State string  `json:"state"`
 	Model *string `json:"model"`
 	PID   *int    `json:"pid"`
@@ -74,14 +77,14 @@ type EngineStatus struct {
 	Crashes int `json:"crashes"` // of them, those that ended by themselves
 }
 
-// StoreStatus says how full the store is.
-type StoreStatus struct {
-	Queue FileStatus `json:"queue"`
-	Cache FileStatus `json:"cache"`
+// Store says how full the store is.
+type Store struct {
+	Queue File `json:"queue"`
+	Cache File `json:"cache"`
 }
 
-// FileStatus is one file of the store.
-type FileStatus struct {
+// File is one file of the store.
+type File struct {
 	Rows    int64  `json:"rows"`
 	Bytes   int64  `json:"bytes"`
 	Quota   int64  `json:"quota"`
