@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
@@ -148,7 +149,9 @@ func (p *Pool) ask(ctx context.Context, m *member, call openai.Call, limit time.
 	switch {
 	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx)
-	case err != nil || reply.Stream == nil:
+	case err != nil:
+		err = overdue(err)
+	case reply.Stream == nil:
 	case inTime && onLine:
 		reply.Stream.OnClose(func() { cancel(nil) })
 		return reply, nil
@@ -161,6 +164,16 @@ func (p *Pool) ask(ctx context.Context, m *member, call openai.Call, limit time.
 	}
 	cancel(nil)
 	return reply, err
+}
+
+// overdue takes a time-out on the way to a target, such as that of a handshake,
+// for what it is to those who wait: no answer in time.
+func overdue(err error) error {
+	var way net.Error
+	if errors.As(err, &way) && way.Timeout() && !errors.Is(err, fault.ErrCut) {
+		return fmt.Errorf("%w: %w", fault.ErrTimeout, err)
+	}
+	return err
 }
 
 // send posts the request, with every field the caller sent, and reads as much

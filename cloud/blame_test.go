@@ -3,6 +3,8 @@ package cloud
 import (
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"os"
 	"sync"
 	"syscall"
@@ -130,4 +132,25 @@ func TestTimeoutAmongOthers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tardy ends a call by a time-out of its own after 10 s, as that of a handshake does.
+func tardy(*http.Request) (*http.Response, error) {
+	pass(10 * time.Second)
+	return nil, &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}
+}
+
+// TestTimeOutOnTheWay: a time-out that is not ours is waited for once, too, and
+// not tried again for the same ask.
+func TestTimeOutOnTheWay(t *testing.T) {
+	bubble(t, tardy, func(t *testing.T, c *clouds) {
+		if _, err := c.ask(t.Context(), "", "cloud/first"); !errors.Is(err, fault.ErrTimeout) {
+			t.Errorf("got %v, want a time-out", err)
+		}
+		c.called("10 s of waiting", 1)
+		if s := c.first(); s.Breaker != "open" {
+			t.Errorf("got %+v, want it open", s)
+		}
+		c.answeredBy("cloud/second", 0)
+	})
 }
