@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -181,7 +182,7 @@ func (m *member) setAside(err error, now time.Time) {
 }
 
 // asideFor is for how long an answer has its target left alone; nil is not at
-// all.
+// all. Of fewer calls the answer says the same from then on, for the caller.
 func asideFor(e *fault.Error, now time.Time) *aside {
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden:
@@ -189,11 +190,8 @@ func asideFor(e *fault.Error, now time.Time) *aside {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		return &aside{now.Add(refusedFor), "it does not know the model or the path; check base_url and models, then run: nearside config reload"}
 	case http.StatusTooManyRequests:
-		wait := rateLimited
-		if e.RetryAfter > 0 {
-			wait = min(e.RetryAfter, maxRetryAfter)
-		}
-		return &aside{now.Add(wait), askedForLess}
+		e.RetryAfter = min(cmp.Or(e.RetryAfter, rateLimited), maxRetryAfter)
+		return &aside{now.Add(e.RetryAfter), askedForLess}
 	}
 	return nil
 }

@@ -160,3 +160,28 @@ func drain(t *testing.T, reply *openai.Reply, want error) {
 	}
 	reply.Close()
 }
+
+// TestPauseIsTold: the caller reads for how long the target is left alone, also
+// where that is not what the target said.
+func TestPauseIsTold(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		first trip
+		want  time.Duration
+	}{
+		{"said", fails(429, "Retry-After", "7"), 7 * time.Second},
+		{"not said", fails(429), 30 * time.Second},
+		{"no time", fails(429, "Retry-After", "soon"), 30 * time.Second},
+		{"for days", fails(429, "Retry-After", "1000000"), time.Hour},
+	} {
+		bubble(t, x.first, func(t *testing.T, c *clouds) {
+			var e *fault.Error
+			if _, err := c.ask(t.Context(), "", "cloud/first"); !errors.As(err, &e) || e.RetryAfter != x.want {
+				t.Errorf("%s: got %+v, want a pause of %v", x.name, err, x.want)
+			}
+			if got := c.first().Pause; got != x.want {
+				t.Errorf("%s: left alone for %v, want %v", x.name, got, x.want)
+			}
+		})
+	}
+}
