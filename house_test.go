@@ -24,12 +24,12 @@ var arrows = map[string][]string{
 	"cmd/nearside":            {"agent", "agent/config", "agent/config/strict", "agent/server", "agent/server/feed", "agent/server/status", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/entrance", "cmd/nearside/fleet", "cmd/nearside/helm", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox", "policy/meant"},
 	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server/steering", "agent/task", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/simulate"},
 	"cmd/nearside/shell":      {"agent/config", "agent/server/steering"},
-	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/server/status", "cmd/nearside/shell", "cmd/nearside/tables", "cmd/nearside/whole", "local", "policy/calib", "policy/gate"},
+	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/learn/standing", "agent/server/status", "cmd/nearside/shell", "cmd/nearside/tables", "cmd/nearside/whole", "local", "policy/calib", "policy/gate"},
 	"cmd/nearside/asking":     {"agent", "agent/openai/completion", "agent/openai/sse", "cmd/nearside/policies", "cmd/nearside/shell", "cmd/nearside/tell", "policy", "policy/whatif"},
 	"cmd/nearside/fleet":      {"agent/config/secret", "agent/config/strict", "agent/config/written", "agent/task", "cloud/fleet/simulate", "cloud/push", "cmd/nearside/kinds", "cmd/nearside/operator", "cmd/nearside/operator/link", "cmd/nearside/shell", "cmd/nearside/signer", "cmd/nearside/whole", "policy", "policy/lint", "policy/seal"},
 	"cmd/nearside/signer":     {"agent/config/strict", "policy/seal"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/openai", "agent/openai/rolling", "agent/schema", "agent/server", "agent/server/feed", "agent/server/metrics", "agent/server/signals", "agent/server/status", "agent/server/steering", "agent/task", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/entrance", "cmd/nearside/heap", "cmd/nearside/helm", "cmd/nearside/herald", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/lint", "store"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/learn/audit", "agent/learn/label", "agent/learn/standing", "agent/openai", "agent/openai/rolling", "agent/schema", "agent/server", "agent/server/feed", "agent/server/metrics", "agent/server/signals", "agent/server/status", "agent/server/steering", "agent/task", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/entrance", "cmd/nearside/heap", "cmd/nearside/helm", "cmd/nearside/herald", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/lint", "store"},
 	"cmd/nearside/entrance":   {"agent/config", "agent/server/callers", "agent/server/listen"},
 	"cmd/nearside/helm":       {"agent", "agent/config", "agent/config/remote", "agent/config/strict", "agent/config/written", "agent/server/status", "agent/server/steering", "cloud/network", "cloud/pull", "cloud/push", "cloud/report", "cloud/steer", "cloud/wire", "cmd/nearside/judge", "cmd/nearside/kinds", "cmd/nearside/late", "cmd/nearside/twofold", "local/sense", "policy", "policy/bind", "policy/calib", "policy/seal", "policy/trial"},
 	"cmd/nearside/heap":       {"agent/server", "local/sense"},
@@ -50,7 +50,11 @@ var arrows = map[string][]string{
 	"build/eval":              {"policy/calib", "policy/deferral", "policy/gate"},
 	"agent":                   {"agent/kept", "agent/openai", "agent/openai/completion", "agent/openai/embed", "agent/openai/fault", "agent/task", "agent/trace", "policy", "policy/decide", "policy/past", "policy/scribe", "policy/whatif"},
 	"agent/config":            {"agent/config/policies", "agent/config/remote", "agent/config/secret", "agent/config/strict", "agent/config/written", "agent/schema", "policy"},
-	"agent/learn":             {"agent", "agent/openai", "agent/openai/completion", "policy", "policy/calib", "policy/decide", "policy/deferral"},
+	"agent/learn":             {"agent", "agent/learn/agree", "agent/learn/audit", "agent/learn/label", "agent/learn/standing", "agent/openai/completion", "policy", "policy/calib"},
+	"agent/learn/agree":       {},
+	"agent/learn/audit":       {"agent", "agent/learn/agree", "agent/learn/label", "agent/openai", "policy", "policy/decide"},
+	"agent/learn/label":       {"agent", "agent/openai", "policy", "policy/deferral"},
+	"agent/learn/standing":    {"agent", "agent/learn/label", "policy", "policy/calib", "policy/deferral"},
 	"agent/task":              {"agent/openai", "agent/openai/embed"},
 	"agent/kept":              {"agent/openai", "agent/openai/inplace"},
 	"agent/trace":             {},
@@ -80,7 +84,7 @@ var arrows = map[string][]string{
 	"local/confidence":        {"agent/openai/completion"},
 	"local/sandbox":           {},
 	"agent/server/feed":       {},
-	"agent/server/metrics":    {"agent", "agent/learn", "agent/server", "agent/server/feed", "agent/server/status", "agent/server/steering"},
+	"agent/server/metrics":    {"agent", "agent/learn", "agent/learn/standing", "agent/server", "agent/server/feed", "agent/server/status", "agent/server/steering"},
 	"local/sense":             {},
 	"cloud":                   {"agent/openai", "agent/openai/client", "agent/openai/completion", "agent/openai/fault", "agent/openai/h1", "agent/openai/rolling", "cloud/network"},
 	"cloud/fleet/simulate":    {"cloud/push", "cloud/report", "cloud/steer", "cloud/wire", "policy", "policy/decide", "policy/seal", "policy/trial"},
@@ -129,7 +133,7 @@ var arrows = map[string][]string{
 
 // pure are packages that know only the standard library, and of it nothing
 // that touches the world.
-var pure = []string{"cloud/fleet/stages", "cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/decide", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/meant", "policy/past", "policy/replay", "policy/scribe", "policy/seal", "policy/seal/exact", "policy/simulate", "policy/trial", "policy/valid", "policy/weigh", "policy/whatif"}
+var pure = []string{"agent/learn/agree", "cloud/fleet/stages", "cloud/network", "policy", "policy/bind", "policy/calib", "policy/cases", "policy/cond", "policy/decide", "policy/deferral", "policy/diff", "policy/gate", "policy/lint", "policy/meant", "policy/past", "policy/replay", "policy/scribe", "policy/seal", "policy/seal/exact", "policy/simulate", "policy/trial", "policy/valid", "policy/weigh", "policy/whatif"}
 
 // worldly are standard packages that reach outside the program.
 var worldly = []string{"net", "net/http", "os", "os/exec", "io", "log", "log/slog", "math/rand", "math/rand/v2", "sync", "syscall", "unsafe"}

@@ -9,6 +9,9 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/learn"
+	"nearside/agent/learn/audit"
+	"nearside/agent/learn/label"
+	"nearside/agent/learn/standing"
 	"nearside/agent/openai"
 	"nearside/agent/openai/completion"
 	"nearside/policy"
@@ -40,7 +43,7 @@ func BenchmarkExpect(b *testing.B) {
 func learned(b *testing.B, sketches bool, doc *policy.Document) (l *learn.Learner, stop func()) {
 	d, before := newDisk(), prior(b, "m1")
 	for i := range 1500 {
-		x := learn.Label{Decision: fmt.Sprint(i), Source: learn.FromEscalation, At: time.Now(), Model: "m1", Task: "chat", Good: float64(1 - i%2), Propensity: 1, Weight: 0.5}
+		x := label.Label{Decision: fmt.Sprint(i), Source: label.FromEscalation, At: time.Now(), Model: "m1", Task: "chat", Good: float64(1 - i%2), Propensity: 1, Weight: 0.5}
 		if sketches {
 			x.Sketch = deferral.SketchOf(said([]string{lamp, proof}[i%2], i))
 		}
@@ -51,8 +54,8 @@ func learned(b *testing.B, sketches bool, doc *policy.Document) (l *learn.Learne
 		Models: func(context.Context) map[string]calib.Model {
 			return map[string]calib.Model{"local/small": {SHA256: "m1"}}
 		},
-		Prior: func(calib.Model) (*learn.Before, error) { return &learn.Before{Table: before}, nil }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
-		World: func() learn.World { return learn.World{Doc: doc} },
+		Prior: func(calib.Model) (*standing.Before, error) { return &standing.Before{Table: before}, nil }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		World: func() audit.World { return audit.World{Doc: doc} },
 	}, learn.Settings{})
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan error)
@@ -79,7 +82,7 @@ func BenchmarkRequest(b *testing.B) {
 		Models: func(context.Context) map[string]calib.Model {
 			return map[string]calib.Model{"local/small": {SHA256: "m1"}}
 		},
-		Prior: func(calib.Model) (*learn.Before, error) { return &learn.Before{Table: prior}, nil }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
+		Prior: func(calib.Model) (*standing.Before, error) { return &standing.Before{Table: prior}, nil }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 		Cloud: speaker{}, Random: func() float64 { return 0.5 },
 	}, learn.Settings{AuditShare: 0.015})
 	ctx, cancel := context.WithCancel(b.Context())

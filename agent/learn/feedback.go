@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"nearside/agent"
+	"nearside/agent/learn/label"
 	"nearside/policy"
 )
 
@@ -54,11 +55,11 @@ func (l *Learner) Feedback(ctx context.Context, v Verdict) (*Taken, error) {
 	if l.settings.Load().Off {
 		return taken, nil
 	}
-	label := judged(r, v.Good)
-	if label.Model != "" {
-		label.Sketch = l.sketched(label.Decision)
+	x := judged(r, v.Good)
+	if x.Model != "" {
+		x.Sketch = l.sketched(x.Decision)
 	}
-	n, err := l.put(ctx, label)
+	n, err := l.put(ctx, x)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (l *Learner) decision(ctx context.Context, id string) (*agent.Record, error
 }
 
 // put keeps labels and counts those replaced.
-func (l *Learner) put(ctx context.Context, labels ...Label) (int, error) {
+func (l *Learner) put(ctx context.Context, labels ...label.Label) (int, error) {
 	shelf := l.parts.Shelf()
 	if shelf == nil {
 		return 0, fmt.Errorf("%w: the store is not open yet", ErrKept)
@@ -101,13 +102,13 @@ func (l *Learner) put(ctx context.Context, labels ...Label) (int, error) {
 // judged is the label of a caller's verdict. Callers judge what they like, so
 // its propensity is not known, and taken as 1. The confidence of the record is
 // that of the device's answer, which may not be the one that was given.
-func judged(r *agent.Record, good bool) Label {
-	label := Label{
-		Decision: r.ID, Source: FromFeedback, At: r.Time, Target: r.Outcome.Target, Task: Class(&r.Ask), Propensity: 1, Weight: 1,
+func judged(r *agent.Record, good bool) label.Label {
+	x := label.Label{
+		Decision: r.ID, Source: label.FromFeedback, At: r.Time, Target: r.Outcome.Target, Task: label.Class(&r.Ask), Propensity: 1, Weight: 1,
 	}
-	label.Good = oneIf(good)
-	if j := r.Outcome.Judged; j != nil && j.Target == label.Target && r.Outcome.Route == policy.StepLocal {
-		label.Model, label.Score = j.Model, r.Outcome.Confidence
+	x.Good = label.Good(good)
+	if j := r.Outcome.Judged; j != nil && j.Target == x.Target && r.Outcome.Route == policy.StepLocal {
+		x.Model, x.Score = j.Model, r.Outcome.Confidence
 	}
-	return label
+	return x
 }

@@ -15,6 +15,9 @@ import (
 	"nearside/agent"
 	"nearside/agent/config/written"
 	"nearside/agent/learn"
+	"nearside/agent/learn/audit"
+	"nearside/agent/learn/label"
+	"nearside/agent/learn/standing"
 	"nearside/agent/openai"
 	"nearside/agent/openai/completion"
 	"nearside/policy"
@@ -24,18 +27,18 @@ import (
 // disk is what outlasts a learner: labels, facts and records.
 type disk struct {
 	mu      sync.Mutex // guards all below
-	labels  []learn.Label
+	labels  []label.Label
 	facts   map[string]string
 	records map[string][]byte
 }
 
 func newDisk() *disk { return &disk{facts: map[string]string{}, records: map[string][]byte{}} }
 
-func (d *disk) Put(_ context.Context, list []learn.Label) (replaced int, err error) {
+func (d *disk) Put(_ context.Context, list []label.Label) (replaced int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, l := range list {
-		i := slices.IndexFunc(d.labels, func(old learn.Label) bool { return old.Decision == l.Decision && old.Source == l.Source })
+		i := slices.IndexFunc(d.labels, func(old label.Label) bool { return old.Decision == l.Decision && old.Source == l.Source })
 		if i < 0 {
 			d.labels = append(d.labels, l)
 			continue
@@ -46,7 +49,7 @@ func (d *disk) Put(_ context.Context, list []learn.Label) (replaced int, err err
 	return replaced, nil
 }
 
-func (d *disk) Labels(_ context.Context, model string, limit int) (list []learn.Label, err error) {
+func (d *disk) Labels(_ context.Context, model string, limit int) (list []label.Label, err error) {
 	for _, l := range slices.Backward(d.kept()) {
 		if l.Model == model && len(list) < limit {
 			list = append(list, l)
@@ -63,7 +66,7 @@ func (d *disk) Count(context.Context) (map[string]int64, error) {
 	return counts, nil
 }
 
-func (d *disk) kept() []learn.Label {
+func (d *disk) kept() []label.Label {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.labels)
@@ -185,17 +188,17 @@ func (r *room) policy() *policy.Document {
 	return &with
 }
 
-func (r *room) world() learn.World {
+func (r *room) world() audit.World {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return learn.World{Doc: r.doc, Signals: r.signals, Link: r.link}
+	return audit.World{Doc: r.doc, Signals: r.signals, Link: r.link}
 }
 
-func (r *room) measured(calib.Model) (*learn.Before, error) {
+func (r *room) measured(calib.Model) (*standing.Before, error) {
 	if r.prior == nil {
 		return nil, r.broken
 	}
-	return &learn.Before{Table: r.prior, From: "imported"}, r.broken
+	return &standing.Before{Table: r.prior, From: "imported"}, r.broken
 }
 
 // turns has the world be another one.

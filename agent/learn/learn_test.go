@@ -13,6 +13,8 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/learn"
+	"nearside/agent/learn/label"
+	"nearside/agent/learn/standing"
 	"nearside/policy"
 	"nearside/policy/calib"
 	"nearside/policy/decide"
@@ -77,7 +79,7 @@ func TestFound(t *testing.T) {
 				if got.Decision != record.ID || got.Target != "local/small" || got.Model != "m1" || got.Task != c.task || *got.Score != c.sure || got.Good != c.good {
 					t.Errorf("got %+v", got)
 				}
-				if trusted := got.Weight == 1; trusted != (c.source != learn.FromEscalation) {
+				if trusted := got.Weight == 1; trusted != (c.source != label.FromEscalation) {
 					t.Errorf("weight %v of %s", got.Weight, c.source)
 				}
 			})
@@ -106,17 +108,17 @@ func TestRefit(t *testing.T) {
 		r := &room{t: t, disk: newDisk(), model: "m1", skip: 0.01}
 		r.open()
 		r.escalated(40)
-		if got := r.learner.Report().Targets[0]; got.State != learn.Unmeasured || got.Version != nil {
+		if got := r.learner.Report().Targets[0]; got.State != standing.Unmeasured || got.Version != nil {
 			t.Errorf("after 40 labels: %+v", got)
 		}
 		r.escalated(200)
 		first := r.learner.Report().Targets[0]
-		if first.State != learn.Measured || first.Labels < 200 || first.Version == nil {
+		if first.State != standing.Measured || first.Labels < 200 || first.Version == nil {
 			t.Fatalf("after 240 labels: %+v", first)
 		}
 		r.sure = 0.15
 		record := r.ask(capital, nil)
-		if e := record.Estimate("local/small"); e == nil || e.From != learn.Measured || e.Samples < 200 || e.Good < 0.4 || e.Good > 0.6 {
+		if e := record.Estimate("local/small"); e == nil || e.From != standing.Measured || e.Samples < 200 || e.Good < 0.4 || e.Good > 0.6 {
 			t.Errorf("expected %+v, want about half", record.Expected)
 		}
 		if j := record.Outcome.Judged; j == nil || j.Model != "m1" || j.Good == nil || *j.Good < 0.7 {
@@ -130,7 +132,7 @@ func TestRefit(t *testing.T) {
 		r.open()
 		defer r.leave()
 		second := r.learner.Report().Targets[0]
-		if second.State != learn.Measured || second.Labels < first.Labels {
+		if second.State != standing.Measured || second.Labels < first.Labels {
 			t.Errorf("in the next life: %+v, want at least %+v", second, first)
 		}
 	})
@@ -164,7 +166,7 @@ func TestImported(t *testing.T) {
 		r := &room{t: t, disk: newDisk(), model: "m1"}
 		r.open()
 		defer r.leave()
-		for _, want := range []string{learn.Unmeasured, learn.Measured} {
+		for _, want := range []string{standing.Unmeasured, standing.Measured} {
 			r.learner.Swap(r.set)
 			synctest.Wait()
 			if got := r.learner.Report().Targets[0]; got.State != want {
@@ -197,12 +199,12 @@ func TestImportedAfterDrift(t *testing.T) {
 			}
 			r.ask(capital, nil)
 		}
-		state(learn.Doubted, "imported")
+		state(standing.Doubted, "imported")
 		r.prior = table(t, "m1", 300)
-		state(learn.Measured, "imported")
+		state(standing.Measured, "imported")
 		r.leave()
 		r.open()
-		state(learn.Measured, "imported")
+		state(standing.Measured, "imported")
 		r.prior = prior(t, "m1")
 		r.learner.Swap(r.set)
 		r.settle()
@@ -219,13 +221,13 @@ func TestBroken(t *testing.T) {
 		r := &room{t: t, disk: newDisk(), model: "m1", prior: prior(t, "m1"), broken: errors.New("it is cut")}
 		r.open()
 		defer r.leave()
-		if got := r.learner.Report().Targets[0]; got.State != learn.Unmeasured || got.Prior != nil || got.Fault == nil || *got.Fault != "it is cut" {
+		if got := r.learner.Report().Targets[0]; got.State != standing.Unmeasured || got.Prior != nil || got.Fault == nil || *got.Fault != "it is cut" {
 			t.Errorf("got %+v", got)
 		}
 		r.broken = nil
 		r.learner.Swap(r.set)
 		r.settle()
-		if got := r.learner.Report().Targets[0]; got.State != learn.Measured || got.Fault != nil {
+		if got := r.learner.Report().Targets[0]; got.State != standing.Measured || got.Fault != nil {
 			t.Errorf("mended: got %+v", got)
 		}
 	})
@@ -286,7 +288,7 @@ func TestBudget(t *testing.T) {
 		r.prior, r.model = nil, "m2"
 		r.open()
 		goes(0.99, "cloud", "changed, for at most 0.1 wrong")
-		if got := r.learner.Report().Targets[0]; got.State != learn.Changed {
+		if got := r.learner.Report().Targets[0]; got.State != standing.Changed {
 			t.Errorf("another model: %+v", got)
 		}
 		r.leave()
@@ -300,7 +302,7 @@ func TestBudget(t *testing.T) {
 		r.model = "m1"
 		r.open()
 		defer r.leave()
-		if got := r.learner.Report().Targets[0]; got.State != learn.Unmeasured {
+		if got := r.learner.Report().Targets[0]; got.State != standing.Unmeasured {
 			t.Errorf("the first model again, without its prior: %+v", got)
 		}
 	})
@@ -316,7 +318,7 @@ func TestDrift(t *testing.T) {
 			r.sure = 0.8 + 0.001*float64(i%50)
 			r.ask(capital, nil)
 		}
-		if got := r.learner.Report(); got.Alarms != 0 || got.Targets[0].State != learn.Measured {
+		if got := r.learner.Report(); got.Alarms != 0 || got.Targets[0].State != standing.Measured {
 			t.Fatalf("as sure as before: %+v", got)
 		}
 		news := r.news
@@ -329,22 +331,22 @@ func TestDrift(t *testing.T) {
 		}
 		r.settle()
 		got := r.learner.Report()
-		if got.Alarms != 1 || got.Targets[0].State != learn.Doubted || got.Targets[0].Why == nil || r.news <= news {
+		if got.Alarms != 1 || got.Targets[0].State != standing.Doubted || got.Targets[0].Why == nil || r.news <= news {
 			t.Fatalf("less sure: %+v", got)
 		}
 		doubted := r.ask(capital, nil).Estimate("local/small")
-		if doubted == nil || doubted.From != learn.Doubted || *doubted.Threshold < 0.5 {
+		if doubted == nil || doubted.From != standing.Doubted || *doubted.Threshold < 0.5 {
 			t.Errorf("expected %+v", doubted)
 		}
 		r.leave()
 		r.open()
 		defer func() { r.leave() }()
-		if got := r.learner.Report().Targets[0]; got.State != learn.Doubted {
+		if got := r.learner.Report().Targets[0]; got.State != standing.Doubted {
 			t.Errorf("in the next life: %+v", got)
 		}
 		<-time.After(time.Hour)
 		r.escalated(120)
-		if got := r.learner.Report().Targets[0]; got.State != learn.Measured || got.Why != nil || got.Labels < 50 {
+		if got := r.learner.Report().Targets[0]; got.State != standing.Measured || got.Why != nil || got.Labels < 50 {
 			t.Errorf("after enough was judged: %+v", got)
 		}
 	})
@@ -388,7 +390,7 @@ func TestOff(t *testing.T) {
 		if len(r.disk.kept()) > 0 || len(r.disk.facts) > 0 {
 			t.Errorf("kept %v, %v", r.disk.kept(), r.disk.facts)
 		}
-		if e := record.Estimate("local/small"); e == nil || e.Good != 0.5 || e.From != learn.Measured {
+		if e := record.Estimate("local/small"); e == nil || e.Good != 0.5 || e.From != standing.Measured {
 			t.Errorf("expected %v, want the half that was measured", record.Expected)
 		}
 		r.learner.Swap(learn.Settings{})

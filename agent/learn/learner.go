@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"nearside/agent"
+	"nearside/agent/learn/audit"
+	"nearside/agent/learn/label"
+	"nearside/agent/learn/standing"
 	"nearside/policy/calib"
 )
 
@@ -22,21 +25,15 @@ type Parts struct {
 	Facts   func() Facts
 	History func() History
 	Models  func(ctx context.Context) map[string]calib.Model // local targets whose models are identified
-	Prior   func(calib.Model) (*Before, error)               // what was measured of a model before, nil when nothing; the error tells why it cannot be used
+	Prior   func(calib.Model) (*standing.Before, error)      // what was measured of a model before, nil when nothing; the error tells why it cannot be used
 	Now     func() time.Time                                 // of the clock on the wall; nil is time.Now
 	Changed func()                                           // called when [Learner.Report] has news; it must not block
 	Log     *slog.Logger
 
 	// For audits; without Cloud there are none.
 	Cloud  agent.Answerer
-	World  func() World
+	World  func() audit.World
 	Random func() float64 // from 0 to below 1
-}
-
-// Before is what was measured of a model before.
-type Before struct {
-	Table *calib.Table
-	From  string // where it is from, such as imported
 }
 
 // Settings are what may change while a learner runs, see [Learner.Swap].
@@ -46,6 +43,11 @@ type Settings struct {
 	AuditShare float64 // of the answers taken as good that the cloud is asked again, 0 to 1
 	AuditCalls int     // a day, at most
 	AuditUSD   float64 // a day, at most
+}
+
+// audits are those of the auditor.
+func (s *Settings) audits() audit.Settings {
+	return audit.Settings{Off: s.Off, Share: s.AuditShare, Calls: s.AuditCalls, USD: s.AuditUSD}
 }
 
 // How labels go to the shelf.
@@ -64,10 +66,9 @@ const (
 type Learner struct {
 	parts    Parts
 	settings atomic.Pointer[Settings]
-	known    atomic.Pointer[tables] // changed by Run only
-	found    chan Label
-	audits   chan *audit // room for one: what is picked while one waits is not audited
-	taken    atomic.Pointer[Purse]
+	known    atomic.Pointer[standing.Tables] // changed by Run only
+	found    chan label.Label
+	audits   *audit.Auditor
 	begun    chan struct{} // closed when what is known was looked up once
 	kick     chan struct{} // there is something to think about; room for one
 	tally    tally
@@ -76,14 +77,13 @@ type Learner struct {
 	mu      sync.Mutex              // guards all below
 	fresh   map[string]int          // labels since the last fit, by target
 	watched map[string]*calib.Drift // by target and what is watched of it
-	spreads map[spreadOf]*spread
-	skipped map[string]int64  // audits given up, by reason
+	spreads map[spreadOf]*standing.Spread
 	alarms  map[string]string // by target: what drifted, until Run has looked
 	recent  recent
 }
 
 // tally counts what the learner did since it was made.
-type tally struct{ dropped, failed, refits, alarms, audits, lapsed atomic.Int64 }
+type tally struct{ dropped, failed, refits, alarms atomic.Int64 }
 
 // New makes a learner with the settings that are in force. It knows nothing
 // until it runs.
@@ -92,11 +92,13 @@ func New(p Parts, s Settings) *Learner {
 		p.Now = time.Now
 	}
 	l := &Learner{
-		parts: p, found: make(chan Label, waiting), begun: make(chan struct{}), kick: make(chan struct{}, 1), audits: make(chan *audit, 1),
-		fresh: map[string]int{}, watched: map[string]*calib.Drift{}, spreads: map[spreadOf]*spread{}, alarms: map[string]string{},
-		skipped: map[string]int64{},
+		parts: p, found: make(chan label.Label, waiting), begun: make(chan struct{}), kick: make(chan struct{}, 1),
+		fresh: map[string]int{}, watched: map[string]*calib.Drift{}, spreads: map[spreadOf]*standing.Spread{}, alarms: map[string]string{},
 	}
-	l.known.Store(&tables{})
+	l.audits = audit.New(audit.Parts{
+		Cloud: p.Cloud, World: p.World, Random: p.Random, Now: p.Now, Found: l.audited, Facts: func() audit.Facts { return p.Facts() },
+	}, s.audits())
+	l.known.Store(&standing.Tables{})
 	l.settings.Store(&s)
 	return l
 }
@@ -105,11 +107,12 @@ func New(p Parts, s Settings) *Learner {
 // measured before may be another now.
 func (l *Learner) Swap(s Settings) {
 	l.settings.Store(&s)
+	l.audits.Swap(s.audits())
 	l.mu.Lock()
 	if s.Off {
 		l.recent = recent{}
 	}
-	for target := range l.known.Load().of {
+	for target := range l.known.Load().Of {
 		l.fresh[target] = freshLabels
 	}
 	l.mu.Unlock()
@@ -138,11 +141,11 @@ func (l *Learner) nudge() {
 // waits. Call it once.
 func (l *Learner) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	all.Go(func() { l.auditing(ctx) })
+	all.Go(func() { l.audits.Run(ctx) })
 	defer all.Wait()
 	tick := time.NewTicker(retry)
 	defer tick.Stop()
-	var found chan Label // nil until there is a shelf: what is found before waits for it
+	var found chan label.Label // nil until there is a shelf: what is found before waits for it
 	for {
 		if known := l.think(ctx); known && found == nil {
 			found = l.found
@@ -162,10 +165,10 @@ func (l *Learner) Run(ctx context.Context) error {
 }
 
 // more gathers labels behind the first.
-func (l *Learner) more(ctx context.Context, first Label) []Label {
+func (l *Learner) more(ctx context.Context, first label.Label) []label.Label {
 	end := time.NewTimer(gather)
 	defer end.Stop()
-	all := []Label{first}
+	all := []label.Label{first}
 	for len(all) < batch {
 		select {
 		case next := <-l.found:
@@ -180,7 +183,7 @@ func (l *Learner) more(ctx context.Context, first Label) []Label {
 }
 
 // rest adds what waits.
-func (l *Learner) rest(all []Label) []Label {
+func (l *Learner) rest(all []label.Label) []label.Label {
 	for {
 		select {
 		case next := <-l.found:
@@ -193,7 +196,7 @@ func (l *Learner) rest(all []Label) []Label {
 
 // keep puts labels on the shelf. What cannot be kept is given up and counted:
 // the answers are long given.
-func (l *Learner) keep(ctx context.Context, all []Label) {
+func (l *Learner) keep(ctx context.Context, all []label.Label) {
 	if len(all) == 0 || l.settings.Load().Off {
 		return
 	}
@@ -203,7 +206,7 @@ func (l *Learner) keep(ctx context.Context, all []Label) {
 }
 
 // note counts labels that a table has not seen yet.
-func (l *Learner) note(labels []Label) {
+func (l *Learner) note(labels []label.Label) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range labels {

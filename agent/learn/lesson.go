@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 
 	"nearside/agent"
+	"nearside/agent/learn/agree"
+	"nearside/agent/learn/label"
 	"nearside/agent/openai/completion"
-	"nearside/policy"
 )
 
 // Learn takes a lesson: what shows by itself becomes a label, an answer that
@@ -15,60 +16,33 @@ func (l *Learner) Learn(s *agent.Lesson) {
 		return
 	}
 	if s.Sure != nil && s.Local.Model != "" {
-		l.watchScore(s.Local.Target, Class(s.Ask), *s.Sure)
+		l.watchScore(s.Local.Target, label.Class(s.Ask), *s.Sure)
 	}
-	if label, ok := found(s); ok {
-		l.offer(label)
+	if x, ok := found(s); ok {
+		l.offer(x)
 		return
 	}
 	if s.Given {
-		l.recall(s.Decision, sketchOf(s))
-		l.mayAudit(s)
+		l.recall(s.Decision, label.SketchOf(s))
+		l.audits.Pick(s)
 	}
 }
 
 // found is what shows by itself of the device's answer.
-func found(s *agent.Lesson) (Label, bool) {
+func found(s *agent.Lesson) (label.Label, bool) {
 	switch {
 	case !s.Formed:
-		return labelOf(s, FromSchema, 1), true
+		return label.Of(s, label.FromSchema, 1), true
 	case s.Said.HasCalls() && !callable(s.Said, s.Request.Field("tools")):
-		return labelOf(s, FromTools, 1), true
+		return label.Of(s, label.FromTools, 1), true
 	case s.Instead == nil || s.Said.HasCalls() || s.Instead.HasCalls():
-		return Label{}, false
+		return label.Label{}, false
 	}
-	same, known := Agree(s.Request.LastUser(), s.Said.Text(), s.Instead.Text())
-	label := labelOf(s, FromEscalation, comparedWeight)
-	label.Good = oneIf(same)
-	return label, known
+	same, known := agree.Same(s.Request.LastUser(), s.Said.Text(), s.Instead.Text())
+	x := label.Of(s, label.FromEscalation, label.Compared)
+	x.Good = label.Good(same)
+	return x, known
 }
-
-func labelOf(s *agent.Lesson, source string, weight float64) Label {
-	return Label{
-		Decision: s.Decision, Source: source, At: s.Time, Target: s.Local.Target, Model: s.Local.Model, Task: Class(s.Ask),
-		Score: s.Sure, Propensity: 1, Weight: weight, Sketch: sketchOf(s),
-	}
-}
-
-func oneIf(yes bool) float64 {
-	if yes {
-		return 1
-	}
-	return 0
-}
-
-// Class is the class of task that the answer to an ask counts for. The first
-// tokens, by which a stream is judged, tell less than a whole answer, so that
-// streams are classes of their own.
-func Class(ask *policy.Ask) string {
-	if ask.Stream {
-		return ask.Task + streamed
-	}
-	return ask.Task
-}
-
-// streamed marks the classes of streams.
-const streamed = " stream"
 
 // callable tells whether every tool that an answer calls is one of the list,
 // and is called with an object.
@@ -93,9 +67,9 @@ func callable(a *completion.Answer, list json.RawMessage) bool {
 }
 
 // offer has a label kept, unless too many wait for that already.
-func (l *Learner) offer(label Label) {
+func (l *Learner) offer(x label.Label) {
 	select {
-	case l.found <- label:
+	case l.found <- x:
 	default:
 		l.tally.dropped.Add(1)
 	}

@@ -9,6 +9,8 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/learn"
+	"nearside/agent/learn/label"
+	"nearside/agent/learn/standing"
 	"nearside/policy"
 	"nearside/policy/decide"
 	"nearside/policy/deferral"
@@ -50,7 +52,7 @@ func (r *room) topics(n, wrong int) {
 }
 
 // text is what is known of the words of questions.
-func (r *room) text() learn.Text {
+func (r *room) text() standing.Text {
 	r.t.Helper()
 	known := r.learner.Report().Targets
 	if len(known) != 1 || known[0].Text == nil {
@@ -188,7 +190,7 @@ func TestJudgedText(t *testing.T) {
 		r := &room{t: t, disk: newDisk(), model: "m1", near: "Paris", far: "Paris", sure: 0.9}
 		r.open()
 		defer func() { r.leave() }()
-		judged := func(id string) learn.Label {
+		judged := func(id string) label.Label {
 			t.Helper()
 			if _, err := r.learner.Feedback(t.Context(), learn.Verdict{Decision: id, Good: true}); err != nil {
 				t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/learn"
+	"nearside/agent/learn/label"
 	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
 	"nearside/policy"
@@ -21,12 +22,12 @@ import (
 // labels is a learner's shelf and history in memory.
 type labels struct {
 	mu      sync.Mutex // guards all below
-	kept    map[string]learn.Label
+	kept    map[string]label.Label
 	records map[string][]byte
 	fault   error
 }
 
-func (s *labels) Put(_ context.Context, list []learn.Label) (replaced int, err error) {
+func (s *labels) Put(_ context.Context, list []label.Label) (replaced int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range list {
@@ -38,7 +39,7 @@ func (s *labels) Put(_ context.Context, list []learn.Label) (replaced int, err e
 	return replaced, s.fault
 }
 
-func (s *labels) Labels(context.Context, string, int) ([]learn.Label, error) { return nil, s.fault }
+func (s *labels) Labels(context.Context, string, int) ([]label.Label, error) { return nil, s.fault }
 func (s *labels) Count(context.Context) (map[string]int64, error)            { return nil, s.fault }
 
 func (s *labels) Decision(_ context.Context, id string) ([]byte, bool, error) {
@@ -51,7 +52,7 @@ func (s *labels) Decision(_ context.Context, id string) ([]byte, bool, error) {
 // newLabels knows a decision of each caller's, and one that had no answer.
 func newLabels(t testing.TB, own string) *labels {
 	t.Helper()
-	s := &labels{kept: map[string]learn.Label{}, records: map[string][]byte{}}
+	s := &labels{kept: map[string]label.Label{}, records: map[string][]byte{}}
 	sure := 0.5
 	for id, r := range map[string]agent.Record{
 		"d-own": {Ask: policy.Ask{Caller: own}, Outcome: agent.Outcome{
@@ -119,7 +120,7 @@ func TestFeedback(t *testing.T) {
 			}
 		})
 	}
-	if got := book.kept["d-robot"]; got.Good != 0 || got.Target != "cloud/first" || got.Score != nil || got.Source != learn.FromFeedback {
+	if got := book.kept["d-robot"]; got.Good != 0 || got.Target != "cloud/first" || got.Score != nil || got.Source != label.FromFeedback {
 		t.Errorf("kept %+v, want a bad one without a score: it was the cloud's answer", got)
 	}
 	if got := book.kept["d-own"]; got.Good != 0 || got.Score == nil || *got.Score != 0.5 || got.Task != "chat" || got.Model != "m1" {

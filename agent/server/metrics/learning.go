@@ -1,6 +1,9 @@
 package metrics
 
-import "nearside/agent/learn"
+import (
+	"nearside/agent/learn"
+	"nearside/agent/learn/standing"
+)
 
 // learning shows what is found out about answers.
 func (p page) learning(r *learn.Report) {
@@ -26,4 +29,4 @@ func (p page) learning(r *learn.Report) {
 	}
 }
 
-var calibrations = []string{learn.Measured, learn.Doubted, learn.Unmeasured, learn.Changed}
+var calibrations = []string{standing.Measured, standing.Doubted, standing.Unmeasured, standing.Changed}

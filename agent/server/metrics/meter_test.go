@@ -11,6 +11,8 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/learn"
+	"nearside/agent/learn/audit"
+	"nearside/agent/learn/standing"
 	"nearside/agent/server"
 	"nearside/agent/server/metrics"
 	"nearside/agent/server/status"
@@ -28,7 +30,7 @@ func newMeter() *metrics.Meter {
 				Store:   status.Store{Cache: status.File{Rows: 7, Dropped: 5}},
 				Calibration: learn.Report{
 					Labels: map[string]int64{"feedback": 3}, Dropped: 1, Refits: 2, Alarms: 1,
-					Audits: learn.Audits{Done: 4, Failed: 5, Skipped: map[string]int64{"metered": 6}}, Targets: []learn.Known{{Name: "local/small", State: learn.Doubted, Text: &learn.Text{InForce: true}}},
+					Audits: audit.Report{Done: 4, Failed: 5, Skipped: map[string]int64{"metered": 6}}, Targets: []standing.Known{{Name: "local/small", State: standing.Doubted, Text: &standing.Text{InForce: true}}},
 				},
 				Remote: &steering.Link{
 					MQTT: &steering.Broker{Connected: true, Untrusted: 13, Dropped: 8}, Outbox: steering.Outbox{Notes: 9, Dropped: 10}, RolledBack: 11,

@@ -10,6 +10,9 @@ import (
 
 	"nearside/agent/config"
 	"nearside/agent/learn"
+	"nearside/agent/learn/audit"
+	"nearside/agent/learn/label"
+	"nearside/agent/learn/standing"
 	"nearside/cmd/nearside/tables"
 	"nearside/local"
 	"nearside/local/sense"
@@ -32,10 +35,10 @@ func (d *daemon) learnParts() learn.Parts {
 }
 
 // world is what an audit must know now.
-func (d *daemon) world() learn.World {
+func (d *daemon) world() audit.World {
 	known, _ := d.senses.latest.At(time.Now())
 	link, _ := known[sense.NetworkKind].Value.(string)
-	return learn.World{Doc: d.agent.Policy().Doc, Signals: d.signals(), Link: link}
+	return audit.World{Doc: d.agent.Policy().Doc, Signals: d.signals(), Link: link}
 }
 
 // identified are the local targets whose models are: by the config, else by the
@@ -60,9 +63,9 @@ func (d *daemon) identified(ctx context.Context) map[string]calib.Model {
 
 // measuredBefore is what was measured of a model, imported or shipped; nil when
 // nothing was.
-func (d *daemon) measuredBefore(m calib.Model) (*learn.Before, error) {
+func (d *daemon) measuredBefore(m calib.Model) (*standing.Before, error) {
 	if t := d.helm.Table(m.SHA256); t != nil {
-		return &learn.Before{Table: t, From: "a signed document"}, nil
+		return &standing.Before{Table: t, From: "a signed document"}, nil
 	}
 	t, from, err := tables.Load(d.Config.State, m.SHA256)
 	switch {
@@ -71,7 +74,7 @@ func (d *daemon) measuredBefore(m calib.Model) (*learn.Before, error) {
 	case err != nil:
 		return nil, err
 	}
-	return &learn.Before{Table: t, From: from}, nil
+	return &standing.Before{Table: t, From: from}, nil
 }
 
 // learnFacts are the facts of the store, nil while there is none.
@@ -90,10 +93,10 @@ func (c *conditions) addLearning(r learn.Report) {
 				"import another with nearside calibrate import FILE, or remove it; then run: nearside config reload")
 		}
 		switch t.State {
-		case learn.Doubted:
+		case standing.Doubted:
 			c.add("calibration", "warn", t.Name+": "+word(t.Why)+"; its conservative bound holds until enough answers were judged since",
 				"judge answers with nearside feedback, or measure the model again")
-		case learn.Changed:
+		case standing.Changed:
 			c.add("calibration", "info", t.Name+": its model is another than the one that was measured; the policy's thresholds hold, and none of its answers keeps to an error budget",
 				"measure it, or wait until enough answers were judged")
 		}
@@ -120,7 +123,7 @@ func (d *daemon) labelShelf() learn.Shelf {
 type shelf struct{ store *store.Store }
 
 // Put makes it a learner's shelf.
-func (s shelf) Put(ctx context.Context, labels []learn.Label) (int, error) {
+func (s shelf) Put(ctx context.Context, labels []label.Label) (int, error) {
 	rows := make([]store.Label, len(labels))
 	for i, l := range labels {
 		rows[i] = store.Label(l)
@@ -129,11 +132,11 @@ func (s shelf) Put(ctx context.Context, labels []learn.Label) (int, error) {
 }
 
 // Labels makes it a learner's shelf.
-func (s shelf) Labels(ctx context.Context, model string, limit int) ([]learn.Label, error) {
+func (s shelf) Labels(ctx context.Context, model string, limit int) ([]label.Label, error) {
 	rows, err := s.store.Labels(ctx, model, limit)
-	labels := make([]learn.Label, len(rows))
+	labels := make([]label.Label, len(rows))
 	for i, r := range rows {
-		labels[i] = learn.Label(r)
+		labels[i] = label.Label(r)
 	}
 	return labels, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/learn"
+	"nearside/agent/learn/standing"
 	"nearside/agent/server/status"
 	"nearside/cmd/nearside/shell"
 )
@@ -55,7 +56,7 @@ func printLearning(out io.Writer, r *learn.Report) {
 }
 
 // Standing is what is known of a local target, in words for a person.
-func Standing(t *learn.Known) string {
+func Standing(t *standing.Known) string {
 	text := t.State
 	if t.Version != nil {
 		text += ", calibration " + *t.Version
@@ -76,7 +77,7 @@ func Standing(t *learn.Known) string {
 }
 
 // reading is what the words of questions tell, in words for a person.
-func reading(t *learn.Text) string {
+func reading(t *standing.Text) string {
 	switch {
 	case t == nil || t.Labels == 0:
 		return ""

@@ -1,4 +1,7 @@
-package learn
+// Package agree tells whether two answers to a question say the same, by their
+// words alone. It is a hint that costs nothing, for those who compare the device's
+// answers with the cloud's. It is pure and knows only the standard library.
+package agree
 
 import (
 	"slices"
@@ -22,12 +25,12 @@ var digits = map[string]string{
 	"seven": "7", "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12",
 }
 
-// Agree tells whether two answers to a question say the same, by their words:
+// Same tells whether two answers to a question say the same, by their words:
 // those of the one that says less must all be in the other, besides words of
 // the question and such that carry nothing. known is false where words cannot
 // tell, since an answer is long or says nothing. It is a hint, not a proof: it
 // reads "Lee Harper" as "Harper Lee", and "large" as another word than "big".
-func Agree(question, one, other string) (same, known bool) {
+func Same(question, one, other string) (same, known bool) {
 	if strings.TrimSpace(one) == "" || strings.TrimSpace(other) == "" {
 		return false, false
 	}
@@ -53,6 +56,15 @@ func Agree(question, one, other string) (same, known bool) {
 		x, y = y, x
 	}
 	return negated(x) == negated(y) && len(without(x, y)) == 0, true
+}
+
+// Telling tells whether [Same] can say anything of an answer.
+func Telling(answer string) bool {
+	if len(answer) > longest {
+		return false
+	}
+	n := len(distinct(without(words(answer), empty)))
+	return n > 0 && n <= short
 }
 
 // words are the words and numbers of a text, in small letters.

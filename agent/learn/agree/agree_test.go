@@ -1,10 +1,10 @@
-package learn_test
+package agree_test
 
 import (
 	"strings"
 	"testing"
 
-	"nearside/agent/learn"
+	"nearside/agent/learn/agree"
 )
 
 func TestAgree(t *testing.T) {
@@ -32,7 +32,7 @@ func TestAgree(t *testing.T) {
 		{"Was ist die Hauptstadt von Österreich?", "Wien.", "Die Hauptstadt ist WIEN", true, true},
 	} {
 		for range 2 {
-			if same, known := learn.Agree(c.question, c.one, c.other); same != c.same || known != c.known {
+			if same, known := agree.Same(c.question, c.one, c.other); same != c.same || known != c.known {
 				t.Errorf("%q: %q and %q: got %t, known %t; want %t, %t", c.question, c.one, c.other, same, known, c.same, c.known)
 			}
 			c.one, c.other = c.other, c.one
@@ -45,12 +45,12 @@ func FuzzAgree(f *testing.F) {
 	f.Add("What is it?", "It is not 4", "four")
 	f.Add("", "\xff", "’")
 	f.Fuzz(func(t *testing.T, question, one, other string) {
-		same, known := learn.Agree(question, one, other)
-		again, alsoKnown := learn.Agree(question, other, one)
+		same, known := agree.Same(question, one, other)
+		again, alsoKnown := agree.Same(question, other, one)
 		if same != again || known != alsoKnown || same && !known {
 			t.Errorf("%q, %q, %q: got %t %t, and %t %t the other way round", question, one, other, same, known, again, alsoKnown)
 		}
-		if same, _ := learn.Agree(question, one, one); strings.TrimSpace(one) != "" && !same {
+		if same, _ := agree.Same(question, one, one); strings.TrimSpace(one) != "" && !same {
 			t.Errorf("%q does not agree with itself", one)
 		}
 	})

@@ -1,22 +1,19 @@
-package learn
+package standing
 
 import (
 	"context"
 	"encoding/hex"
 	"math"
-	"strings"
 
-	"nearside/agent"
-	"nearside/agent/openai"
+	"nearside/agent/learn/label"
 	"nearside/policy"
 	"nearside/policy/deferral"
 )
 
 // Bounds of what is learned from questions.
 const (
-	leastTexts = 200  // labels with a sketch
-	longText   = 2000 // bytes of a question; a longer one is not looked at
-	unlikely   = 0.1  // propensity; below it counts as that, or a few audits would be all that is seen
+	leastTexts = 200 // labels with a sketch
+	unlikely   = 0.1 // propensity; below it counts as that, or a few audits would be all that is seen
 )
 
 // reading is what the words of questions tell of a model's answers. It does not
@@ -29,29 +26,14 @@ type reading struct {
 	version string          // 8 hex digits of the model's digest
 }
 
-// sketchOf is what a label keeps of a question, nil for nothing: of what is
-// private, must not be kept, or is long there is none.
-func sketchOf(s *agent.Lesson) []byte {
-	if s.Private || s.Ask.Cache.NoStore || s.Ask.Service != openai.Chat {
-		return nil
-	}
-	if text := s.Request.LastUser(); telltale(text) {
-		return deferral.SketchOf(text)
-	}
-	return nil
-}
-
-// telltale tells whether a question is looked at.
-func telltale(text string) bool { return text != "" && len(text) <= longText }
-
 // read fits a model of questions, if their words tell anything. A doubt is of
 // the words too.
-func (l *Learner) read(ctx context.Context, list []Label, e *epoch) *reading {
+func read(ctx context.Context, v *Evidence, e *Epoch) *reading {
 	r := &reading{}
-	if l.parts.World == nil || e.Doubt != "" {
+	if v.Doc == nil || e.Doubt != "" {
 		return r
 	}
-	labels := gains(list, e, l.parts.World().Doc)
+	labels := gains(v.Labels, e, v.Doc)
 	if r.labels = len(labels); r.labels < leastTexts || ctx.Err() != nil {
 		return r
 	}
@@ -75,7 +57,7 @@ func (l *Learner) read(ctx context.Context, list []Label, e *epoch) *reading {
 // gains are the latest labels as a fit of questions wants them, at most
 // [deferral.MaxLabels]: the first source of each decision, with the sketch that
 // any of them has.
-func gains(list []Label, e *epoch, doc *policy.Document) []deferral.Label {
+func gains(list []label.Label, e *Epoch, doc *policy.Document) []deferral.Label {
 	sketches := map[string][]byte{}
 	for i := range list {
 		if x := &list[i]; deferral.Sketch(x.Sketch).Check() == nil {
@@ -83,7 +65,7 @@ func gains(list []Label, e *epoch, doc *policy.Document) []deferral.Label {
 		}
 	}
 	var out []deferral.Label
-	for _, x := range counting(list, func(x *Label) bool { return sketches[x.Decision] != nil && !x.At.Before(e.Since) }) {
+	for _, x := range label.Counting(list, func(x *label.Label) bool { return sketches[x.Decision] != nil && !x.At.Before(e.Since) }) {
 		if len(out) == deferral.MaxLabels {
 			break
 		}
@@ -95,11 +77,11 @@ func gains(list []Label, e *epoch, doc *policy.Document) []deferral.Label {
 
 // gain is what the cloud would have gained. Where two answers say the same that
 // is nothing; else the cloud's is taken to be as good as the document has it.
-func gain(x *Label, doc *policy.Document) float64 {
-	if x.Good == 1 && (x.Source == FromAudit || x.Source == FromEscalation) {
+func gain(x *label.Label, doc *policy.Document) float64 {
+	if x.Good == 1 && (x.Source == label.FromAudit || x.Source == label.FromEscalation) {
 		return 0
 	}
-	return far(doc, strings.TrimSuffix(x.Task, streamed)) - x.Good
+	return far(doc, label.TaskOf(x.Task)) - x.Good
 }
 
 // inquiry is what is to be expected of which ask. Its question is looked at
@@ -116,7 +98,7 @@ type inquiry struct {
 // The mean gain tells nothing, since labels are mostly of unsure answers. The
 // cloud stays as good as the document has it.
 func (r *reading) sway(e *policy.Estimate, in *inquiry) bool {
-	if r == nil || r.model == nil || in.ask.Privacy == policy.Private || !telltale(in.text) {
+	if r == nil || r.model == nil || in.ask.Privacy == policy.Private || !label.Telltale(in.text) {
 		return false
 	}
 	if in.sketch == nil {
@@ -131,7 +113,7 @@ func (r *reading) sway(e *policy.Estimate, in *inquiry) bool {
 
 // far is how good the cloud is at a task, by the document.
 func far(doc *policy.Document, task string) float64 {
-	good, _ := listed(doc.Quality.Cloud, task)
+	good, _ := policy.Listed(doc.Quality.Cloud, task)
 	return chanceOf(good)
 }
 

@@ -1,4 +1,4 @@
-package learn
+package audit
 
 import (
 	"context"
@@ -19,8 +19,8 @@ type Purse struct {
 
 // purse is that of today. A clock that was set back goes on with the latest
 // day, and what cannot be read is as if all were spent.
-func (l *Learner) purse(ctx context.Context) (p Purse, ok bool) {
-	f := l.parts.Facts()
+func (a *Auditor) purse(ctx context.Context) (p Purse, ok bool) {
+	f := a.parts.Facts()
 	if f == nil {
 		return p, false
 	}
@@ -28,19 +28,19 @@ func (l *Learner) purse(ctx context.Context) (p Purse, ok bool) {
 	if err != nil || there && json.Unmarshal([]byte(text), &p) != nil {
 		return p, false
 	}
-	if today := l.parts.Now().UTC().Format(time.DateOnly); today > p.Day {
+	if today := a.parts.Now().UTC().Format(time.DateOnly); today > p.Day {
 		p = Purse{Day: today}
 	}
 	return p, true
 }
 
 // spend takes a call of at most so many USD out of the day's budget.
-func (l *Learner) spend(ctx context.Context, p Purse, usd float64) bool {
+func (a *Auditor) spend(ctx context.Context, p Purse, usd float64) bool {
 	p.Calls, p.USD = p.Calls+1, p.USD+usd
 	text, err := json.Marshal(p)
-	if err != nil || l.parts.Facts().SetFact(ctx, purseFact, string(text)) != nil {
+	if err != nil || a.parts.Facts().SetFact(ctx, purseFact, string(text)) != nil {
 		return false
 	}
-	l.taken.Store(&p)
+	a.taken.Store(&p)
 	return true
 }

@@ -1,12 +1,12 @@
-package learn
+package standing
 
 import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"nearside/agent"
+	"nearside/agent/learn/label"
 	"nearside/policy"
 	"nearside/policy/calib"
 )
@@ -19,17 +19,19 @@ const (
 	Changed    = "changed"    // there was one, of another model
 )
 
-// standing is what is known of a local target. It does not change.
-type standing struct {
-	model   calib.Model
-	state   string
+// Standing is what is known of a local target. It does not change. Make it with
+// [Of].
+type Standing struct {
+	Model  calib.Model
+	State  string
+	Labels int // found here that are in its table
+
 	why     string       // it is doubted
 	prior   *calib.Table // what was measured before, nil when nothing was
 	fault   string       // why that cannot be used, "" when it can
 	origin  string       // where what was measured before is from, "" when there is nothing
 	table   *calib.Table // nil: there is none
 	version string       // of the table: 8 hex digits of its digest
-	labels  int          // found here that are in it
 
 	good map[string]chance // by class, of those that were seen often
 	text *reading          // nil: there is no table
@@ -43,7 +45,7 @@ type chance struct {
 
 // expect is the chance of a good answer before it is made; ok is false when
 // nothing tells.
-func (s *standing) expect(class string) (c chance, ok bool) {
+func (s *Standing) expect(class string) (c chance, ok bool) {
 	if c, ok = s.good[class]; ok || s.prior == nil {
 		return c, ok
 	}
@@ -51,9 +53,11 @@ func (s *standing) expect(class string) (c chance, ok bool) {
 	return chance{good, n}, true
 }
 
-// tables are the standings of all local targets.
-type tables struct {
-	of         map[string]*standing
+// Tables are the standings of all local targets. The zero value has none. Its
+// methods may be called from any goroutine.
+type Tables struct {
+	Of map[string]*Standing // does not change
+
 	thresholds sync.Map // by budgeted; what calib.Table.Threshold said
 }
 
@@ -66,22 +70,22 @@ type budgeted struct {
 // when nothing shows that any answer keeps to it.
 const unreachable = 1.01
 
-// relies tells whether a policy makes any use of what is known of an answer
+// Relies tells whether a policy makes any use of what is known of an answer
 // before there is one.
-func relies(doc *policy.Document) bool { return len(doc.Check.Budget) > 0 || doc.Check.Skip > 0 }
+func Relies(doc *policy.Document) bool { return len(doc.Check.Budget) > 0 || doc.Check.Skip > 0 }
 
 // Expect makes it an agent's calibration. Of a model that is not identified yet
 // nothing is known.
-func (t *tables) Expect(doc *policy.Document, ask *policy.Ask, text string, targets []policy.Target) []policy.Estimate {
-	if !relies(doc) {
+func (t *Tables) Expect(doc *policy.Document, ask *policy.Ask, text string, targets []policy.Target) []policy.Estimate {
+	if !Relies(doc) {
 		return nil
 	}
 	var all []policy.Estimate
 	in := inquiry{doc: doc, ask: ask, text: text}
 	for i := range targets {
-		s := t.of[targets[i].Name]
+		s := t.Of[targets[i].Name]
 		if s == nil && ask.Service == policy.Chat && strings.HasPrefix(targets[i].Name, "local/") {
-			s = &standing{state: Unmeasured}
+			s = &Standing{State: Unmeasured}
 		}
 		if s == nil || !slices.Contains(targets[i].Services, ask.Service) {
 			continue
@@ -99,9 +103,9 @@ func (t *tables) Expect(doc *policy.Document, ask *policy.Ask, text string, targ
 // same reason what was measured stands for the document's qualities only where
 // the policy skips hopeless targets: a device that is right half the time is
 // worth asking first, since what it is unsure of goes on.
-func (t *tables) estimate(target string, s *standing, in *inquiry) (policy.Estimate, bool) {
+func (t *Tables) estimate(target string, s *Standing, in *inquiry) (policy.Estimate, bool) {
 	doc, ask := in.doc, in.ask
-	alpha, bounded := listed(doc.Check.Budget, ask.Task)
+	alpha, bounded := policy.Listed(doc.Check.Budget, ask.Task)
 	class := s.class(ask)
 	var c chance
 	known := false
@@ -109,9 +113,9 @@ func (t *tables) estimate(target string, s *standing, in *inquiry) (policy.Estim
 		c, known = s.expect(class)
 	}
 	if !known {
-		c.good, _ = listed(doc.Quality.Local, ask.Task)
+		c.good, _ = policy.Listed(doc.Quality.Local, ask.Task)
 	}
-	e := policy.Estimate{Target: target, Good: c.good, Samples: c.n, From: s.state}
+	e := policy.Estimate{Target: target, Good: c.good, Samples: c.n, From: s.State}
 	swayed := doc.Check.Skip > 0 && s.text.sway(&e, in)
 	if bounded {
 		least := t.threshold(s, budgeted{target, class, alpha})
@@ -121,8 +125,8 @@ func (t *tables) estimate(target string, s *standing, in *inquiry) (policy.Estim
 }
 
 // class is that of the ask, or of its task where the table has no such.
-func (s *standing) class(ask *policy.Ask) string {
-	class := Class(ask)
+func (s *Standing) class(ask *policy.Ask) string {
+	class := label.Class(ask)
 	if s.table == nil || s.table.Labels(class) == 0 {
 		return ask.Task
 	}
@@ -131,7 +135,7 @@ func (s *standing) class(ask *policy.Ask) string {
 
 // threshold is what confidence keeps to a budget, looked up after the first
 // time.
-func (t *tables) threshold(s *standing, b budgeted) float64 {
+func (t *Tables) threshold(s *Standing, b budgeted) float64 {
 	if known, ok := t.thresholds.Load(b); ok {
 		return known.(float64)
 	}
@@ -143,11 +147,11 @@ func (t *tables) threshold(s *standing, b budgeted) float64 {
 // steps is how finely a threshold is looked for where a table is doubted.
 const steps = 100
 
-func (s *standing) threshold(class string, alpha float64) float64 {
+func (s *Standing) threshold(class string, alpha float64) float64 {
 	if s.table == nil {
 		return unreachable
 	}
-	if s.state != Doubted {
+	if s.State != Doubted {
 		if score, ok := s.table.Threshold(class, alpha); ok {
 			return score
 		}
@@ -162,67 +166,33 @@ func (s *standing) threshold(class string, alpha float64) float64 {
 }
 
 // Judge makes it an agent's calibration.
-func (t *tables) Judge(target string, ask *policy.Ask, sure *float64) agent.Judged {
+func (t *Tables) Judge(target string, ask *policy.Ask, sure *float64) agent.Judged {
 	j := agent.Judged{Target: target}
-	s := t.of[target]
+	s := t.Of[target]
 	if s == nil {
 		return j
 	}
-	j.Model = s.model.SHA256
+	j.Model = s.Model.SHA256
 	if s.table == nil || sure == nil {
 		return j
 	}
 	good, _ := s.table.Good(s.class(ask), *sure)
-	if s.state == Doubted {
+	if s.State == Doubted {
 		good = s.table.Bound(*sure)
 	}
 	j.Good = &good
 	return j
 }
 
-// listed is the entry of a table of a document, or that of "default".
-func listed(table map[string]float64, name string) (float64, bool) {
-	if v, ok := table[name]; ok {
-		return v, true
+// Replaced are the standings with one in the place of what it was, nil for none.
+func (t *Tables) Replaced(target string, s *Standing) *Tables {
+	next := &Tables{Of: map[string]*Standing{}}
+	for name, old := range t.Of {
+		next.Of[name] = old
 	}
-	v, ok := table["default"]
-	return v, ok
-}
-
-// replaced are the standings with one in the place of what it was, nil for none.
-func (t *tables) replaced(target string, s *standing) *tables {
-	next := &tables{of: map[string]*standing{}}
-	for name, old := range t.of {
-		next.of[name] = old
-	}
-	next.of[target] = s
+	next.Of[target] = s
 	if s == nil {
-		delete(next.of, target)
+		delete(next.Of, target)
 	}
 	return next
-}
-
-// early is what is in force before anything was looked up. Where a policy
-// relies on what is known, an ask waits for that.
-type early struct{ l *Learner }
-
-// Expect makes it an agent's calibration.
-func (e early) Expect(doc *policy.Document, ask *policy.Ask, text string, targets []policy.Target) []policy.Estimate {
-	if !relies(doc) {
-		return nil
-	}
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	select {
-	case <-e.l.begun:
-		return e.l.known.Load().Expect(doc, ask, text, targets)
-	case <-late.C:
-	}
-	none := &tables{}
-	return none.Expect(doc, ask, text, targets)
-}
-
-// Judge makes it an agent's calibration.
-func (e early) Judge(target string, ask *policy.Ask, sure *float64) agent.Judged {
-	return e.l.known.Load().Judge(target, ask, sure)
 }
