@@ -71,6 +71,32 @@ func TestPacksGoWithTheirRecords(t *testing.T) {
 	}
 }
 
+// TestPackOfTheYoung: a pack stays as long as one of its records does, however
+// many older ones of it are gone.
+func TestPackOfTheYoung(t *testing.T) {
+	now := &clock{now: noon}
+	s := open(t, store.Options{Dir: t.TempDir(), HistoryKeep: time.Hour, Now: now.Now})
+	const records = 32
+	at := func(i int) time.Time { return noon.Add(time.Duration(i) * time.Minute) }
+	for i := range records {
+		s.Record(fmt.Sprint(i), at(i), is(usual(i)))
+	}
+	write(t, s)
+	for gone := range records {
+		now.now = at(gone).Add(time.Hour + time.Second)
+		s.Record(fmt.Sprint("new", gone), now.now, is(usual(gone)))
+		write(t, s) // which removes what is too old
+		for i := gone + 1; i < records; i++ {
+			if got, ok, err := s.Decision(t.Context(), fmt.Sprint(i)); !bytes.Equal(got, usual(i)) || !ok || err != nil {
+				t.Fatalf("record %d, when %d are gone: got %.20q, %t, %v", i, gone+1, got, ok, err)
+			}
+		}
+		if got := s.Stats().Queue.Rows; got != records {
+			t.Fatalf("got %d rows, when as many came as went", got)
+		}
+	}
+}
+
 // TestRecordsOfOneID: the last counts, in one batch and over several; what is too
 // large beside them is counted once.
 func TestRecordsOfOneID(t *testing.T) {
