@@ -97,11 +97,16 @@ func (p *page) add(key string, value []byte) {
 func (p *page) addRows(rows *sql.Rows) error {
 	for rows.Next() {
 		var key string
-		var value, packed []byte
+		var value []byte
+		var packed sql.RawBytes // of the first row of a pack, until the next row
+		var pack sql.NullInt64
 		var place int
-		err := rows.Scan(&key, &value, &packed, &place)
-		if packed != nil && err == nil {
-			value, err = p.packs.value(packed, place)
+		err := rows.Scan(&key, &value, &pack, &packed, &place)
+		if pack.Valid && err == nil {
+			value, err = p.packs.value(pack.Int64, packed, place)
+		}
+		if errors.Is(err, errNoPack) {
+			continue
 		}
 		if err != nil {
 			return err

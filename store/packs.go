@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -62,18 +63,27 @@ func (p *packer) pack() []byte {
 // unpacker takes values out of packs. It remembers the last pack, as most that
 // are read together come from the same.
 type unpacker struct {
-	packed []byte
-	values [][]byte
+	pack   int64
+	values [][]byte      // of it; nil: there was none yet
+	flate  io.ReadCloser // nil before the first
+	plain  int           // bytes that the last one had
 }
 
-// value is the value at this place of a pack.
-func (u *unpacker) value(packed []byte, place int) ([]byte, error) {
-	if u.values == nil || !bytes.Equal(u.packed, packed) {
-		values, err := unpack(packed)
+// errNoPack says that a record's pack is not there any more.
+var errNoPack = errors.New("its pack is gone")
+
+// value is the value at this place of a pack, whose bytes are needed when it is
+// another one than last time; they are not kept.
+func (u *unpacker) value(pack int64, packed []byte, place int) ([]byte, error) {
+	if u.values == nil || u.pack != pack {
+		if packed == nil {
+			return nil, errNoPack
+		}
+		values, err := u.unpack(packed)
 		if err != nil {
 			return nil, fmt.Errorf("unpack: %w", err)
 		}
-		u.packed, u.values = packed, values
+		u.pack, u.values = pack, values
 	}
 	if place < 0 || place >= len(u.values) {
 		return nil, fmt.Errorf("%w: nothing at place %d of a pack of %d", errDamaged, place, len(u.values))
@@ -81,12 +91,35 @@ func (u *unpacker) value(packed []byte, place int) ([]byte, error) {
 	return u.values[place], nil
 }
 
-func unpack(packed []byte) ([][]byte, error) {
-	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxPackBytes))
-	if err != nil {
+// Of a pack of which nothing is known: how many times larger its records are,
+// mostly, and how many bytes of them are made room for at most.
+const (
+	usualRatio = 8
+	usualPack  = 256 << 10
+)
+
+func (u *unpacker) unpack(packed []byte) ([][]byte, error) {
+	u.rewind(packed)
+	var b bytes.Buffer
+	b.Grow(max(min(usualRatio*len(packed), usualPack), u.plain+u.plain/8) + bytes.MinRead)
+	if _, err := b.ReadFrom(io.LimitReader(u.flate, maxPackBytes)); err != nil {
 		return nil, err
 	}
-	var values [][]byte
+	u.plain = b.Len()
+	return split(b.Bytes())
+}
+
+// rewind has the decompressor, which is dear to make, begin with a pack.
+func (u *unpacker) rewind(packed []byte) {
+	if again, ok := u.flate.(flate.Resetter); ok && again.Reset(bytes.NewReader(packed), nil) == nil {
+		return
+	}
+	u.flate = flate.NewReader(bytes.NewReader(packed))
+}
+
+// split is the values of a pack, each behind its length.
+func split(plain []byte) ([][]byte, error) {
+	values := make([][]byte, 0, insertPiece)
 	for len(plain) > 0 {
 		size, width := binary.Uvarint(plain)
 		if width <= 0 || size > uint64(len(plain)-width) {

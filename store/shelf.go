@@ -87,7 +87,7 @@ func (h *shelf) get(ctx context.Context, key string) (*entry, bool, error) {
 		return nil, false, nil
 	}
 	if packed != nil && err == nil {
-		e.value, err = new(unpacker).value(packed, place)
+		e.value, err = new(unpacker).value(0, packed, place)
 	}
 	return e, err == nil, err
 }

@@ -35,14 +35,16 @@ func statementsForPacked() statements {
 	const (
 		insert = "INSERT OR FAIL INTO decisions (key, at, seq, pack, value) VALUES "
 		tuple  = "(?, ?, ?, ?, x'')"
-		list   = "SELECT key, d.value, p.value, ifnull(d.seq - d.pack, 0) FROM decisions d LEFT JOIN packs p ON p.seq = d.pack "
+		// A pack is read once, with the first of its records; the others have NULL.
+		list = "SELECT key, value, pack, CASE WHEN pack IS NOT lag(pack) OVER (ORDER BY seq DESC) THEN (SELECT value FROM packs WHERE seq = pack) END, ifnull(seq - pack, 0) " +
+			"FROM (SELECT key, value, pack, seq FROM decisions WHERE_OLDER ORDER BY seq DESC LIMIT ? + 0) ORDER BY seq DESC"
 	)
 	s := statementsFor("decisions")
 	s.get = "SELECT d.value, at, p.value, ifnull(d.seq - d.pack, 0) FROM decisions d LEFT JOIN packs p ON p.seq = d.pack WHERE key = ?"
 	s.insert = insert + tuples(tuple, 1)
 	s.insertMany = insert + tuples(tuple, insertPiece)
-	s.newest = list + "ORDER BY d.seq DESC LIMIT ? + 0"
-	s.older = list + "WHERE d.seq < (SELECT seq FROM decisions WHERE key = ?) ORDER BY d.seq DESC LIMIT ? + 0"
+	s.newest = strings.Replace(list, "WHERE_OLDER", "", 1)
+	s.older = strings.Replace(list, "WHERE_OLDER", "WHERE seq < (SELECT seq FROM decisions WHERE key = ?)", 1)
 	s.nextSeq = "SELECT ifnull(max(seq), 0) + 1 FROM decisions"
 	s.insertPack = "INSERT INTO packs (seq, value) VALUES (?, ?)"
 	return s
