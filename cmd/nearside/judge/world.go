@@ -17,7 +17,8 @@ type world struct {
 	next    *policy.Document // on trial, bound
 	// withheld is the policy in force with what the new one denies the cloud and
 	// caps: to keep more on the device and to spend less is always allowed, and
-	// what follows from that alone is not held against a policy.
+	// what follows from that alone is not held against a policy. It is present
+	// itself where there is nothing of the kind.
 	withheld *policy.Document
 	origin   *world // with the device's own policy as the one in force; nil where it is
 }
@@ -39,7 +40,10 @@ func newWorld(b *Basis, written, next *policy.Document) *world {
 // against has the world compare with a policy that is in force.
 func (w *world) against(present, private *policy.Document) {
 	w.present = bind.Bind(present, present, w.basis.Switches)
-	w.withheld = bind.Bind(private, w.present, bind.Switches{})
+	w.withheld = w.present
+	if len(private.Rules) > 0 {
+		w.withheld = bind.Bind(private, w.present, bind.Switches{})
+	}
 }
 
 // twice are the limits against the device's own policy: two steps as large as
@@ -60,8 +64,9 @@ func keeping(written *policy.Document) *policy.Document {
 		if l := r.Then.Limit; l != nil && l.MaxCost != nil {
 			then.Limit = &policy.Limit{MaxCost: l.MaxCost}
 		}
-		r.Then = then
-		private.Rules = append(private.Rules, r)
+		if r.Then = then; bind.Binds(&then) {
+			private.Rules = append(private.Rules, r)
+		}
 	}
 	return private
 }
@@ -84,10 +89,19 @@ func (w *world) timed(a *policy.Ask, d *policy.Document) *policy.Ask {
 	return &other
 }
 
+// before plans an ask by the policy in force, as it is and with what the new one
+// keeps on the device, which most keep nothing of.
+func (w *world) before(a *policy.Ask, s *policy.Signals) (was, kept policy.Plan) {
+	was = settled(w.present, a, s)
+	if w.withheld == w.present {
+		return was, was
+	}
+	return was, settled(w.withheld, a, s)
+}
+
 // both adds what is expected of an ask before and after.
 func (w *world) both(m *means, o *oracle) {
-	was := settled(w.present, o.ask, o.sig)
-	kept := settled(w.withheld, o.ask, o.sig)
+	was, kept := w.before(o.ask, o.sig)
 	ask := w.timed(o.ask, w.next)
 	is := settled(w.next, ask, o.sig)
 	m.asks++
@@ -107,7 +121,7 @@ func (w *world) creeps(m *means, o *oracle, now, next *policy.Plan) {
 		m.own, m.ownNow = &means{}, &means{}
 	}
 	own, ask := &oracle{w.origin.present, o.ask, o.sig, o.sure}, w.timed(o.ask, w.next)
-	p, k := settled(w.origin.present, o.ask, o.sig), settled(w.origin.withheld, o.ask, o.sig)
+	p, k := w.origin.before(o.ask, o.sig)
 	was, kept := own.of(&p), own.of(&k)
 	is := (&oracle{own.doc, ask, o.sig, o.sure}).of(next)
 	for _, to := range []struct {
