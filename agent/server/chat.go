@@ -83,7 +83,7 @@ func (s *Server) plain(w http.ResponseWriter, result *agent.Result, err error) {
 		return
 	}
 	h, kind := w.Header(), []string{"application/json", strconv.Itoa(len(result.Body))}
-	h["Content-Type"], h["Content-Length"] = kind[:1:1], kind[1:]
+	h["Content-Type"], h["Content-Length"], h["Date"] = kind[:1:1], kind[1:], s.dates.at(time.Now())
 	_, err = w.Write(result.Body)
 	result.Close(agent.Finish{Status: http.StatusOK, Err: err})
 }

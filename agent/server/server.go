@@ -93,6 +93,7 @@ type Server struct {
 	ways     atomic.Pointer[[]net.Listener]
 	bodies   atomic.Int64            // bytes that large bodies take now
 	cut      context.CancelCauseFunc // ends every request
+	dates    dates                   // of replies
 }
 
 // New makes a server; it listens to nothing yet.
