@@ -66,7 +66,7 @@ var arrows = map[string][]string{
 	"agent/openai":            {"agent/openai/completion", "agent/openai/fault", "agent/openai/inplace"},
 	"agent/openai/completion": {"agent/openai/fault", "agent/openai/inplace", "agent/openai/sse"},
 	"agent/openai/sse":        {"agent/openai/fault"},
-	"agent/openai/client":     {"agent/openai/completion", "agent/openai/fault", "agent/openai/inplace"},
+	"agent/openai/client":     {"agent/openai/completion", "agent/openai/fault", "agent/openai/h1", "agent/openai/inplace"},
 	"agent/openai/rolling":    {"agent/openai"},
 	"agent/openai/fault":      {"agent/openai/inplace"},
 	"agent/schema":            {},

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"nearside/agent/openai/client"
+	"nearside/agent/openai/h1"
 )
 
 // datesEvery is how often the time of a server is told.
@@ -31,4 +34,12 @@ func (d *dated) RoundTrip(r *http.Request) (*http.Response, error) {
 		d.heard(at)
 	}
 	return reply, nil
+}
+
+// Prepare makes it a way of plain requests, whose servers prove nothing.
+func (d *dated) Prepare(r *http.Request) *h1.Ready {
+	if way, ok := d.RoundTripper.(client.Way); ok {
+		return way.Prepare(r)
+	}
+	return nil
 }

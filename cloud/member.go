@@ -103,7 +103,6 @@ func (m *member) client(trace func() string) *client.Client {
 	m.mu.Lock()
 	c := m.asks
 	m.mu.Unlock()
-	c.HTTP = m.http
 	if trace != nil {
 		c.Trace = trace()
 	}
@@ -112,7 +111,7 @@ func (m *member) client(trace func() string) *client.Client {
 
 // prepareLocked has calls made with the key there is now.
 func (m *member) prepareLocked() {
-	m.asks = client.Client{Base: m.Base, Key: m.key, Hide: []byte(m.key)}
+	m.asks = client.Client{Base: m.Base, Key: m.key, Hide: []byte(m.key), HTTP: m.http}
 	if m.KeyIn != "" {
 		m.asks.Key = ""
 	}

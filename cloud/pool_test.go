@@ -67,6 +67,7 @@ func newClouds(t *testing.T, base string, first trip, more ...string) *clouds {
 	c.Pool = New(o)
 	for _, m := range c.order() {
 		m.http = trip(func(r *http.Request) (*http.Response, error) { return c.take(m.Name)(r) })
+		m.prepareLocked()
 	}
 	return c
 }

@@ -13,6 +13,7 @@ import (
 
 	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
+	"nearside/agent/openai/h1"
 	"nearside/agent/openai/inplace"
 )
 
@@ -30,6 +31,12 @@ type Client struct {
 	Header http.Header // sent with every call of [Client.Send]
 
 	ready *http.Request // of chat, see [Client.Prepare]
+	plain *h1.Ready     // the same where HTTP takes it plain, else nil
+}
+
+// Way is what HTTP may be besides, see [h1.Transport.Prepare].
+type Way interface {
+	Prepare(*http.Request) *h1.Ready
 }
 
 // Chat posts a plain request and returns the answer with its body, also with
@@ -109,13 +116,18 @@ func (c *Client) Ping(ctx context.Context) error {
 }
 
 // Prepare works out once what all requests of chat have in common, which saves
-// a client that is copied for many calls the same for each. Base and Key must
-// stay as they are from here on.
+// a client that is copied for many calls the same for each. Base, Key and HTTP
+// must stay as they are from here on.
 func (c *Client) Prepare() {
-	plain := *c
-	plain.Trace = ""
-	if req, err := plain.request(context.Background(), http.MethodPost, chatPath, []byte("{}")); err == nil {
-		c.ready = req
+	first := *c
+	first.Trace = ""
+	req, err := first.request(context.Background(), http.MethodPost, chatPath, []byte("{}"))
+	if err != nil {
+		return
+	}
+	c.ready = req
+	if way, ok := c.HTTP.(Way); ok {
+		c.plain = way.Prepare(req)
 	}
 }
 
@@ -148,11 +160,7 @@ func (*sent) Close() error { return nil }
 
 // post sends the body to chat/completions and returns a 200, else an error.
 func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) {
-	req, err := c.chat(ctx, body)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := c.HTTP.RoundTrip(req)
+	resp, err := c.send(ctx, body)
 	if err != nil {
 		return nil, fault.OfSend(ctx, err)
 	}
@@ -161,6 +169,18 @@ func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) 
 	}
 	defer resp.Body.Close()
 	return nil, c.refused(resp)
+}
+
+// send makes a call of chat.
+func (c *Client) send(ctx context.Context, body []byte) (*http.Response, error) {
+	if c.plain != nil && len(body) > 0 && len(body) <= h1.MaxBody {
+		return c.plain.Post(ctx, body, "Traceparent", c.Trace)
+	}
+	req, err := c.chat(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	return c.HTTP.RoundTrip(req)
 }
 
 // refused reads a reply that is no success.

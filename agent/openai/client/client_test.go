@@ -16,6 +16,7 @@ import (
 	"nearside/agent/openai/client"
 	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
+	"nearside/agent/openai/h1"
 )
 
 func TestChat(t *testing.T) {
@@ -64,6 +65,38 @@ func TestPrepare(t *testing.T) {
 		c.Prepare()
 	}
 	if got, want := asked[3:], asked[:3]; !slices.Equal(got, want) || !strings.Contains(got[2], "Traceparent:[two]") {
+		t.Errorf("prepared asked\n%q, want\n%q", got, want)
+	}
+}
+
+// TestPrepareNear: the same over a connection, where the client has a way of its
+// own for what is plain: short, long and streamed.
+func TestPrepareNear(t *testing.T) {
+	var asked []string
+	c := server(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Header.Del("Accept-Encoding") // the library's way asks for gzip
+		asked = append(asked, fmt.Sprint(r.Method, r.URL, r.Host, r.Header, r.ContentLength, len(r.TransferEncoding), string(body[:min(len(body), 99)])))
+		http.Error(w, "", http.StatusTeapot)
+	})
+	way := h1.New(&http.Transport{})
+	defer way.CloseIdleConnections()
+	c.HTTP = way
+	for range 2 {
+		for _, trace := range []string{"one", ""} {
+			for _, n := range []int{0, 1, h1.MaxBody, h1.MaxBody + 1} {
+				call := *c
+				call.Trace = trace
+				_, _, err := call.Chat(t.Context(), []byte(strings.Repeat("1", n)), completion.Shape{})
+				_, err2 := call.ChatStream(t.Context(), []byte(strings.Repeat("1", n)), completion.Shape{})
+				if asError(t, err).Status != http.StatusTeapot || asError(t, err2).Status != http.StatusTeapot {
+					t.Fatal(err, err2)
+				}
+			}
+		}
+		c.Prepare()
+	}
+	if got, want := asked[16:], asked[:16]; !slices.Equal(got, want) || !strings.Contains(got[2], "Traceparent:[one]") {
 		t.Errorf("prepared asked\n%q, want\n%q", got, want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 // body is the body of a reply, and has the connection until it is over. Close
 // may be called while another goroutine reads.
 type body struct {
+	ctx   context.Context // of the call
 	inner io.ReadCloser
 	conn  *conn
 	resp  *http.Response
@@ -54,8 +55,8 @@ func (b *body) Read(p []byte) (int, error) {
 
 // fault is err, or why the context ended.
 func (b *body) fault(err error) error {
-	if ctx := b.resp.Request.Context(); ctx.Err() != nil {
-		return context.Cause(ctx)
+	if b.ctx.Err() != nil {
+		return context.Cause(b.ctx)
 	}
 	return err
 }

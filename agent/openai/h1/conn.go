@@ -74,31 +74,31 @@ func (u *unanswered) Unwrap() error { return u.err }
 
 // call sends the request and reads the head of the reply. The connection is the
 // body's from there on, and closed when there is an error.
-func (c *conn) call(req *http.Request, text []byte) (*http.Response, error) {
-	stop := context.AfterFunc(req.Context(), c.drop)
-	resp, err := c.exchange(req, text)
+func (c *conn) call(l *letter) (*http.Response, error) {
+	stop := context.AfterFunc(l.ctx, c.drop)
+	resp, err := c.exchange(l)
 	if err != nil {
 		stop()
 		c.Close()
 		return nil, err
 	}
-	b := &body{inner: resp.Body, conn: c, resp: resp, stop: stop, leave: c.home.leaver(req.Context())}
+	b := &body{ctx: l.ctx, inner: resp.Body, conn: c, resp: resp, stop: stop, leave: c.home.leaver(l.ctx)}
 	if resp.Body == http.NoBody {
 		b.over(ended, true)
 	} else {
 		resp.Body = b
-		b.unzip(req)
+		b.unzip(l.req)
 	}
 	return resp, nil
 }
 
-func (c *conn) exchange(req *http.Request, text []byte) (*http.Response, error) {
-	trace := httptrace.ContextClientTrace(req.Context())
+func (c *conn) exchange(l *letter) (*http.Response, error) {
+	trace := httptrace.ContextClientTrace(l.ctx)
 	if trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{Conn: c.Conn, Reused: c.used})
 	}
 	c.used, c.left = true, c.home.maxHead()
-	n, unsent := c.Write(text)
+	n, unsent := c.Write(l.text)
 	if unsent != nil && n == 0 {
 		return nil, &unanswered{unsent, true}
 	}
@@ -111,7 +111,7 @@ func (c *conn) exchange(req *http.Request, text []byte) (*http.Response, error) 
 	if trace != nil && trace.GotFirstResponseByte != nil {
 		trace.GotFirstResponseByte()
 	}
-	resp, err := c.head(req)
+	resp, err := c.head(l.req)
 	if err == nil && unsent != nil {
 		resp.Close = true // the server answered before it had it all
 	}

@@ -2,6 +2,7 @@ package h1
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,10 +11,12 @@ import (
 	"strconv"
 )
 
-const (
-	maxBody  = 64 << 10 // of a request, in bytes: a server takes that much in before it has to answer
-	roomHead = 512      // bytes that the head of most requests does not exceed
-)
+// MaxBody is the size of a request's body, in bytes, up to which it is plain: a
+// server takes that much in before it has to answer.
+const MaxBody = 64 << 10
+
+// roomHead are the bytes that the head of most requests does not exceed.
+const roomHead = 512
 
 // agentName is what the library calls itself, too.
 const agentName = "Go-http-client/1.1"
@@ -21,13 +24,39 @@ const agentName = "Go-http-client/1.1"
 // errOther is a request that goes the library's way.
 var errOther = errors.New("not a plain request")
 
+// letter is a request as it goes over the wire.
+type letter struct {
+	ctx  context.Context // of the call
+	req  *http.Request   // that replies are read for
+	addr string          // of the server
+	text []byte
+}
+
 // compose writes a plain request as it goes over the wire, and closes its body.
 // With [errOther] nothing was touched.
 func (t *Transport) compose(req *http.Request) ([]byte, error) {
+	text, err := t.head(req, req.ContentLength+1)
+	if err != nil {
+		return nil, err
+	}
+	if req.ContentLength > 0 || req.Method == http.MethodPost {
+		text = appendLength(text, req.ContentLength)
+	}
+	return appendBody(append(text, "\r\n\r\n"...), req)
+}
+
+// appendLength writes the line that says how long the body is.
+func appendLength(text []byte, n int64) []byte {
+	return strconv.AppendInt(append(text, "\r\nContent-Length: "...), n, 10)
+}
+
+// head writes the head of a plain request but for the length of its body and the
+// end. There is room for some bytes more.
+func (t *Transport) head(req *http.Request, more int64) ([]byte, error) {
 	if !t.takes(req) {
 		return nil, errOther
 	}
-	text := make([]byte, 0, roomHead+int(req.ContentLength)+1)
+	text := make([]byte, 0, roomHead+more)
 	text = append(text, req.Method...)
 	text = append(text, ' ')
 	path := req.URL.RequestURI()
@@ -42,11 +71,7 @@ func (t *Transport) compose(req *http.Request) ([]byte, error) {
 	if !ok {
 		return nil, errOther
 	}
-	if req.ContentLength > 0 || req.Method == http.MethodPost {
-		text = append(text, "\r\nContent-Length: "...)
-		text = strconv.AppendInt(text, req.ContentLength, 10)
-	}
-	return appendBody(append(text, "\r\n\r\n"...), req)
+	return text, nil
 }
 
 // takes tells whether a request is plain, as far as its address and its body go.
@@ -63,7 +88,7 @@ func (t *Transport) takes(req *http.Request) bool {
 		if req.ContentLength != 0 {
 			return false
 		}
-	case req.GetBody == nil || req.ContentLength <= 0 || req.ContentLength > maxBody:
+	case req.GetBody == nil || req.ContentLength <= 0 || req.ContentLength > MaxBody:
 		return false // what can be had again lies in memory
 	}
 	if t.rest.Proxy == nil {

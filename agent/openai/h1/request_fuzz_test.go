@@ -102,6 +102,10 @@ func FuzzRequest(f *testing.F) {
 		if got != want {
 			t.Errorf("got %.900s\nthe library %.900s", got, want)
 		}
+		got = sent(t, clone(t, req), func(rest *http.Transport) http.RoundTripper { return next{h1.New(rest)} })
+		if got != want {
+			t.Errorf("made ready it is %.900s\nthe library %.900s", got, want)
+		}
 	})
 }
 

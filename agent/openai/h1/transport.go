@@ -59,11 +59,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == errOther {
 		return t.other(req)
 	}
-	resp, err := t.call(req, text)
+	return t.send(&letter{req.Context(), req, address(req.URL), text})
+}
+
+// send makes the call that [Transport.enter] let in.
+func (t *Transport) send(l *letter) (*http.Response, error) {
+	resp, err := t.call(l)
 	if err != nil {
 		t.leave()
-		if req.Context().Err() != nil {
-			err = context.Cause(req.Context())
+		if l.ctx.Err() != nil {
+			err = context.Cause(l.ctx)
 		}
 	}
 	return resp, err
@@ -78,20 +83,22 @@ func (t *Transport) CloseIdleConnections() {
 
 // call sends the request once, and once more on a connection of its own where
 // the one that was kept turned out to be dead.
-func (t *Transport) call(req *http.Request, text []byte) (*http.Response, error) {
-	addr := address(req.URL)
-	if c := t.shelf.take(addr); c != nil {
-		resp, err := c.call(req, text)
+func (t *Transport) call(l *letter) (*http.Response, error) {
+	if c := t.shelf.take(l.addr); c != nil {
+		resp, err := c.call(l)
+		if err == nil {
+			return resp, nil
+		}
 		var none *unanswered
-		if !errors.As(err, &none) || req.Context().Err() != nil || !none.unsent && !replayable(req) {
-			return resp, err
+		if !errors.As(err, &none) || l.ctx.Err() != nil || !none.unsent && !replayable(l.req) {
+			return nil, err
 		}
 	}
-	c, err := t.dial(req.Context(), addr)
+	c, err := t.dial(l.ctx, l.addr)
 	if err != nil {
 		return nil, err
 	}
-	return c.call(req, text)
+	return c.call(l)
 }
 
 func (t *Transport) dial(ctx context.Context, addr string) (*conn, error) {
