@@ -43,14 +43,17 @@ func (f *askFlags) add(c *cobra.Command, g *shell.Globals) {
 	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"auto", "local", "cloud"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// longest is the longest deadline that the daemon takes.
+const longest = time.Hour
+
 // addBounds adds the flags that every service has.
 func (f *askFlags) addBounds(c *cobra.Command) {
 	c.Flags().BoolVar(&f.private, "private", false, "what is sent never leaves the device and is kept nowhere")
 	c.Flags().DurationVar(&f.deadline, "deadline", 0, "how long the answer may take, such as 5s")
 	c.Flags().StringVar(&f.maxCost, "max-cost", "", "most it may cost, in USD")
 	c.PreRunE = func(c *cobra.Command, _ []string) error {
-		if c.Flags().Changed("deadline") && f.deadline <= 0 {
-			return shell.Usage("--deadline must be more than 0, such as 5s")
+		if c.Flags().Changed("deadline") && (f.deadline <= 0 || f.deadline > longest) {
+			return shell.Usage("--deadline must be from 1ms to 1h, such as 5s")
 		}
 		return nil
 	}

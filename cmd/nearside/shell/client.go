@@ -121,14 +121,18 @@ func (d *Client) Get(ctx context.Context, path string, v any) error {
 	return nil
 }
 
-// inCommands names the command in the place of the routes that a message points to
-// for more about a decision.
+// inCommands says of a message what it means at a command line: flags for
+// headers, and commands for the routes that tell more, of a decision where there
+// is one.
 func inCommands(message, decision string) string {
-	if decision == "" {
-		return message
+	words := []string{
+		"x-nearside-mode", "--mode", "x-nearside-deadline-ms", "--deadline", "x-nearside-max-cost", "--max-cost", "/v1/status", "nearside status",
 	}
-	command := "nearside explain --decision " + decision
-	return strings.NewReplacer("/v1/decisions/{id} or POST /v1/explain", command, "/v1/decisions/{id}", command).Replace(message)
+	if decision != "" {
+		command := "nearside explain --decision " + decision
+		words = append(words, "/v1/decisions/{id} or POST /v1/explain", command, "/v1/decisions/{id}", command)
+	}
+	return strings.NewReplacer(words...).Replace(message)
 }
 
 // Failure is the error a reply stands for, with its exit code.
