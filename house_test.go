@@ -21,7 +21,7 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/config/strict", "agent/server", "agent/server/feed", "agent/server/status", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/entrance", "cmd/nearside/fleet", "cmd/nearside/helm", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox", "policy/meant"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/config/strict", "agent/server/control", "agent/server/feed", "agent/server/status", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/entrance", "cmd/nearside/fleet", "cmd/nearside/helm", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local", "local/sandbox", "policy/meant"},
 	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server/steering", "agent/task", "cmd/nearside/shell", "cmd/nearside/tables", "local", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/simulate"},
 	"cmd/nearside/shell":      {"agent/config", "agent/server/steering"},
 	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/learn/standing", "agent/server/status", "cmd/nearside/shell", "cmd/nearside/tables", "cmd/nearside/whole", "local", "policy/calib", "policy/gate"},
@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/fleet":      {"agent/config/secret", "agent/config/strict", "agent/config/written", "agent/task", "cloud/fleet/simulate", "cloud/push", "cmd/nearside/kinds", "cmd/nearside/operator", "cmd/nearside/operator/link", "cmd/nearside/shell", "cmd/nearside/signer", "cmd/nearside/whole", "policy", "policy/lint", "policy/seal"},
 	"cmd/nearside/signer":     {"agent/config/strict", "policy/seal"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
-	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/learn/audit", "agent/learn/label", "agent/learn/standing", "agent/openai", "agent/openai/rolling", "agent/schema", "agent/server", "agent/server/feed", "agent/server/metrics", "agent/server/signals", "agent/server/status", "agent/server/steering", "agent/task", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/entrance", "cmd/nearside/heap", "cmd/nearside/helm", "cmd/nearside/herald", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/lint", "store"},
+	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/learn/audit", "agent/learn/label", "agent/learn/standing", "agent/openai", "agent/openai/rolling", "agent/schema", "agent/server", "agent/server/control", "agent/server/feed", "agent/server/metrics", "agent/server/signals", "agent/server/status", "agent/server/steering", "agent/task", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/entrance", "cmd/nearside/heap", "cmd/nearside/helm", "cmd/nearside/herald", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/lint", "store"},
 	"cmd/nearside/entrance":   {"agent/config", "agent/server/callers", "agent/server/listen"},
 	"cmd/nearside/helm":       {"agent", "agent/config", "agent/config/remote", "agent/config/strict", "agent/config/written", "agent/server/status", "agent/server/steering", "cloud/network", "cloud/pull", "cloud/push", "cloud/report", "cloud/steer", "cloud/wire", "cmd/nearside/judge", "cmd/nearside/kinds", "cmd/nearside/late", "cmd/nearside/twofold", "local/sense", "policy", "policy/bind", "policy/calib", "policy/seal", "policy/trial"},
 	"cmd/nearside/heap":       {"agent/server", "local/sense"},
@@ -73,10 +73,13 @@ var arrows = map[string][]string{
 	"agent/openai/inplace":    {},
 	"agent/openai/embed":      {"agent/openai", "agent/openai/completion", "agent/openai/fault"},
 	"agent/openai/h1":         {},
-	"agent/server":            {"agent", "agent/learn", "agent/openai", "agent/openai/completion", "agent/openai/embed", "agent/openai/fault", "agent/schema", "agent/server/callers", "agent/server/feed", "agent/server/listen", "agent/server/signals", "agent/server/status", "agent/server/steering", "agent/trace", "policy"},
+	"agent/server":            {"agent", "agent/openai", "agent/openai/completion", "agent/openai/embed", "agent/openai/fault", "agent/schema", "agent/server/callers", "agent/server/control", "agent/server/feed", "agent/server/headers", "agent/server/listen", "agent/server/replies", "agent/server/signals", "agent/server/status", "agent/server/steering", "agent/trace"},
+	"agent/server/control":    {"agent/learn", "agent/openai/fault", "agent/server/callers", "agent/server/feed", "agent/server/replies", "agent/server/signals", "agent/server/status"},
+	"agent/server/headers":    {"agent", "agent/openai/fault", "policy"},
+	"agent/server/replies":    {"agent", "agent/openai/fault", "agent/server/callers", "policy"},
 	"agent/server/status":     {"agent/learn", "agent/server/callers", "agent/server/steering"},
 	"agent/server/signals":    {"agent/openai/fault", "policy"},
-	"agent/server/steering":   {"agent/openai/fault"},
+	"agent/server/steering":   {"agent/openai/fault", "agent/server/replies"},
 	"agent/server/callers":    {},
 	"agent/server/listen":     {},
 	"local":                   {"agent/openai", "agent/openai/client", "agent/openai/completion", "agent/openai/fault", "agent/openai/h1", "agent/openai/rolling", "local/confidence", "local/sandbox"},

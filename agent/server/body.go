@@ -1,13 +1,12 @@
 package server
 
 import (
-	"errors"
 	"io"
 	"net/http"
-	"os"
 	"sync/atomic"
 
 	"nearside/agent/openai/fault"
+	"nearside/agent/server/replies"
 )
 
 // Bodies up to small need no leave; larger ones take it in steps.
@@ -52,7 +51,7 @@ type body struct {
 
 // errCrowded refuses a body while others fill the memory there is for them.
 var errCrowded = &fault.Error{
-	Status: http.StatusTooManyRequests, Type: "rate_limit_error", Code: queueFull,
+	Status: http.StatusTooManyRequests, Type: "rate_limit_error", Code: replies.QueueFull,
 	Message: "Too many large bodies are here at once; ask again in a second.",
 }
 
@@ -94,18 +93,4 @@ func readBody(r *http.Request) ([]byte, error) {
 	text := make([]byte, n)
 	_, err := io.ReadFull(r.Body, text)
 	return text, err
-}
-
-// bodyError says why a body could not be read.
-func bodyError(err error) error {
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large), errors.Is(err, errCrowded):
-		return err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &fault.Error{
-			Status: http.StatusRequestTimeout, Type: "timeout", Code: "body_timeout", Message: "The body did not come in time.",
-		}
-	}
-	return fault.Invalid("", "The body could not be read to its end.")
 }

@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"nearside/agent"
+	"nearside/agent/server/replies"
 )
-
-// errStopping ends what is still under way when the drain time is over.
-var errStopping = errors.New("the daemon is stopping")
 
 // lastWords is how long callers are given to hear that.
 const lastWords = time.Second
@@ -24,7 +22,7 @@ func (s *Server) drain(limit time.Duration) error {
 		return nil
 	}
 	s.opts.Log.Warn("requests were cut after the drain time")
-	s.cut(errStopping)
+	s.cut(replies.ErrStopping)
 	if s.shutdown(lastWords) == nil {
 		return nil
 	}
@@ -41,8 +39,8 @@ func (s *Server) shutdown(limit time.Duration) error {
 // it, the caller is still there to be told.
 func (s *Server) handle(r *http.Request, in agent.Input) (*agent.Result, error) {
 	result, err := s.opts.Agent.Handle(r.Context(), in)
-	if errors.Is(err, agent.ErrCallerOff) && errors.Is(context.Cause(r.Context()), errStopping) {
-		err = errStopping
+	if errors.Is(err, agent.ErrCallerOff) && errors.Is(context.Cause(r.Context()), replies.ErrStopping) {
+		err = replies.ErrStopping
 	}
 	return result, err
 }

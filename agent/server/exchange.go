@@ -9,6 +9,7 @@ import (
 	"nearside/agent/openai"
 	"nearside/agent/openai/embed"
 	"nearside/agent/openai/fault"
+	"nearside/agent/server/replies"
 )
 
 // decoder reads the body of a request.
@@ -51,7 +52,7 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) { s.exchange
 func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 	service := r.PathValue("service")
 	if own, ok := ownRoutes[service]; ok {
-		writeError(w, &fault.Error{
+		replies.Error(w, &fault.Error{
 			Status: http.StatusNotFound, Type: "invalid_request_error", Code: "service_not_found", Param: "service",
 			Message: service + " has a route of its own: POST " + own + ".",
 		})

@@ -5,6 +5,8 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/openai/fault"
+	"nearside/agent/server/headers"
+	"nearside/agent/server/replies"
 	"nearside/agent/server/signals"
 )
 
@@ -13,14 +15,14 @@ import (
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
 	e, err := s.explained(w, r)
 	if err != nil {
-		writeError(w, wireError(err))
+		replies.Error(w, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, e)
+	replies.JSON(w, http.StatusOK, e)
 }
 
 func (s *Server) explained(w http.ResponseWriter, r *http.Request) (*agent.Explanation, error) {
-	values, err := signals.Assumed(single(r.Header, http.CanonicalHeaderKey(signals.Header)))
+	values, err := signals.Assumed(headers.Single(r.Header, http.CanonicalHeaderKey(signals.Header)))
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +30,7 @@ func (s *Server) explained(w http.ResponseWriter, r *http.Request) (*agent.Expla
 	case "decision":
 		body, err := readBody(r)
 		if err != nil {
-			return nil, bodyError(err)
+			return nil, replies.OfBody(err)
 		}
 		return s.opts.Agent.ExplainRecord(body, values)
 	case "":

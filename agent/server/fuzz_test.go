@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nearside/agent/server"
+	"nearside/agent/server/control"
 	"nearside/agent/server/feed"
 )
 
@@ -54,8 +55,8 @@ func FuzzLogs(f *testing.F) {
 	logs := feed.New(feed.Options{})
 	slog.New(logs.Handler(slog.LevelInfo)).Info("hello")
 	h := server.New(server.Options{
-		Watch: server.Watch{Logs: logs, Level: new(slog.LevelVar), Config: func() string { return "info" }},
-		Doors: server.Doors{Hosts: []string{"localhost"}}, Log: slog.New(slog.DiscardHandler),
+		Control: control.Routes{Watch: control.Watch{Logs: logs, Level: new(slog.LevelVar), Config: func() string { return "info" }}},
+		Doors:   server.Doors{Hosts: []string{"localhost"}}, Log: slog.New(slog.DiscardHandler),
 	}).Handler()
 	f.Fuzz(func(t *testing.T, query, body string) {
 		gone, leave := context.WithCancel(t.Context())

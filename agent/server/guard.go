@@ -8,13 +8,15 @@ import (
 
 	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/headers"
+	"nearside/agent/server/replies"
 )
 
 // home refuses, before anything else, what names a host that is not ours: over
 // TCP a page may have had its own name lead here.
 func (s *Server) home(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["X-Request-Id"] = []string{requestID(r.Header)}
+		w.Header()["X-Request-Id"] = []string{headers.RequestID(r.Header)}
 		if !callers.LineOf(r).Unix() && !slices.Contains(s.doors.Load().Hosts, hostOnly(r.Host)) {
 			s.refuse(w, hostRefused, forbidden("The Host header is not one this server answers to; use localhost, or add it to listen.hosts."))
 			return
@@ -34,7 +36,7 @@ func (s *Server) guard(pages bool, need string, h http.HandlerFunc) http.Handler
 			s.refuse(w, originRefused, forbidden("Calls from web pages are not taken here; an origin of yours goes into listen.origins, for the OpenAI routes only."))
 			return
 		}
-		allow(w, first(r.Header, "Origin"))
+		allow(w, headers.First(r.Header, "Origin"))
 		needed := need
 		if wild != need {
 			needed = r.PathValue(wild)
@@ -62,7 +64,7 @@ func (s *Server) unread(w http.ResponseWriter) {
 func (s *Server) here(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !callers.LineOf(r).Unix() {
-			writeError(w, &fault.Error{
+			replies.Error(w, &fault.Error{
 				Status: http.StatusForbidden, Type: "permission_error", Code: "socket_only",
 				Message: "This is taken on the Unix socket only, from somebody on this device.",
 			})
@@ -85,9 +87,9 @@ func allow(w http.ResponseWriter, origin string) {
 // in one of two headers, or, where the page has them name none, say at least
 // that it is of another site.
 func (s *Server) fromPage(h http.Header, pages bool) bool {
-	origin, referer := first(h, "Origin"), first(h, "Referer")
+	origin, referer := headers.First(h, "Origin"), headers.First(h, "Referer")
 	if origin == "" && referer == "" {
-		return strings.HasSuffix(first(h, "Sec-Fetch-Site"), "-site") // cross-site, same-site
+		return strings.HasSuffix(headers.First(h, "Sec-Fetch-Site"), "-site") // cross-site, same-site
 	}
 	var origins []string
 	if pages {

@@ -26,6 +26,7 @@ import (
 	"nearside/agent/openai/fault"
 	"nearside/agent/server"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/control"
 	"nearside/agent/server/listen"
 	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
@@ -113,11 +114,11 @@ type world struct {
 	ready        error
 	pending      time.Duration
 	origins      []string
-	history      server.History
+	history      control.History
 	drain        time.Duration  // 0 is 2 s
 	rules        *callers.Rules // nil: everybody may do everything
 	limits       server.Limits
-	device       server.Device
+	device       control.Device
 	learner      *learn.Learner
 	steered      steering.Steered
 	log          slog.Handler // nil is nowhere
@@ -168,7 +169,7 @@ func (w world) server() *server.Server {
 		Models: func() []server.Model {
 			return []server.Model{{ID: "auto", Object: "model"}, {ID: "local/small", Object: "model"}}
 		},
-		History: func() server.History { return w.history }, Device: w.device, Learner: w.learner, Steered: w.steered,
+		Control: control.Routes{History: func() control.History { return w.history }, Device: w.device, Learner: w.learner}, Steered: w.steered,
 		Doors:   server.Doors{Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins},
 		Pending: w.pending, Callers: book, Limits: w.limits, Log: slog.New(w.log),
 	})

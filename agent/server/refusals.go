@@ -7,6 +7,7 @@ import (
 
 	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/replies"
 )
 
 // denials are how the refusals of callers look to them.
@@ -57,7 +58,7 @@ func (s *Server) refuse(w http.ResponseWriter, reason string, e *fault.Error) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	w.Header().Set("X-Nearside-Route", "none")
-	writeError(w, e)
+	replies.Error(w, e)
 }
 
 func (r refusals) counts() map[string]int64 {

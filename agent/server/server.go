@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -15,19 +16,18 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nearside/agent"
-	"nearside/agent/learn"
 	"nearside/agent/server/callers"
-	"nearside/agent/server/feed"
+	"nearside/agent/server/control"
 	"nearside/agent/server/listen"
+	"nearside/agent/server/replies"
 	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
 )
 
-// Bounds of what a client may send and how slowly.
+// Bounds of what a client may send, in bytes.
 const (
 	maxHeader = 64 << 10
 	maxBody   = 16 << 20
-	rest      = time.Second // that what is left of a refused body is waited for
 )
 
 // MostBodies is the default of Limits.Bodies.
@@ -50,28 +50,18 @@ func (l Limits) filled() Limits {
 	}
 }
 
-// History reads decision records back.
-type History interface {
-	Decision(ctx context.Context, id string) ([]byte, bool, error)
-	Decisions(ctx context.Context, limit int, before string) ([][]byte, error)
-}
-
 // Options are what the server stands in front of.
 type Options struct {
 	Agent   *agent.Agent
 	Status  func() status.Status // for GET /v1/status
 	Ready   func() error         // nil when some route can answer; else why not
 	Models  func() []Model       // for GET /v1/models
-	History func() History       // nil while there is none
-	Reload  Reload               // for POST /v1/config/reload; nil is 501
-	Device  Device               // for /v1/device/signals; nil is 501
 	Doors   Doors                // whom it opens to at first, see [Server.Open]
 	Metrics http.Handler         // for GET /metrics; nil is 501
 	Steered steering.Steered     // for /v1/policy; nil is 501
-	Learner *learn.Learner       // for POST /v1/feedback; nil is 501
 	Callers *callers.Book        // who may call; nil is everybody
+	Control control.Routes       // the routes that see and steer; Callers and Log are the server's
 	Limits  Limits
-	Watch   Watch         // for GET /v1/events and /v1/logs
 	Pending time.Duration // a stream that waits this long gets its headers; 0 is 10 s
 	Log     *slog.Logger
 }
@@ -99,7 +89,7 @@ type Server struct {
 // New makes a server; it listens to nothing yet.
 func New(o Options) *Server {
 	if o.Metrics == nil {
-		o.Metrics = http.HandlerFunc(notBuilt)
+		o.Metrics = http.HandlerFunc(replies.NotBuilt)
 	}
 	if o.Pending == 0 {
 		o.Pending = 10 * time.Second
@@ -108,6 +98,7 @@ func New(o Options) *Server {
 	if o.Callers == nil {
 		o.Callers = callers.New()
 	}
+	o.Control.Callers, o.Control.Log = o.Callers, o.Log
 	o.Limits = o.Limits.filled()
 	s := &Server{opts: o, cut: cut, refused: newRefusals()}
 	s.Open(o.Doors)
@@ -118,7 +109,7 @@ func New(o Options) *Server {
 		DisableGeneralOptionsHandler: true, // OPTIONS * is guarded like the rest
 		ErrorLog:                     stdlog.New(faults{o.Log}, "", 0),
 	}
-	s.http.RegisterOnShutdown(s.opts.Watch.end)
+	s.http.RegisterOnShutdown(s.opts.Control.Watch.End)
 	return s
 }
 
@@ -149,130 +140,15 @@ func (s *Server) Serve(ctx context.Context, drain time.Duration, listeners ...ne
 	return all.Wait()
 }
 
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	open := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(true, need, h)) }
-	control := func(pattern, need string, h http.HandlerFunc) { mux.Handle(pattern, s.guard(false, need, h)) }
+// faults logs what net/http has to say: a handler that panicked is for
+// operators, the rest is about clients.
+type faults struct{ log *slog.Logger }
 
-	asks := []posted{
-		{chatPath, s.guard(true, "chat", s.counted(s.chat))},
-		{embedPath, s.guard(true, "embed", s.counted(s.embeddings))},
+func (f faults) Write(p []byte) (int, error) {
+	level := slog.LevelDebug
+	if bytes.Contains(p, []byte("panic serving")) {
+		level = slog.LevelError
 	}
-	for _, a := range asks {
-		mux.Handle("POST "+a.path, a.Handler)
-	}
-	open("OPTIONS "+chatPath, callers.Public, preflight)
-	open("OPTIONS "+embedPath, callers.Public, preflight)
-	open("OPTIONS /v1/models", callers.Public, preflight)
-	open("GET /v1/models", callers.Known, s.models)
-	open("GET /v1/models/{id...}", callers.Known, s.model)
-	control("POST /v1/call/{service}", "{service}", s.counted(s.call))
-	control("POST /v1/explain", callers.Known, s.explain)
-	control("GET /v1/status", callers.Control, s.status)
-	control("GET /v1/decisions", callers.Control, s.decisions)
-	control("GET /v1/decisions/{id}", callers.Control, s.decision)
-	control("POST /v1/config/reload", callers.Control, s.reload)
-	if s.opts.Device == nil {
-		control(signalsPath, callers.Control, notBuilt)
-	} else {
-		control("GET "+signalsPath, callers.Control, s.signals)
-		control("PUT "+signalsPath, callers.Control, s.push)
-	}
-	if s.opts.Steered == nil {
-		control(steering.Path, callers.Control, notBuilt)
-		control(steering.Path+"/", callers.Control, notBuilt)
-	} else {
-		steered := steering.Routes{Of: s.opts.Steered}
-		control("GET "+steering.Path, callers.Control, steered.Show)
-		control("POST "+steering.ApplyPath, callers.Control, steered.Apply)
-		control("POST "+steering.ResetPath, callers.Control, s.here(steered.Reset))
-	}
-	if s.opts.Learner == nil {
-		control(feedbackPath, callers.Known, notBuilt)
-	} else {
-		control("POST "+feedbackPath, callers.Known, s.feedback)
-	}
-	control("GET /v1/events", callers.Control, s.events)
-	control("GET /v1/logs", callers.Control, s.logs)
-	control("GET /v1/logs/level", callers.Control, s.logLevel)
-	control("PUT /v1/logs/level", callers.Control, s.setLogLevel)
-	control("GET /metrics", callers.Control, s.opts.Metrics.ServeHTTP)
-	control("GET /healthz", callers.Public, func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
-	control("GET /readyz", callers.Public, s.ready)
-	for _, pattern := range unbuilt {
-		control(pattern, callers.Known, notBuilt)
-	}
-	control("/", callers.Known, s.unknown)
-	return direct(asks, mux)
-}
-
-// posted is a path that is posted to.
-type posted struct {
-	path string
-	http.Handler
-}
-
-// direct hands what is posted to one of the paths, spelled as it is, to where
-// the mux would; all else to the mux.
-func direct(posts []posted, mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && r.URL.RawPath == "" {
-			for i := range posts {
-				if posts[i].path == r.URL.Path {
-					posts[i].ServeHTTP(w, r)
-					return
-				}
-			}
-		}
-		mux.ServeHTTP(w, r)
-	})
-}
-
-// Counts are what the server itself counts.
-type Counts struct {
-	InFlight int64                 // requests that are being answered
-	Refused  map[string]int64      // requests that were not looked at, by reason
-	Feeds    map[string]feed.Stats // by name: events, logs
-	Crowded  int64                 // connections that came while all places were taken
-}
-
-// Counts may be called at any time.
-func (s *Server) Counts() Counts {
-	return Counts{s.asking.Load(), s.refused.counts(), s.opts.Watch.stats(), s.crowded()}
-}
-
-func (s *Server) crowded() (n int64) {
-	if ways := s.ways.Load(); ways != nil {
-		for _, l := range *ways {
-			n += listen.Crowded(l)
-		}
-	}
-	return n
-}
-
-// counted counts a request as being answered.
-func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		s.asking.Add(1)
-		defer s.asking.Add(-1)
-		h(w, r)
-	}
-}
-
-// unbuilt are routes whose names are settled and whose code is not there yet.
-var unbuilt = []string{
-	"/v1/responses", "/v1/responses/", "/v1/batches", "/v1/batches/", "/v1/files", "/v1/files/",
-	"/v1/messages", "/v1/flows/",
-}
-
-// Paths of asks that have a shape of their own.
-const (
-	chatPath  = "/v1/chat/completions"
-	embedPath = "/v1/embeddings"
-)
-
-// known are the paths with the methods each takes, to answer 405 rightly.
-var known = map[string]string{
-	chatPath: "POST", embedPath: "POST", "/v1/explain": "POST", "/v1/models": "GET", "/v1/status": "GET",
-	signalsPath: "GET, PUT", feedbackPath: "POST", steering.Path: "GET", steering.ApplyPath: "POST", steering.ResetPath: "POST", "/v1/config/reload": "POST", "/v1/decisions": "GET", "/metrics": "GET", "/v1/events": "GET", "/v1/logs": "GET", "/v1/logs/level": "GET, PUT", "/healthz": "GET", "/readyz": "GET",
+	f.log.Log(context.Background(), level, string(bytes.TrimSpace(p)))
+	return len(p), nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/agent/config"
-	"nearside/agent/server"
+	"nearside/agent/server/control"
 	"nearside/cmd/nearside/daemon"
 	"nearside/cmd/nearside/entrance"
 	"nearside/cmd/nearside/helm"
@@ -112,7 +112,7 @@ printed with line and field, and nothing is changed (exit 2). What needs a
 restart is named, and waits for it.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return g.Show(c, "/v1/config/reload", nil, nil, func(reply io.Reader) error {
-				var r server.Reloaded
+				var r control.Reloaded
 				if err := json.NewDecoder(reply).Decode(&r); err != nil {
 					return fmt.Errorf("read the daemon's answer: %w", err)
 				}
@@ -123,7 +123,7 @@ restart is named, and waits for it.`,
 	}
 }
 
-func printReload(c *cobra.Command, r *server.Reloaded) {
+func printReload(c *cobra.Command, r *control.Reloaded) {
 	out := c.OutOrStdout()
 	for _, w := range r.Warnings {
 		fmt.Fprintf(c.ErrOrStderr(), "warning: %s\n", w)

@@ -14,7 +14,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
-	"nearside/agent/server"
+	"nearside/agent/server/control"
 	"nearside/agent/server/feed"
 	"nearside/cloud/wire"
 	"nearside/cmd/fakecloud/fake"
@@ -45,7 +45,7 @@ func (h *house) inProcess(now func() time.Time) (stop func()) {
 	go func() {
 		ended <- daemon.Run(ctx, daemon.Options{
 			Config: cfg, Policy: p, Load: load, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Release: "dev", Built: built(), Now: now,
-			Watch: server.Watch{Logs: feed.New(feed.Options{}), Level: new(slog.LevelVar)}, Listens: func() { close(ready) },
+			Watch: control.Watch{Logs: feed.New(feed.Options{}), Level: new(slog.LevelVar)}, Listens: func() { close(ready) },
 		})
 	}()
 	stop = sync.OnceFunc(func() {

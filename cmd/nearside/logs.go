@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nearside/agent/server"
+	"nearside/agent/server/control"
 	"nearside/cmd/nearside/shell"
 )
 
@@ -185,7 +185,7 @@ func logLevelCmd(g *shell.Globals) *cobra.Command {
 }
 
 func printLevel(g *shell.Globals, out io.Writer, body io.Reader) error {
-	var level server.LogLevel
+	var level control.LogLevel
 	if err := json.NewDecoder(body).Decode(&level); err != nil {
 		return fmt.Errorf("read the log level: %w", err)
 	}

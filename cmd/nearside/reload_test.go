@@ -16,7 +16,7 @@ import (
 	"testing"
 
 	"nearside/agent/config/written"
-	"nearside/agent/server"
+	"nearside/agent/server/control"
 	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/shell"
@@ -47,10 +47,10 @@ func (h *house) run(args ...string) (stdout, stderr string, code int) {
 }
 
 // reload has the daemon read its config again; it must be good.
-func (h *house) reload() server.Reloaded {
+func (h *house) reload() control.Reloaded {
 	h.t.Helper()
 	out, bad, code := h.run("config", "reload", "--json")
-	var r server.Reloaded
+	var r control.Reloaded
 	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 {
 		h.t.Fatalf("config reload: exit %d, %v: %s%s", code, err, out, bad)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config"
-	"nearside/agent/server"
+	"nearside/agent/server/control"
 	"nearside/agent/server/feed"
 	"nearside/cmd/nearside/daemon"
 	"nearside/cmd/nearside/policies"
@@ -121,8 +121,8 @@ func (f *serveFlags) apply(c *cobra.Command, cfg *config.Config, socket string) 
 
 // newLog writes to standard error, and keeps the latest records for those who
 // ask the daemon.
-func newLog(l config.Log) (*slog.Logger, server.Watch) {
-	watch := server.Watch{Logs: feed.New(feed.Options{Entries: 1000}), Level: new(slog.LevelVar)}
+func newLog(l config.Log) (*slog.Logger, control.Watch) {
+	watch := control.Watch{Logs: feed.New(feed.Options{Entries: 1000}), Level: new(slog.LevelVar)}
 	_ = watch.Level.UnmarshalText([]byte(l.Level)) // checked with the config
 	o := &slog.HandlerOptions{Level: watch.Level}
 	var out slog.Handler = slog.NewTextHandler(os.Stderr, o)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/openai/fault"
+	"nearside/agent/server/replies"
 )
 
 const (
@@ -21,23 +22,25 @@ const (
 type Routes struct{ Of Steered }
 
 // Show is GET [Path].
-func (s Routes) Show(w http.ResponseWriter, _ *http.Request) { reply(w, s.Of.Standing()) }
+func (s Routes) Show(w http.ResponseWriter, _ *http.Request) {
+	replies.JSON(w, http.StatusOK, s.Of.Standing())
+}
 
 // Apply is POST [ApplyPath]: the body is the envelope.
 func (s Routes) Apply(w http.ResponseWriter, r *http.Request) {
 	envelope, err := io.ReadAll(io.LimitReader(r.Body, maxEnvelope))
 	if err != nil {
-		fail(w, fault.Invalid("", "The body could not be read to its end."))
+		replies.Error(w, fault.Invalid("", "The body could not be read to its end."))
 		return
 	}
 	ctx, cancel := patient(w, r)
 	defer cancel()
 	done, err := s.Of.Apply(ctx, envelope)
 	if err != nil {
-		fail(w, said(err))
+		replies.Error(w, said(err))
 		return
 	}
-	reply(w, done)
+	replies.JSON(w, http.StatusOK, done)
 }
 
 // Reset is POST [ResetPath]: {"forget_floor":true|false}.
@@ -48,16 +51,16 @@ func (s Routes) Reset(w http.ResponseWriter, r *http.Request) {
 	text := json.NewDecoder(io.LimitReader(r.Body, maxReset))
 	text.DisallowUnknownFields()
 	if err := text.Decode(&body); err != nil {
-		fail(w, fault.Invalid("", `The body must be {"forget_floor":true} or {"forget_floor":false}.`))
+		replies.Error(w, fault.Invalid("", `The body must be {"forget_floor":true} or {"forget_floor":false}.`))
 		return
 	}
 	ctx, cancel := patient(w, r)
 	defer cancel()
 	if err := s.Of.Reset(ctx, body.Forget); err != nil {
-		fail(w, said(err))
+		replies.Error(w, said(err))
 		return
 	}
-	reply(w, s.Of.Standing())
+	replies.JSON(w, http.StatusOK, s.Of.Standing())
 }
 
 // patient lets a request take as long as an examination may, and its reply then
@@ -85,20 +88,3 @@ func said(err error) *fault.Error {
 // Kept is the type of an error that leaves in force what was: a document that
 // is refused.
 const Kept = "policy_refused"
-
-func reply(w http.ResponseWriter, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		fail(w, &fault.Error{Status: http.StatusInternalServerError, Type: "internal_error", Message: "The reply could not be encoded."})
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(b, '\n'))
-}
-
-func fail(w http.ResponseWriter, e *fault.Error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Should-Retry", "false")
-	w.WriteHeader(e.Status)
-	_, _ = w.Write(e.Body())
-}

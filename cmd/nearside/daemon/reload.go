@@ -9,6 +9,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/schema"
 	"nearside/agent/server"
+	"nearside/agent/server/control"
 	"nearside/cloud"
 	"nearside/cmd/nearside/entrance"
 	"nearside/cmd/nearside/helm"
@@ -60,7 +61,7 @@ func (d *daemon) wake(ctx context.Context) {
 // reload reads config and policy again. When they are good they take the place
 // of those in force; what runs goes on, each request with what it began with.
 // When they are not, nothing changes.
-func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
+func (d *daemon) reload(ctx context.Context) (*control.Reloaded, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	d.herald.Reloading()
@@ -81,7 +82,7 @@ func (d *daemon) reload(ctx context.Context) (*server.Reloaded, error) {
 	laid := d.helm.Over(next, own.Doc)
 	keys := d.keys(context.WithoutCancel(ctx), laid.Cloud.Targets) // whoever asked for it may leave
 	p := d.helm.InForce(own, next.Cloud.Disabled)
-	r := &server.Reloaded{
+	r := &control.Reloaded{
 		Changed: append([]string{}, config.Differences(was.config, next)...),
 		Restart: append([]string{}, config.Differences(next, fresh)...),
 		Before:  d.agent.Policy().String(), After: p.String(), Warnings: warnings(laid, keys),

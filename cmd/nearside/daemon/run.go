@@ -20,6 +20,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/learn"
 	"nearside/agent/server"
+	"nearside/agent/server/control"
 	"nearside/agent/server/feed"
 	"nearside/agent/server/metrics"
 	"nearside/cloud"
@@ -65,7 +66,7 @@ type Options struct {
 	Policy  *agent.Policy
 	Load    Load // reads both again
 	Log     *slog.Logger
-	Watch   server.Watch // of logs; events are the daemon's own
+	Watch   control.Watch // of logs; events are the daemon's own
 	Release string
 	Commit  string           // "" when not known
 	Built   time.Time        // the clock cannot be right before it
@@ -125,9 +126,9 @@ func Run(ctx context.Context, o Options) error {
 		Signals: d.signals, Now: o.Now, Calibration: d.learner.Calibration, Learner: d.learner,
 	}, d.settings(cfg, o.Policy))
 	d.face = server.New(server.Options{
-		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, History: d.history,
-		Reload: d.reload, Device: d, Metrics: d.meter, Learner: d.learner, Steered: d, Watch: d.Watch, Doors: doors(cfg), Callers: door.Book(), Log: log,
-		Limits: server.Limits{Bodies: heap.Bodies(room)},
+		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, Metrics: d.meter, Steered: d,
+		Control: control.Routes{History: d.history, Reload: d.reload, Device: d, Learner: d.learner, Watch: d.Watch},
+		Doors:   doors(cfg), Callers: door.Book(), Log: log, Limits: server.Limits{Bodies: heap.Bodies(room)},
 	})
 
 	d.helm.Begin(ctx, cfg)

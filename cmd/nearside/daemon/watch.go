@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"nearside/agent/server"
+	"nearside/agent/server/control"
 	"nearside/cloud/network"
 	"nearside/cmd/nearside/changes"
 )
@@ -60,7 +60,7 @@ func (d *daemon) touch() {
 
 // history is where decisions are read back. It waits for the store, so that a
 // daemon that has just started does not seem to have none.
-func (d *daemon) history() server.History {
+func (d *daemon) history() control.History {
 	if s := d.store.Wait(context.Background()); s != nil {
 		return s
 	}

@@ -1,9 +1,10 @@
-package server
+package control
 
 import (
 	"io"
 	"net/http"
 
+	"nearside/agent/server/replies"
 	"nearside/agent/server/signals"
 	"nearside/agent/server/status"
 )
@@ -19,22 +20,22 @@ type Device interface {
 	Push(map[string]signals.Pushed)    // values are within their bounds
 }
 
-func (s *Server) signals(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, s.opts.Device.Signals())
+func (s *Routes) signals(w http.ResponseWriter, _ *http.Request) {
+	replies.JSON(w, http.StatusOK, s.Device.Signals())
 }
 
 // push takes all that a host app says, or nothing of it.
-func (s *Server) push(w http.ResponseWriter, r *http.Request) {
+func (s *Routes) push(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPush))
 	if err != nil {
-		writeError(w, wireError(bodyError(err)))
+		replies.Error(w, replies.OfBody(err))
 		return
 	}
 	values, err := signals.Parse(body)
 	if err != nil {
-		writeError(w, wireError(err))
+		replies.Error(w, err)
 		return
 	}
-	s.opts.Device.Push(values)
+	s.Device.Push(values)
 	s.signals(w, r)
 }

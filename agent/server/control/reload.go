@@ -1,10 +1,11 @@
-package server
+package control
 
 import (
 	"context"
 	"net/http"
 
 	"nearside/agent/openai/fault"
+	"nearside/agent/server/replies"
 )
 
 // Reload reads config and policy again and puts them in force. Its error says
@@ -21,18 +22,18 @@ type Reloaded struct {
 	Warnings []string `json:"warnings"` // what works but may not be what was meant
 }
 
-func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
-	if s.opts.Reload == nil {
-		notBuilt(w, r)
+func (s *Routes) reload(w http.ResponseWriter, r *http.Request) {
+	if s.Reload == nil {
+		replies.NotBuilt(w, r)
 		return
 	}
-	done, err := s.opts.Reload(r.Context())
+	done, err := s.Reload(r.Context())
 	if err != nil {
-		writeError(w, &fault.Error{
+		replies.Error(w, &fault.Error{
 			Status: http.StatusBadRequest, Type: "invalid_request_error", Code: "bad_config",
 			Message: "What was in force stays in force:\n" + err.Error(),
 		})
 		return
 	}
-	writeJSON(w, http.StatusOK, done)
+	replies.JSON(w, http.StatusOK, done)
 }

@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 
 	"nearside/agent/openai/fault"
 	"nearside/agent/server/feed"
+	"nearside/agent/server/replies"
 )
 
 // Watch is what may be watched while it happens. A nil feed is 501.
@@ -21,8 +22,8 @@ type Watch struct {
 	Config func() string  // the config's level
 }
 
-// end lets those who watch go, so that they do not hold up the end.
-func (w *Watch) end() {
+// End lets those who watch go, so that they do not hold up the end.
+func (w *Watch) End() {
 	for _, f := range []*feed.Feed{w.Events, w.Logs} {
 		if f != nil {
 			f.Close()
@@ -30,8 +31,8 @@ func (w *Watch) end() {
 	}
 }
 
-// stats are those of every feed, by its name.
-func (w *Watch) stats() map[string]feed.Stats {
+// Stats are those of every feed, by its name.
+func (w *Watch) Stats() map[string]feed.Stats {
 	all := map[string]feed.Stats{}
 	for name, f := range map[string]*feed.Feed{"events": w.Events, "logs": w.Logs} {
 		if f != nil {
@@ -41,37 +42,37 @@ func (w *Watch) stats() map[string]feed.Stats {
 	return all
 }
 
-func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	s.follow(w, r, s.opts.Watch.Events, func(feed.Entry) bool { return true })
+func (s *Routes) events(w http.ResponseWriter, r *http.Request) {
+	s.follow(w, r, s.Watch.Events, func(feed.Entry) bool { return true })
 }
 
-func (s *Server) follow(w http.ResponseWriter, r *http.Request, f *feed.Feed, want func(feed.Entry) bool) {
+func (s *Routes) follow(w http.ResponseWriter, r *http.Request, f *feed.Feed, want func(feed.Entry) bool) {
 	if f == nil {
-		notBuilt(w, r)
+		replies.NotBuilt(w, r)
 		return
 	}
 	err := f.Serve(w, r, want)
 	switch {
 	case errors.Is(err, feed.ErrFull):
-		writeError(w, &fault.Error{
+		replies.Error(w, &fault.Error{
 			Status: http.StatusTooManyRequests, Type: "rate_limit_error", Code: "too_many_listeners",
 			Message: "Too many listen to this already; end one of them.",
 		})
 	case err != nil:
-		writeError(w, wireError(errStopping))
+		replies.Error(w, replies.ErrStopping)
 	}
 }
 
 // logs gives the latest log records, and those to come when follow=true.
-func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
-	f := s.opts.Watch.Logs
+func (s *Routes) logs(w http.ResponseWriter, r *http.Request) {
+	f := s.Watch.Logs
 	if f == nil {
-		notBuilt(w, r)
+		replies.NotBuilt(w, r)
 		return
 	}
 	want, err := wanted(r)
 	if err != nil {
-		writeError(w, wireError(err))
+		replies.Error(w, err)
 		return
 	}
 	if r.URL.Query().Get("follow") == "true" {
@@ -84,7 +85,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 			list = append(list, e.Data)
 		}
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": list})
+	replies.List(w, list)
 }
 
 // wanted reads which records a caller wants.
@@ -130,33 +131,33 @@ type LogLevel struct {
 	Config string `json:"config"` // back at the next start
 }
 
-func (s *Server) logLevel(w http.ResponseWriter, r *http.Request) {
-	if s.opts.Watch.Level == nil {
-		notBuilt(w, r)
+func (s *Routes) logLevel(w http.ResponseWriter, r *http.Request) {
+	if s.Watch.Level == nil {
+		replies.NotBuilt(w, r)
 		return
 	}
-	writeJSON(w, http.StatusOK, LogLevel{strings.ToLower(s.opts.Watch.Level.Level().String()), s.opts.Watch.Config()})
+	replies.JSON(w, http.StatusOK, LogLevel{strings.ToLower(s.Watch.Level.Level().String()), s.Watch.Config()})
 }
 
 // setLogLevel changes what is logged until the daemon ends.
-func (s *Server) setLogLevel(w http.ResponseWriter, r *http.Request) {
+func (s *Routes) setLogLevel(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Level string `json:"level"`
 	}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&body); err != nil {
-		writeError(w, wireError(fault.Invalid("level", `The body must be {"level":"debug"}, or another level.`)))
+		replies.Error(w, fault.Invalid("level", `The body must be {"level":"debug"}, or another level.`))
 		return
 	}
 	level, err := levelOf(body.Level)
 	if err != nil {
-		writeError(w, wireError(err))
+		replies.Error(w, err)
 		return
 	}
-	if s.opts.Watch.Level != nil {
-		s.opts.Watch.Level.Set(level)
-		s.opts.Log.Info("log level changed", "now", body.Level)
+	if s.Watch.Level != nil {
+		s.Watch.Level.Set(level)
+		s.Log.Info("log level changed", "now", body.Level)
 	}
 	s.logLevel(w, r)
 }

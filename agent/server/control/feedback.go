@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"nearside/agent/learn"
 	"nearside/agent/openai/fault"
 	"nearside/agent/server/callers"
+	"nearside/agent/server/replies"
 )
 
 const feedbackPath = "/v1/feedback"
@@ -24,26 +25,26 @@ const (
 
 // feedback takes what a caller says of an answer it was given; one that may
 // see and steer the daemon judges those of all.
-func (s *Server) feedback(w http.ResponseWriter, r *http.Request) {
+func (s *Routes) feedback(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxVerdict))
 	if err != nil {
-		writeError(w, wireError(bodyError(err)))
+		replies.Error(w, replies.OfBody(err))
 		return
 	}
 	v, err := parseVerdict(body)
 	if err != nil {
-		writeError(w, wireError(err))
+		replies.Error(w, err)
 		return
 	}
-	if !s.opts.Callers.May(r, callers.Control) {
+	if !s.Callers.May(r, callers.Control) {
 		v.Caller = callers.LineOf(r).Name()
 	}
-	taken, err := s.opts.Learner.Feedback(r.Context(), v)
+	taken, err := s.Learner.Feedback(r.Context(), v)
 	if err != nil {
-		writeError(w, verdictError(err))
+		replies.Error(w, verdictError(err))
 		return
 	}
-	writeJSON(w, http.StatusOK, taken)
+	replies.JSON(w, http.StatusOK, taken)
 }
 
 // parseVerdict reads {"decision":ID,"verdict":"good"|"bad","correct":"..."}. The
@@ -82,7 +83,7 @@ func verdictError(err error) *fault.Error {
 	case errors.Is(err, learn.ErrDecision):
 		return decisionNotFound("decision")
 	case errors.Is(err, learn.ErrNoAnswer):
-		return fault.Invalid("decision", "%s", sentence(err))
+		return fault.Invalid("decision", "%s", replies.Sentence(err))
 	}
 	return &fault.Error{
 		Status: http.StatusServiceUnavailable, Type: "store_error", Code: "store_error",

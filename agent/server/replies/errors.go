@@ -1,15 +1,10 @@
-package server
+package replies
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"log/slog"
-	"math"
 	"net/http"
-	"slices"
+	"os"
 	"strconv"
-	"time"
 
 	"nearside/agent"
 	"nearside/agent/openai/fault"
@@ -17,11 +12,14 @@ import (
 	"nearside/policy"
 )
 
-// queueFull is an error that the same request may not meet a second later.
-const queueFull = "queue_full"
+// QueueFull is an error that the same request may not meet a second later.
+const QueueFull = "queue_full"
 
 // later are the codes of errors that are gone after a while.
-var later = []string{queueFull, policy.ReasonRateLimited, string(callers.ReasonRate), string(callers.ReasonShare), string(callers.ReasonFull)}
+var later = []string{QueueFull, policy.ReasonRateLimited, string(callers.ReasonRate), string(callers.ReasonShare), string(callers.ReasonFull)}
+
+// ErrStopping ends what is still under way when the drain time is over.
+var ErrStopping = errors.New("the daemon is stopping")
 
 // outcomes are how the agent's errors look to a caller. It is the one place
 // where an error becomes a status.
@@ -42,21 +40,14 @@ var outcomes = []struct {
 	{agent.ErrTooLong, http.StatusBadRequest, "invalid_request_error", "context_length_exceeded", " Shorten it, or ask for a shorter answer with max_tokens."},
 	{agent.ErrUnverified, http.StatusBadGateway, "unverified", "unverified", " See /v1/decisions/{id} for what each target did."},
 	{agent.ErrDeadline, http.StatusGatewayTimeout, "timeout", "deadline_exceeded", " Give it more time with x-nearside-deadline-ms."},
-	{agent.ErrBusy, http.StatusTooManyRequests, "rate_limit_error", queueFull, ""},
+	{agent.ErrBusy, http.StatusTooManyRequests, "rate_limit_error", QueueFull, ""},
 	{agent.ErrNoRoute, http.StatusServiceUnavailable, "no_route", "no_route", " See /v1/decisions/{id} or POST /v1/explain for why each target was left out."},
-	{errStopping, http.StatusServiceUnavailable, "shutting_down", "shutting_down", " Ask again when it is back."},
+	{ErrStopping, http.StatusServiceUnavailable, "shutting_down", "shutting_down", " Ask again when it is back."},
 	{agent.ErrUpstream, http.StatusBadGateway, "upstream_error", "upstream_error", " See /v1/decisions/{id} for what each target did."},
 }
 
-// errLeft is for a caller that closed its half of the connection and still
-// reads; one that is gone hears nothing.
-var errLeft = &fault.Error{
-	Status: http.StatusBadRequest, Type: "invalid_request_error", Code: "caller_gone",
-	Message: "The connection was closed for writing, which is taken for leaving; keep it open until the answer is there.",
-}
-
-// wireError turns any error into what the caller reads.
-func wireError(err error) *fault.Error {
+// Of turns any error into what the caller reads.
+func Of(err error) *fault.Error {
 	var e *fault.Error
 	if errors.As(err, &e) {
 		return e
@@ -70,7 +61,7 @@ func wireError(err error) *fault.Error {
 	}
 	for _, r := range outcomes {
 		if errors.Is(err, r.err) {
-			return &fault.Error{Status: r.status, Type: r.kind, Code: r.code, Message: sentence(err) + r.hint, Param: param(r.err)}
+			return &fault.Error{Status: r.status, Type: r.kind, Code: r.code, Message: Sentence(err) + r.hint, Param: param(r.err)}
 		}
 	}
 	return &fault.Error{Status: http.StatusBadGateway, Type: "upstream_error", Code: fault.Result(err), Message: "The answer broke off: " + fault.Result(err) + "."}
@@ -86,8 +77,8 @@ func param(err error) string {
 	return ""
 }
 
-// sentence is the error's text as a sentence.
-func sentence(err error) string {
+// Sentence is the error's text as a sentence.
+func Sentence(err error) string {
 	s := err.Error()
 	if s[0] >= 'a' && s[0] <= 'z' {
 		s = string(s[0]-'a'+'A') + s[1:]
@@ -95,33 +86,17 @@ func sentence(err error) string {
 	return s + "."
 }
 
-// writeError answers with an error in the OpenAI shape. Only what is [later]
-// gone may be tried again: everything else was tried here already, or cannot help.
-func writeError(w http.ResponseWriter, e *fault.Error) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(rest))
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	if e.Status == http.StatusTooManyRequests {
-		wait := max(time.Second, e.RetryAfter)
-		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10))
-		h.Set("retry-after-ms", strconv.FormatInt(wait.Milliseconds(), 10))
+// OfBody says why a body could not be read.
+func OfBody(err error) error {
+	var large *http.MaxBytesError
+	var crowded *fault.Error
+	switch {
+	case errors.As(err, &large), errors.As(err, &crowded):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &fault.Error{
+			Status: http.StatusRequestTimeout, Type: "timeout", Code: "body_timeout", Message: "The body did not come in time.",
+		}
 	}
-	if !slices.Contains(later, e.Code) {
-		h.Set("X-Should-Retry", "false")
-	}
-	w.WriteHeader(e.Status)
-	_, _ = w.Write(e.Body())
-}
-
-// faults logs what net/http has to say: a handler that panicked is for
-// operators, the rest is about clients.
-type faults struct{ log *slog.Logger }
-
-func (f faults) Write(p []byte) (int, error) {
-	level := slog.LevelDebug
-	if bytes.Contains(p, []byte("panic serving")) {
-		level = slog.LevelError
-	}
-	f.log.Log(context.Background(), level, string(bytes.TrimSpace(p)))
-	return len(p), nil
+	return fault.Invalid("", "The body could not be read to its end.")
 }
