@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"nearside/store"
+	"nearside/store/file"
 )
 
 // spoil makes a store with a fact and some rows, closes it and lets f at its files.
@@ -41,8 +42,8 @@ func spoil(t testing.TB, f func(queue, cache string)) store.Options {
 func replaced(t testing.TB, o store.Options, floor string) {
 	t.Helper()
 	s := open(t, o)
-	for _, f := range []store.FileStats{s.Stats().Queue, s.Stats().Cache} {
-		if _, err := os.Stat(filepath.Join(o.Dir, f.Aside)); f.State != store.StateQuarantined || f.Rows != 0 || f.Aside == "" || err != nil {
+	for _, f := range []file.Stats{s.Stats().Queue, s.Stats().Cache} {
+		if _, err := os.Stat(filepath.Join(o.Dir, f.Aside)); f.State != file.StateQuarantined || f.Rows != 0 || f.Aside == "" || err != nil {
 			t.Errorf("got %+v, %v", f, err)
 		}
 	}
@@ -55,7 +56,7 @@ func replaced(t testing.TB, o store.Options, floor string) {
 	}
 	s.Close()
 	s = open(t, o)
-	if got := s.Stats(); got.Queue.State != store.StateOK || got.Cache.State != store.StateOK {
+	if got := s.Stats(); got.Queue.State != file.StateOK || got.Cache.State != file.StateOK {
 		t.Errorf("after the next start: got %+v", got)
 	}
 	fact(t, s, "floor", "9")
@@ -148,7 +149,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		last = max(last, killAfter(t, o.Dir, 30))
 		s := open(t, o)
 		got := s.Stats()
-		if got.Queue.State != store.StateOK || got.Cache.State != store.StateOK {
+		if got.Queue.State != file.StateOK || got.Cache.State != file.StateOK {
 			t.Errorf("got %+v", got)
 		}
 		value, _, err := s.Fact(t.Context(), "count")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nearside/store"
+	"nearside/store/file"
 )
 
 func TestFullQueueDrops(t *testing.T) {
@@ -59,7 +60,7 @@ func TestEvictsOldestForRoom(t *testing.T) {
 		}
 	}
 	got := s.Stats().Cache
-	if got.Bytes > quota || got.Bytes < quota/2 || got.Evicted+uint64(got.Rows) != 400 || got.Dropped != 0 || got.State != store.StateOK {
+	if got.Bytes > quota || got.Bytes < quota/2 || got.Evicted+uint64(got.Rows) != 400 || got.Dropped != 0 || got.State != file.StateOK {
 		t.Errorf("got %+v", got)
 	}
 	if first, last := cached(t, s, "0"), cached(t, s, "399"); first != "" || len(last) != 10_000 {
@@ -193,12 +194,12 @@ func TestRoomRunsOutAndComesBack(t *testing.T) {
 			names = append(names, name)
 		}
 	}
-	if got := s.Stats().Queue; got.State != store.StateFull || got.LastError == "" || len(names) < 15 || got.Rows != 0 {
+	if got := s.Stats().Queue; got.State != file.StateFull || got.LastError == "" || len(names) < 15 || got.Rows != 0 {
 		t.Errorf("after %d facts: got %+v", len(names), got)
 	}
 	s.Record("while full", noon, is(noise(30_000)))
 	write(t, s)
-	if got := s.Stats().Queue; got.State != store.StateFull || got.Dropped != 1 {
+	if got := s.Stats().Queue; got.State != file.StateFull || got.Dropped != 1 {
 		t.Errorf("got %+v", got)
 	}
 	for _, name := range names {
@@ -206,7 +207,7 @@ func TestRoomRunsOutAndComesBack(t *testing.T) {
 	}
 	s.Record("after", noon, is(noise(30_000)))
 	write(t, s)
-	if got := s.Stats().Queue; got.State != store.StateOK || got.Rows != 1 {
+	if got := s.Stats().Queue; got.State != file.StateOK || got.Rows != 1 {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -231,7 +232,7 @@ func TestNoReserveNoGrowth(t *testing.T) {
 	s = open(t, o)
 	fill("after")
 	got := s.Stats().Cache
-	if got.State != store.StateFull || got.Dropped != 0 || got.Evicted == 0 || len(cached(t, s, "after199")) != 10_000 {
+	if got.State != file.StateFull || got.Dropped != 0 || got.Evicted == 0 || len(cached(t, s, "after199")) != 10_000 {
 		t.Errorf("got %+v", got)
 	}
 	if now := query(t, filepath.Join(dir, "cache.db"), "PRAGMA page_count"); now != size {
@@ -241,7 +242,7 @@ func TestNoReserveNoGrowth(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, s)
-	if got := s.Stats().Cache; got.State != store.StateOK {
+	if got := s.Stats().Cache; got.State != file.StateOK {
 		t.Errorf("with a reserve again: got %+v", got)
 	}
 }
@@ -262,8 +263,8 @@ func TestLargeBatchesInAFullStore(t *testing.T) {
 	}
 	stop()
 	got := s.Stats()
-	for name, f := range map[string]store.FileStats{"cache": got.Cache, "queue": got.Queue} {
-		if f.State != store.StateOK || f.Dropped != 0 || f.Evicted == 0 || f.Bytes < quota*3/4 {
+	for name, f := range map[string]file.Stats{"cache": got.Cache, "queue": got.Queue} {
+		if f.State != file.StateOK || f.Dropped != 0 || f.Evicted == 0 || f.Bytes < quota*3/4 {
 			t.Errorf("%s: got %+v", name, f)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"nearside/store/file"
 )
 
 // ErrUnsettled says that a process was killed while it had a file open: only the
@@ -47,8 +49,7 @@ func unlocked(dir string) error {
 	return nil
 }
 
-// checkFile reads a file as it is, without the companions that SQLite would
-// make beside it.
+// checkFile reads a file as it is.
 func checkFile(ctx context.Context, path string) error {
 	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
 		return ErrUnsettled
@@ -56,9 +57,7 @@ func checkFile(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	db := connect(fileDSN(path, "immutable=1&mode=ro"), "PRAGMA mmap_size=0", 1)
-	defer db.Close()
-	return quickCheck(ctx, db)
+	return file.Check(ctx, path)
 }
 
 // Exposed says why others than this user might read or change what is in a

@@ -14,7 +14,7 @@ func (s *Store) Fact(ctx context.Context, name string) (string, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var value string
-	err := s.queue.readers.QueryRowContext(ctx, "SELECT value FROM facts WHERE name = ?", name).Scan(&value)
+	err := s.queue.Readers.QueryRowContext(ctx, "SELECT value FROM facts WHERE name = ?", name).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", false, nil
 	}
@@ -25,20 +25,20 @@ func (s *Store) Fact(ctx context.Context, name string) (string, bool, error) {
 // without an error the value outlasts a crash and, where the disk honours a sync, a
 // power cut. Old decisions make way for it when the file is full.
 func (s *Store) SetFact(ctx context.Context, name, value string) error {
-	if len(name)+len(value) > maxValueBytes {
-		return fmt.Errorf("set fact %s: more than %d bytes", name, maxValueBytes)
+	if len(name)+len(value) > maxFactBytes {
+		return fmt.Errorf("set fact %s: more than %d bytes", name, maxFactBytes)
 	}
-	err := s.history.withRoom(ctx, int64(len(value))/pageSize+slackPages, func() error {
+	err := s.history.WithRoom(ctx, int64(len(value)), func() error {
 		return s.setFact(ctx, name, value)
 	})
 	if ctx.Err() == nil {
-		s.queue.noteWrite(err)
+		s.queue.NoteWrite(err)
 	}
 	return wrap("set fact "+name, err)
 }
 
 func (s *Store) setFact(ctx context.Context, name, value string) error {
-	return inTx(ctx, s.queue.writer, func(tx *sql.Tx) error {
+	return s.queue.InTx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, sqlSetFact, name, value)
 		return err
 	})

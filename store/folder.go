@@ -91,8 +91,8 @@ func (d *folder) fillReserve() {
 	}
 }
 
-// dropReserve gives the reserve back to the disk.
-func (d *folder) dropReserve() {
+// Drop gives the reserve back to the disk.
+func (d *folder) Drop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.dir == "" || d.spent {
@@ -103,9 +103,9 @@ func (d *folder) dropReserve() {
 	d.log.Warn("store is out of room; oldest entries make way for new ones", "folder", d.dir)
 }
 
-// lean says that there is no reserve: until there is one again, files should not
+// Lean says that there is no reserve: until there is one again, files should not
 // grow but reuse what their oldest rows leave.
-func (d *folder) lean() bool {
+func (d *folder) Lean() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.spent

@@ -52,12 +52,12 @@ const (
 // of old decisions and the first of very many make way, as do old decisions
 // when the file is full.
 func (s *Store) PutLabels(ctx context.Context, labels []Label) (replaced int, err error) {
-	err = s.history.withRoom(ctx, roomFor(labels)/pageSize+slackPages, func() error {
+	err = s.history.WithRoom(ctx, roomFor(labels), func() error {
 		replaced, err = s.putLabels(ctx, labels)
 		return err
 	})
 	if ctx.Err() == nil {
-		s.queue.noteWrite(err)
+		s.queue.NoteWrite(err)
 	}
 	return replaced, wrap("put labels", err)
 }
@@ -72,7 +72,7 @@ func roomFor(labels []Label) int64 {
 }
 
 func (s *Store) putLabels(ctx context.Context, labels []Label) (replaced int, err error) {
-	err = inTx(ctx, s.queue.writer, func(tx *sql.Tx) error {
+	err = s.queue.InTx(ctx, func(tx *sql.Tx) error {
 		for i := range labels {
 			var before int
 			if err := tx.QueryRowContext(ctx, sqlHasLabel, labels[i].Decision, labels[i].Source).Scan(&before); err != nil {
@@ -83,11 +83,11 @@ func (s *Store) putLabels(ctx context.Context, labels []Label) (replaced int, er
 				return err
 			}
 		}
-		oldest := s.history.now().Add(-labelKeep).UnixMilli()
-		if _, err := tx.ExecContext(ctx, sqlTrimLabels, oldest, min(maxLabels, s.queue.quota/8/labelBytes)); err != nil {
+		oldest := s.now().Add(-labelKeep).UnixMilli()
+		if _, err := tx.ExecContext(ctx, sqlTrimLabels, oldest, min(maxLabels, s.queue.Quota/8/labelBytes)); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, sqlTrimSketches, min(maxSketches, s.queue.quota/32/sketchBytes))
+		_, err := tx.ExecContext(ctx, sqlTrimSketches, min(maxSketches, s.queue.Quota/32/sketchBytes))
 		return err
 	})
 	return replaced, err
@@ -103,7 +103,7 @@ func (l *Label) put(ctx context.Context, tx *sql.Tx) error {
 func (s *Store) Labels(ctx context.Context, model string, limit int) ([]Label, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	list, err := readLabels(ctx, s.queue.readers, "sketch", "WHERE model = ? ORDER BY seq DESC LIMIT ? + 0", model, limit)
+	list, err := readLabels(ctx, s.queue.Readers, "sketch", "WHERE model = ? ORDER BY seq DESC LIMIT ? + 0", model, limit)
 	return list, wrap("list labels", err)
 }
 
@@ -131,7 +131,7 @@ func readLabels(ctx context.Context, db *sql.DB, sketch, which string, args ...a
 func (s *Store) CountLabels(ctx context.Context) (map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	rows, err := s.queue.readers.QueryContext(ctx, "SELECT source, count(*) FROM labels GROUP BY source")
+	rows, err := s.queue.Readers.QueryContext(ctx, "SELECT source, count(*) FROM labels GROUP BY source")
 	if err != nil {
 		return nil, fmt.Errorf("count labels: %w", err)
 	}
@@ -148,16 +148,16 @@ func (s *Store) CountLabels(ctx context.Context) (map[string]int64, error) {
 	return counts, wrap("count labels", rows.Err())
 }
 
-// salvageLabels copies into f the labels that can be read from the file that
-// was moved aside, on the terms of [file.salvage]. An older version may have
+// salvageLabels copies into the queue the labels that can be read from the file that
+// was moved aside, on the terms of salvage. An older version may have
 // left it.
-func (f *file) salvageLabels(ctx context.Context, old *sql.DB) (int, error) {
+func (s *Store) salvageLabels(ctx context.Context, old *sql.DB) (int, error) {
 	sketch, has := "NULL", 0
 	if err := old.QueryRowContext(ctx, sqlHasSketches).Scan(&has); err == nil && has > 0 {
 		sketch = "sketch"
 	}
 	list, readErr := readLabels(ctx, old, sketch, "")
-	err := inTx(ctx, f.writer, func(tx *sql.Tx) error {
+	err := s.queue.InTx(ctx, func(tx *sql.Tx) error {
 		for i := range list {
 			if err := list[i].put(ctx, tx); err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nearside/store"
+	"nearside/store/file"
 )
 
 // label is one of a decision, found at noon.
@@ -146,7 +147,7 @@ func TestLabelsAreSalvaged(t *testing.T) {
 	s.Close()
 	sqlite(t, filepath.Join(o.Dir, "queue.db"), "PRAGMA user_version = 99")
 	s = open(t, o)
-	if got := s.Stats().Queue.State; got != store.StateQuarantined {
+	if got := s.Stats().Queue.State; got != file.StateQuarantined {
 		t.Fatalf("state %s", got)
 	}
 	counted(t, s, map[string]int64{"feedback": 1})

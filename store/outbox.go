@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"nearside/store/file"
 )
 
 // Bounds of what waits to be told; a quota may ask for fewer bytes.
@@ -53,20 +55,23 @@ func (s *Store) Add(ctx context.Context, n Note) error {
 	if size := len(n.Topic) + len(n.Key) + len(n.Body); size > maxNote {
 		return fmt.Errorf("add note: %d bytes, at most %d", size, maxNote)
 	}
-	err := s.history.withRoom(ctx, int64(len(n.Body))/pageSize+slackPages, func() error { return s.addNote(ctx, n) })
+	err := s.history.WithRoom(ctx, int64(len(n.Body)), func() error { return s.addNote(ctx, n) })
 	if ctx.Err() == nil {
-		s.queue.noteWrite(err)
+		s.queue.NoteWrite(err)
 	}
 	return wrap("add note", err)
 }
 
 func (s *Store) addNote(ctx context.Context, n Note) error {
 	var depth, dropped int64
-	err := inTx(ctx, s.queue.writer, func(tx *sql.Tx) (err error) {
+	if n.Body == nil {
+		n.Body = []byte{} // nil would be NULL
+	}
+	err := s.queue.InTx(ctx, func(tx *sql.Tx) (err error) {
 		if _, err := tx.ExecContext(ctx, sqlDropNote, n.Key); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, sqlPutNote, n.Topic, filled(n.Body), n.Retain, n.Key); err != nil {
+		if _, err := tx.ExecContext(ctx, sqlPutNote, n.Topic, n.Body, n.Retain, n.Key); err != nil {
 			return err
 		}
 		depth, dropped, err = s.trimNotes(ctx, tx)
@@ -81,7 +86,7 @@ func (s *Store) addNote(ctx context.Context, n Note) error {
 
 // trimNotes drops notes until what is left is in bounds.
 func (s *Store) trimNotes(ctx context.Context, tx *sql.Tx) (depth, dropped int64, err error) {
-	for limit := min(maxNoteBytes, s.queue.quota/8); ; {
+	for limit := min(maxNoteBytes, s.queue.Quota/8); ; {
 		var bytes int64
 		if err := tx.QueryRowContext(ctx, sqlNoteSize).Scan(&depth, &bytes); err != nil {
 			return 0, 0, err
@@ -89,7 +94,7 @@ func (s *Store) trimNotes(ctx context.Context, tx *sql.Tx) (depth, dropped int64
 		if depth <= 1 || depth <= maxNotes && bytes <= limit {
 			break
 		}
-		n, err := affected(tx.ExecContext(ctx, sqlTrimNotes, trimPiece))
+		n, err := file.Affected(tx.ExecContext(ctx, sqlTrimNotes, trimPiece))
 		if err != nil {
 			return 0, 0, err
 		}
@@ -105,7 +110,7 @@ func (s *Store) trimNotes(ctx context.Context, tx *sql.Tx) (depth, dropped int64
 func (s *Store) Pending(ctx context.Context, limit int) ([]Note, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	list, err := readNotes(ctx, s.queue.readers, limit)
+	list, err := readNotes(ctx, s.queue.Readers, limit)
 	return list, wrap("list notes", err)
 }
 
@@ -134,8 +139,8 @@ func (s *Store) Done(ctx context.Context, ids ...int64) error {
 		return fmt.Errorf("forget notes: %w", err)
 	}
 	var depth, bytes int64
-	err = s.history.withRoom(ctx, slackPages, func() error {
-		return inTx(ctx, s.queue.writer, func(tx *sql.Tx) error {
+	err = s.history.WithRoom(ctx, 0, func() error {
+		return s.queue.InTx(ctx, func(tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, sqlDoneNote, string(text))
 			return errors.Join(err, tx.QueryRowContext(ctx, sqlNoteSize).Scan(&depth, &bytes))
 		})
@@ -157,18 +162,18 @@ func (s *Store) Dropped() int64 { return s.notes.dropped.Load() }
 func (s *Store) countNotes(ctx context.Context) error {
 	var depth, bytes, dropped int64
 	err := errors.Join(
-		s.queue.writer.QueryRowContext(ctx, sqlNoteSize).Scan(&depth, &bytes),
-		s.queue.writer.QueryRowContext(ctx, sqlLostNotes).Scan(&dropped))
+		s.queue.Writer.QueryRowContext(ctx, sqlNoteSize).Scan(&depth, &bytes),
+		s.queue.Writer.QueryRowContext(ctx, sqlLostNotes).Scan(&dropped))
 	s.notes.depth.Store(depth)
 	s.notes.dropped.Store(dropped)
 	return wrap("count notes", err)
 }
 
-// salvageNotes copies into f the notes that can be read from the file that was
-// moved aside, on the terms of [file.salvage]. One of an older version has none.
-func (f *file) salvageNotes(ctx context.Context, old *sql.DB) (int, error) {
+// salvageNotes copies into the queue the notes that can be read from the file that was
+// moved aside, on the terms of salvage. One of an older version has none.
+func (s *Store) salvageNotes(ctx context.Context, old *sql.DB) (int, error) {
 	list, readErr := readNotes(ctx, old, maxNotes)
-	err := inTx(ctx, f.writer, func(tx *sql.Tx) error {
+	err := s.queue.InTx(ctx, func(tx *sql.Tx) error {
 		for _, n := range list {
 			if _, err := tx.ExecContext(ctx, sqlPutNote, n.Topic, n.Body, n.Retain, n.Key); err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nearside/store"
+	"nearside/store/file"
 )
 
 func add(t testing.TB, s *store.Store, notes ...store.Note) {
@@ -157,7 +158,7 @@ func TestOutboxIsSalvaged(t *testing.T) {
 	if got := bodies(t, s, 9); !slices.Equal(got, []string{"a", "r"}) || s.Depth() != 2 || s.Dropped() != 5 {
 		t.Errorf("got %q, depth %d, %d dropped", got, s.Depth(), s.Dropped())
 	}
-	if got := s.Stats().Queue.State; got != store.StateQuarantined {
+	if got := s.Stats().Queue.State; got != file.StateQuarantined {
 		t.Errorf("state %s", got)
 	}
 }

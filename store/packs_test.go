@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nearside/store"
+	"nearside/store/file"
 )
 
 // usual is a record of about the usual size, much like the others.
@@ -113,7 +114,7 @@ func TestRecordsOfOneID(t *testing.T) {
 		if got, ok, err := s.Decision(t.Context(), "same"); !bytes.Equal(got, usual(200+i)) || !ok || err != nil {
 			t.Errorf("batch %d: got %.20q, %t, %v", i, got, ok, err)
 		}
-		if got := s.Stats().Queue; got.Rows != int64(2+20*(i+1)) || got.TooLarge != uint64(i+1) || got.State != store.StateOK {
+		if got := s.Stats().Queue; got.Rows != int64(2+20*(i+1)) || got.TooLarge != uint64(i+1) || got.State != file.StateOK {
 			t.Errorf("batch %d: got %+v", i, got)
 		}
 	}
@@ -147,7 +148,7 @@ func TestRecordsBeforePacks(t *testing.T) {
 	if got, ok, err := s.Decision(t.Context(), "a"); string(got) != "A" || !ok || err != nil {
 		t.Errorf("got %q, %t, %v", got, ok, err)
 	}
-	if got := s.Stats().Queue; got.Rows != 3 || got.State != store.StateOK {
+	if got := s.Stats().Queue; got.Rows != 3 || got.State != file.StateOK {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -164,7 +165,7 @@ func TestFullBeforePacks(t *testing.T) {
 	if got, ok, err := s.Decision(t.Context(), "200"); len(got) != 4000 || !ok || err != nil {
 		t.Errorf("got %d bytes, %t, %v", len(got), ok, err)
 	}
-	if got := s.Stats().Queue; got.State != store.StateOK || got.Rows < 20 {
+	if got := s.Stats().Queue; got.State != file.StateOK || got.Rows < 20 {
 		t.Errorf("got %+v", got)
 	}
 }

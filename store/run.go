@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"nearside/store/shelf"
 )
 
 // gatherFor is how long what was queued may wait for more, so that one sync of
@@ -35,7 +37,7 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) gather(ctx context.Context) {
 	end := time.NewTimer(gatherFor)
 	defer end.Stop()
-	for s.answers.backlog.len() < batchItems && s.history.backlog.len() < batchItems {
+	for !s.answers.Due() && !s.history.Due() {
 		select {
 		case <-s.wake:
 		case <-end.C:
@@ -48,7 +50,7 @@ func (s *Store) gather(ctx context.Context) {
 
 func (s *Store) drain(ctx context.Context) {
 	for more := true; more; {
-		answers, decisions := s.answers.flush(ctx), s.history.flush(ctx)
+		answers, decisions := s.answers.Flush(ctx), s.history.Flush(ctx)
 		more = answers || decisions
 	}
 }
@@ -57,13 +59,11 @@ func (s *Store) drain(ctx context.Context) {
 // it, and is left for another time when ctx ends.
 func (s *Store) upkeep(ctx context.Context) {
 	work := context.WithoutCancel(ctx)
-	for _, shelf := range []*shelf{s.answers, s.history} {
-		for ctx.Err() == nil && shelf.sweep(work) {
+	for _, h := range []*shelf.Shelf{s.answers, s.history} {
+		for ctx.Err() == nil && h.Sweep(work) {
 			s.drain(work)
 		}
-		if err := shelf.relearn(ctx); err != nil && ctx.Err() == nil {
-			shelf.file.log.Warn("every look-up goes to the disk", "file", shelf.file.name, "error", err)
-		}
+		h.Relearn(ctx)
 	}
 	s.folder.fillReserve()
 }

@@ -12,16 +12,25 @@ package store
 import (
 	"cmp"
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
+
+	"nearside/store/file"
+	"nearside/store/shelf"
 )
+
+// migrations are the scripts of both files, see [file.Spec].
+//
+//go:embed migrations
+var migrations embed.FS
 
 // Sizes that nobody needs to set.
 const (
-	maxValueBytes  = 1 << 20   // one answer, record or fact
+	maxFactBytes   = 1 << 20   // of one, with its name
 	minQuotaBytes  = 256 << 10 // below this a batch may not fit
 	memCacheBytes  = 4 << 20
 	memQueueBytes  = 2 << 20
@@ -45,11 +54,12 @@ type Options struct {
 // during and after Run; after Close they fail or do nothing.
 type Store struct {
 	folder  *folder
-	queue   *file
-	cache   *file
-	answers *shelf
-	history *shelf
+	queue   *file.File
+	cache   *file.File
+	answers *shelf.Shelf
+	history *shelf.Shelf
 	notes   outbox
+	now     func() time.Time
 	wake    chan struct{}
 }
 
@@ -92,12 +102,12 @@ func OpenMemory(o Options) (*Store, error) {
 
 // KeepAnswers sets the age at which an answer is of no use any more; below 0
 // none is kept. It may be called at any time.
-func (s *Store) KeepAnswers(d time.Duration) { s.answers.keep.Store(int64(d)) }
+func (s *Store) KeepAnswers(d time.Duration) { s.answers.Keep(d) }
 
 // Close releases the files and the folder. Whatever is still waiting for the
 // writer is lost, so let Run return first. A second Close does nothing.
 func (s *Store) Close() error {
-	return errors.Join(s.cache.close(), s.queue.close(), s.folder.unlock())
+	return errors.Join(s.cache.Close(), s.queue.Close(), s.folder.unlock())
 }
 
 func (s *Store) openFiles(ctx context.Context, o Options) error {
@@ -106,38 +116,37 @@ func (s *Store) openFiles(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("open queue: %w", err)
 	}
-	s.queue.salvage(ctx)
+	s.salvage(ctx)
 	s.cache, err = s.openFile(ctx, o.file("cache", "NORMAL", o.CacheMaxBytes))
 	if err != nil {
 		return fmt.Errorf("open cache: %w", err)
 	}
-	s.wake = make(chan struct{}, 1)
-	s.answers = &shelf{file: s.cache, folder: s.folder, sql: statementsFor("answers"), presence: newPresence(o.CacheMaxBytes), ahead: maxAhead, now: o.Now, wake: s.wake}
-	s.history = &shelf{file: s.queue, folder: s.folder, sql: statementsForPacked(), packer: newPacker(), now: o.Now, wake: s.wake}
-	s.answers.keep.Store(int64(o.CacheKeep))
-	s.history.keep.Store(int64(o.HistoryKeep))
-	return errors.Join(s.answers.count(ctx), s.history.count(ctx), s.countNotes(ctx))
+	s.now, s.wake = o.Now, make(chan struct{}, 1)
+	var answersErr, historyErr error
+	s.answers, answersErr = shelf.Plain(ctx, "answers", shelf.Options{File: s.cache, Reserve: s.folder, Keep: o.CacheKeep, Now: o.Now, Wake: s.wake})
+	s.history, historyErr = shelf.Packed(ctx, shelf.Options{File: s.queue, Reserve: s.folder, Keep: o.HistoryKeep, Now: o.Now, Wake: s.wake})
+	return errors.Join(answersErr, historyErr, s.countNotes(ctx))
 }
 
 // openFile gives up the reserve and then the old cache, which is opened last, if
 // the disk is too full to open a file.
-func (s *Store) openFile(ctx context.Context, spec fileSpec) (*file, error) {
-	f, err := spec.openOrReplace(ctx)
-	for _, free := range []func(){s.folder.dropReserve, s.folder.dropCache} {
-		if !isFull(err) {
+func (s *Store) openFile(ctx context.Context, spec file.Spec) (*file.File, error) {
+	f, err := file.Open(ctx, spec)
+	for _, free := range []func(){s.folder.Drop, s.folder.dropCache} {
+		if !file.IsFull(err) {
 			break
 		}
 		free()
-		f, err = spec.openOrReplace(ctx)
+		f, err = file.Open(ctx, spec)
 	}
 	return f, err
 }
 
 // file describes one of the two files; without a folder it lives in memory.
-func (o Options) file(name, sync string, quota int64) fileSpec {
-	spec := fileSpec{name: name, sync: sync, quota: quota, log: o.Log, now: o.Now}
+func (o Options) file(name, sync string, quota int64) file.Spec {
+	spec := file.Spec{Name: name, Sync: sync, Quota: quota, Scripts: migrations, Log: o.Log, Now: o.Now}
 	if o.Dir != "" {
-		spec.path = filepath.Join(o.Dir, name+".db")
+		spec.Path = filepath.Join(o.Dir, name+".db")
 	}
 	return spec
 }

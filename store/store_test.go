@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nearside/store"
+	"nearside/store/file"
 )
 
 func TestMain(m *testing.M) {
@@ -150,7 +151,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestStateInStats(t *testing.T) {
-	want := map[string]store.State{"TestStateInStats/disk": store.StateOK, "TestStateInStats/memory": store.StateMemory}
+	want := map[string]file.State{"TestStateInStats/disk": file.StateOK, "TestStateInStats/memory": file.StateMemory}
 	stores(t, func(t *testing.T, s *store.Store) {
 		if got := s.Stats(); got.Queue.State != want[t.Name()] || got.Cache.State != want[t.Name()] {
 			t.Errorf("got %+v, want %s", got, want[t.Name()])
@@ -175,7 +176,7 @@ func TestLastsOverRestart(t *testing.T) {
 	if got := cached(t, s, "k"); got != "v" {
 		t.Errorf("got %q", got)
 	}
-	if got := s.Stats(); got.Cache.Rows != 1 || got.Queue.Rows != 1 || got.Queue.State != store.StateOK {
+	if got := s.Stats(); got.Cache.Rows != 1 || got.Queue.Rows != 1 || got.Queue.State != file.StateOK {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"nearside/cmd/nearside/late"
 	"nearside/local"
 	"nearside/store"
+	"nearside/store/file"
 )
 
 // conditions is what an operator should know, as it is found.
@@ -117,11 +118,11 @@ func (d *daemon) addStore(list *conditions) {
 	}
 }
 
-func (c *conditions) addFile(path string, f store.FileStats) {
+func (c *conditions) addFile(path string, f file.Stats) {
 	switch f.State {
-	case store.StateFull:
+	case file.StateFull:
 		c.add("store_full", "warn", path+" has no room to grow: the oldest entries make way, or new ones are lost", "free space where the state folder is")
-	case store.StateFailing:
+	case file.StateFailing:
 		c.add("store_failing", "fail", path+" cannot be written: "+f.LastError, "check the disk, and owner and mode of the state folder")
 	}
 	if f.Aside != "" {

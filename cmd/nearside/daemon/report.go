@@ -8,7 +8,7 @@ import (
 	"nearside/cloud"
 	"nearside/local"
 	"nearside/local/intent"
-	"nearside/store"
+	"nearside/store/file"
 )
 
 // status is the answer to GET /v1/status.
@@ -86,7 +86,7 @@ func (d *daemon) storeStatus() status.Store {
 	if st == nil {
 		return status.Store{Queue: status.File{State: "opening"}, Cache: status.File{State: "opening"}}
 	}
-	doc := func(f store.FileStats) status.File {
+	doc := func(f file.Stats) status.File {
 		return status.File{Rows: f.Rows, Bytes: f.Bytes, Quota: f.Quota, State: string(f.State), Dropped: f.Dropped}
 	}
 	stats := st.Stats()

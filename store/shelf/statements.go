@@ -1,8 +1,6 @@
-package store
+package shelf
 
 import "strings"
-
-const sqlPages = "SELECT (SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count)"
 
 // statements are the SQL texts for one table.
 type statements struct {

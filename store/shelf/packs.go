@@ -1,4 +1,4 @@
-package store
+package shelf
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/flate"
+
+	"nearside/store/file"
 )
 
 // maxPackBytes is more than insertPiece of the largest values take.
@@ -86,7 +88,7 @@ func (u *unpacker) value(pack int64, packed []byte, place int) ([]byte, error) {
 		u.pack, u.values = pack, values
 	}
 	if place < 0 || place >= len(u.values) {
-		return nil, fmt.Errorf("%w: nothing at place %d of a pack of %d", errDamaged, place, len(u.values))
+		return nil, fmt.Errorf("%w: nothing at place %d of a pack of %d", file.ErrDamaged, place, len(u.values))
 	}
 	return u.values[place], nil
 }
@@ -123,7 +125,7 @@ func split(plain []byte) ([][]byte, error) {
 	for len(plain) > 0 {
 		size, width := binary.Uvarint(plain)
 		if width <= 0 || size > uint64(len(plain)-width) {
-			return nil, fmt.Errorf("%w: a value longer than its pack", errDamaged)
+			return nil, fmt.Errorf("%w: a value longer than its pack", file.ErrDamaged)
 		}
 		plain = plain[width:]
 		values = append(values, plain[:size:size])

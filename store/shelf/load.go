@@ -1,4 +1,4 @@
-package store
+package shelf
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"nearside/store/file"
 )
 
 // load is a batch made ready to be written: what of it is to be kept and, for a
@@ -19,7 +21,7 @@ type load struct {
 
 // load takes it that the keys of a shelf with packs were never there before, as
 // ids are; otherwise the write fails, and loadAgain is for it.
-func (h *shelf) load(batch []*entry) load {
+func (h *Shelf) load(batch []*entry) load {
 	if h.packer != nil {
 		return h.pack(batch)
 	}
@@ -29,7 +31,7 @@ func (h *shelf) load(batch []*entry) load {
 }
 
 // loadAgain is for a batch with a key that is there already.
-func (h *shelf) loadAgain(batch []*entry) load {
+func (h *Shelf) loadAgain(batch []*entry) load {
 	for _, e := range batch {
 		e.again = true
 	}
@@ -37,7 +39,7 @@ func (h *shelf) loadAgain(batch []*entry) load {
 }
 
 // pack leaves out entries that turn out too large once they are made.
-func (h *shelf) pack(batch []*entry) load {
+func (h *Shelf) pack(batch []*entry) load {
 	l := load{entries: make([]*entry, 0, len(batch))}
 	for _, e := range batch {
 		if !h.packer.add(e, h.mostBytes()-int64(len(e.key))) {
@@ -64,8 +66,8 @@ func (l load) pages() int64 {
 	bytes := 0
 	add := func(value []byte) {
 		bytes += len(value) + len(value)/8 // rows do not fill their pages
-		if len(value) > pageSize/4 {
-			bytes += pageSize / 2 // the last overflow page is half empty
+		if len(value) > file.PageSize/4 {
+			bytes += file.PageSize / 2 // the last overflow page is half empty
 		}
 	}
 	for _, e := range l.entries {
@@ -77,8 +79,11 @@ func (l load) pages() int64 {
 	for _, pack := range l.packs {
 		add(pack)
 	}
-	return int64(bytes)/pageSize + slackPages
+	return pagesFor(int64(bytes))
 }
+
+// pagesFor is how many pages so many bytes take, those of indexes too.
+func pagesFor(bytes int64) int64 { return bytes/file.PageSize + slackPages }
 
 // latest is a batch without the entries that a later one replaces.
 func latest(batch []*entry) []*entry {
@@ -90,7 +95,7 @@ func latest(batch []*entry) []*entry {
 }
 
 // write replaces the rows of these keys, so that they count as the newest again.
-func (h *shelf) write(ctx context.Context, tx *sql.Tx, c *change, l load) error {
+func (h *Shelf) write(ctx context.Context, tx *sql.Tx, c *change, l load) error {
 	gone, err := h.remove(ctx, tx, l.entries)
 	if err != nil {
 		return err
@@ -106,7 +111,7 @@ func (h *shelf) write(ctx context.Context, tx *sql.Tx, c *change, l load) error 
 	return nil
 }
 
-func (h *shelf) insertPlain(ctx context.Context, tx *sql.Tx, l load) error {
+func (h *Shelf) insertPlain(ctx context.Context, tx *sql.Tx, l load) error {
 	args := make([]any, 0, 3*insertPiece)
 	for some := range slices.Chunk(l.entries, insertPiece) {
 		args = args[:0]
@@ -121,7 +126,7 @@ func (h *shelf) insertPlain(ctx context.Context, tx *sql.Tx, l load) error {
 }
 
 // insertPacked writes each pack and rows that say where it is.
-func (h *shelf) insertPacked(ctx context.Context, tx *sql.Tx, l load) error {
+func (h *Shelf) insertPacked(ctx context.Context, tx *sql.Tx, l load) error {
 	if len(l.entries) == 0 {
 		return nil
 	}
@@ -148,7 +153,7 @@ func (h *shelf) insertPacked(ctx context.Context, tx *sql.Tx, l load) error {
 
 // insert writes rows of so many columns by one statement, where there are as
 // many rows as it takes.
-func (h *shelf) insert(ctx context.Context, tx *sql.Tx, args []any, columns int) error {
+func (h *Shelf) insert(ctx context.Context, tx *sql.Tx, args []any, columns int) error {
 	if len(args) == columns*insertPiece {
 		_, err := tx.ExecContext(ctx, h.sql.insertMany, args...)
 		return err
@@ -162,7 +167,7 @@ func (h *shelf) insert(ctx context.Context, tx *sql.Tx, args []any, columns int)
 }
 
 // remove takes out the rows of those keys that may be there.
-func (h *shelf) remove(ctx context.Context, tx *sql.Tx, batch []*entry) (gone int64, err error) {
+func (h *Shelf) remove(ctx context.Context, tx *sql.Tx, batch []*entry) (gone int64, err error) {
 	var keys []string
 	for _, e := range batch {
 		if e.again {
@@ -176,5 +181,5 @@ func (h *shelf) remove(ctx context.Context, tx *sql.Tx, batch []*entry) (gone in
 	if err != nil {
 		return 0, err
 	}
-	return affected(tx.ExecContext(ctx, h.sql.remove, string(text)))
+	return file.Affected(tx.ExecContext(ctx, h.sql.remove, string(text)))
 }

@@ -1,8 +1,9 @@
-package store
+package shelf
 
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"hash/maphash"
 	"math/bits"
 	"sync"
@@ -101,28 +102,36 @@ func (p *presence) worn() bool {
 	return !p.whole || p.added > int64(len(p.lines))*lineBits/bitsPerKey/2
 }
 
+// Relearn has the shelf know again which keys are not there, where it does not
+// any more. It is for the writer.
+func (h *Shelf) Relearn(ctx context.Context) {
+	if err := h.relearn(ctx); err != nil && ctx.Err() == nil {
+		h.file.Log.Warn("every look-up goes to the disk", "file", h.file.Name, "error", err)
+	}
+}
+
 // relearn makes a worn filter anew from the table and from what waits for it.
 // Nothing may be committed meanwhile, so it is for the writer.
-func (h *shelf) relearn(ctx context.Context) error {
+func (h *Shelf) relearn(ctx context.Context) error {
 	p := h.presence
 	if p == nil || !p.worn() {
 		return nil
 	}
 	lines := make([]line, len(p.lines))
-	rows, err := h.file.readers.QueryContext(ctx, h.sql.keys)
+	rows, err := h.file.Readers.QueryContext(ctx, h.sql.keys)
 	if err != nil {
-		return wrap("list keys", err)
+		return fmt.Errorf("list keys: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var key sql.RawBytes
 		if err := rows.Scan(&key); err != nil {
-			return wrap("read a key", err)
+			return fmt.Errorf("read a key: %w", err)
 		}
 		p.set(lines, string(key))
 	}
 	if err := rows.Err(); err != nil {
-		return wrap("list keys", err)
+		return fmt.Errorf("list keys: %w", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

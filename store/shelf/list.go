@@ -1,0 +1,80 @@
+package shelf
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// mostTime is how long a list may take: a reader that stays open lets the WAL
+// grow.
+const mostTime = 5 * time.Second
+
+// List returns at most so many values, the last that was put first, starting after
+// the one of the key before, or with the newest if that is empty. Where before is
+// not known, or not any more, there is nothing after it.
+//
+// It goes through the backlog and then the table. An entry may be committed in
+// between and so be met twice, but never missed.
+func (h *Shelf) List(ctx context.Context, limit int, before string) ([][]byte, error) {
+	p := page{limit: limit, skip: before, seen: map[string]bool{}}
+	for _, e := range h.backlog.newest() {
+		p.add(e.key, e.bytes())
+	}
+	ctx, cancel := context.WithTimeout(ctx, mostTime)
+	defer cancel()
+	query, args := h.sql.newest, []any{limit + len(p.seen)}
+	if p.skip != "" { // not in the backlog, so all of that is newer
+		query, args = h.sql.older, []any{before, limit}
+	}
+	rows, err := h.file.Readers.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	p.skip = ""
+	return p.list, errors.Join(p.addRows(rows), rows.Err())
+}
+
+// page collects values of keys not seen yet, once past the key to skip to.
+type page struct {
+	limit int
+	skip  string
+	seen  map[string]bool
+	list  [][]byte
+	packs unpacker
+}
+
+func (p *page) add(key string, value []byte) {
+	again := p.seen[key]
+	p.seen[key] = true
+	switch {
+	case p.skip == key:
+		p.skip = ""
+	case p.skip == "" && !again && len(p.list) < p.limit:
+		p.list = append(p.list, value)
+	}
+}
+
+func (p *page) addRows(rows *sql.Rows) error {
+	for rows.Next() {
+		var key string
+		var value []byte
+		var packed sql.RawBytes // of the first row of a pack, until the next row
+		var pack sql.NullInt64
+		var place int
+		err := rows.Scan(&key, &value, &pack, &packed, &place)
+		if pack.Valid && err == nil {
+			value, err = p.packs.value(pack.Int64, packed, place)
+		}
+		if errors.Is(err, errNoPack) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p.add(key, value)
+	}
+	return nil
+}
