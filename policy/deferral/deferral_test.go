@@ -2,8 +2,10 @@ package deferral_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,9 +26,11 @@ func topics() map[string]float64 {
 
 func labelled(r *rand.Rand, n int) []deferral.Label {
 	var out []deferral.Label
+	all := topics()
+	forms := slices.Sorted(maps.Keys(all)) // in order: the same seed makes the same labels
 	for range n {
-		for form, gain := range topics() {
-			out = append(out, deferral.Label{Text: fmt.Sprintf(form, r.IntN(900), r.IntN(90)), Gain: gain})
+		for _, form := range forms {
+			out = append(out, deferral.Label{Text: fmt.Sprintf(form, r.IntN(900), r.IntN(90)), Gain: all[form]})
 		}
 	}
 	return out
