@@ -332,7 +332,7 @@ func TestFrozenBroker(t *testing.T) {
 			op := m.operator(t)
 			op.listen(t, "ns/1/acme/d/car-7/evt")
 			d := m.link(t, "car-7", func(o *push.Options) {
-				o.Pace.Answer, o.Pace.Connect = 500*time.Millisecond, 500*time.Millisecond
+				o.Pace.Answer, o.Pace.Connect = time.Second, 2*time.Second
 				o.KeepAlive = func() time.Duration { return time.Second }
 			})
 			d.connected(t)
