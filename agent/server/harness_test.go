@@ -117,7 +117,7 @@ type world struct {
 	history      control.History
 	drain        time.Duration  // 0 is 2 s
 	rules        *callers.Rules // nil: everybody may do everything
-	limits       server.Limits
+	limits       server.Limits  // a head may take as long as a test has patience
 	device       control.Device
 	learner      *learn.Learner
 	steered      steering.Steered
@@ -164,6 +164,7 @@ func (w world) server() *server.Server {
 	if w.rules != nil {
 		book.Set(*w.rules)
 	}
+	w.limits.Header = cmp.Or(w.limits.Header, patience)
 	return server.New(server.Options{
 		Agent: w.agent(), Status: func() status.Status { return status.Status{Ready: true} }, Ready: func() error { return w.ready },
 		Models: func() []server.Model {
