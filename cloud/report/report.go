@@ -8,18 +8,18 @@ import (
 	"strings"
 	"unicode"
 
-	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/cloud/wire"
 	"nearside/policy/seal"
 )
 
 // InForce is the policy that is in force.
-func InForce(s steer.Status) wire.Applied {
+func InForce(s news.Status) wire.Applied {
 	return wire.Applied{Version: s.Version, Epoch: s.Epoch, Digest: s.Digest, State: s.State}
 }
 
 // Kinds are the documents of other kinds that are in force.
-func Kinds(s steer.Status) []wire.Applied {
+func Kinds(s news.Status) []wire.Applied {
 	var all []wire.Applied
 	for _, k := range s.Kinds {
 		all = append(all, wire.Applied{Kind: k.Kind, Version: k.Version, Digest: k.Digest, State: "confirmed"})
@@ -30,7 +30,7 @@ func Kinds(s steer.Status) []wire.Applied {
 // Offered is what became of an envelope that was offered; nil when that is no
 // news: it was in force already, or could not be looked at. Of one that nobody
 // need have signed only the digest is told, by which its operator knows it.
-func Offered(envelope []byte, r steer.Result, err error) *wire.Result {
+func Offered(envelope []byte, r news.Result, err error) *wire.Result {
 	reason := seal.Reason(err)
 	switch {
 	case err == nil && r.Again, err != nil && reason == "":
@@ -47,15 +47,15 @@ func Offered(envelope []byte, r steer.Result, err error) *wire.Result {
 
 // Happened is what an event makes of the newest document: that it was rolled
 // back. Other events change nothing, and are nil.
-func Happened(e steer.Event) *wire.Result {
-	if e.Kind != steer.EventRolledBack {
+func Happened(e news.Event) *wire.Result {
+	if e.Kind != news.RolledBack {
 		return nil
 	}
 	return &wire.Result{Kind: e.What, Version: e.Version, Digest: e.Digest, Reason: e.Reason, Detail: "rolled back", Evidence: e.Evidence}
 }
 
 // Answer is what the device of this name says to a command.
-func Answer(device string, a steer.Answer) wire.Answer {
+func Answer(device string, a news.Answer) wire.Answer {
 	out := wire.Answer{ID: a.ID, Device: device, OK: a.OK}
 	if len(a.Result) > 0 && json.Unmarshal(a.Result, &out.Result) != nil {
 		out.Result = map[string]any{"answer": string(a.Result)}

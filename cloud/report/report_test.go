@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"nearside/cloud/report"
-	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/cloud/wire"
 	"nearside/policy/seal"
 )
@@ -34,22 +34,22 @@ func signed(t *testing.T) (envelope []byte, digest string) {
 
 func TestOffered(t *testing.T) {
 	envelope, digest := signed(t)
-	taken := steer.Result{Kind: "gate", Version: 7, Digest: digest, State: "confirmed"}
+	taken := news.Result{Kind: "gate", Version: 7, Digest: digest, State: "confirmed"}
 	again := taken
 	again.Again = true
 	refused := fmt.Errorf("offer: %w", &seal.Refusal{Reason: seal.OlderVersion, Detail: "version 7"})
 	for _, c := range []struct {
 		name     string
 		envelope []byte
-		result   steer.Result
+		result   news.Result
 		err      error
 		want     *wire.Result
 	}{
 		{"taken", envelope, taken, nil, &wire.Result{Kind: "gate", Version: 7, Digest: digest, OK: true}},
 		{"in force already", envelope, again, nil, nil},
-		{"not looked at", envelope, steer.Result{}, errors.New("it ends"), nil},
-		{"refused", envelope, steer.Result{}, refused, &wire.Result{Digest: digest, Reason: seal.OlderVersion, Detail: refused.Error()}},
-		{"no envelope", []byte("{"), steer.Result{}, refused, &wire.Result{Reason: seal.OlderVersion, Detail: refused.Error()}},
+		{"not looked at", envelope, news.Result{}, errors.New("it ends"), nil},
+		{"refused", envelope, news.Result{}, refused, &wire.Result{Digest: digest, Reason: seal.OlderVersion, Detail: refused.Error()}},
+		{"no envelope", []byte("{"), news.Result{}, refused, &wire.Result{Reason: seal.OlderVersion, Detail: refused.Error()}},
 	} {
 		if got := report.Offered(c.envelope, c.result, c.err); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
@@ -60,7 +60,7 @@ func TestOffered(t *testing.T) {
 // TestWhateverTheText: what a stranger brings about in a detail can be sent.
 func TestWhateverTheText(t *testing.T) {
 	for _, text := range []string{"\x1b[2J\nclear", strings.Repeat("ü", 5000), strings.Repeat("x", 999) + "ü", "\xff\xfe"} {
-		r := report.Offered([]byte("{"), steer.Result{}, &seal.Refusal{Reason: seal.Malformed, Detail: text})
+		r := report.Offered([]byte("{"), news.Result{}, &seal.Refusal{Reason: seal.Malformed, Detail: text})
 		b, err := json.Marshal(wire.Status{Device: "car-1", Result: r})
 		if err != nil {
 			t.Fatal(err)
@@ -72,19 +72,19 @@ func TestWhateverTheText(t *testing.T) {
 }
 
 func TestHappened(t *testing.T) {
-	e := steer.Event{Kind: steer.EventRolledBack, What: "policy", Version: 2, Digest: "d", Reason: "harm", Detail: "private", Evidence: []string{"errors 9 %"}}
+	e := news.Event{Kind: news.RolledBack, What: "policy", Version: 2, Digest: "d", Reason: "harm", Detail: "private", Evidence: []string{"errors 9 %"}}
 	want := &wire.Result{Kind: "policy", Version: 2, Digest: "d", Reason: "harm", Detail: "rolled back", Evidence: e.Evidence}
 	if got := report.Happened(e); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	e.Kind = steer.EventConfirmed
+	e.Kind = news.Confirmed
 	if got := report.Happened(e); got != nil {
 		t.Errorf("got %+v of what is confirmed", got)
 	}
 }
 
 func TestInForce(t *testing.T) {
-	s := steer.Status{Version: 3, Epoch: 1, Digest: "d", State: "probation", Kinds: []steer.Result{{Kind: "gate", Version: 9, Digest: "e"}}}
+	s := news.Status{Version: 3, Epoch: 1, Digest: "d", State: "probation", Kinds: []news.Result{{Kind: "gate", Version: 9, Digest: "e"}}}
 	if got, want := report.InForce(s), (wire.Applied{Version: 3, Epoch: 1, Digest: "d", State: "probation"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -106,7 +106,7 @@ func TestAnswer(t *testing.T) {
 		{"a word error in what went well", `{"error":"none"}`, true, wire.Answer{Result: map[string]any{"error": "none"}}},
 	} {
 		c.want.ID, c.want.Device, c.want.OK = "1", "car-1", c.ok
-		if got := report.Answer("car-1", steer.Answer{ID: "1", OK: c.ok, Result: json.RawMessage(c.result)}); !reflect.DeepEqual(got, c.want) {
+		if got := report.Answer("car-1", news.Answer{ID: "1", OK: c.ok, Result: json.RawMessage(c.result)}); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
 		}
 	}

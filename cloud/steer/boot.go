@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -31,12 +32,12 @@ func (s *Steer) adapt() {
 	}
 	var lost int64
 	if s.rec, s.root, lost = s.rec.Follow(s.root, s.base); lost > 0 {
-		s.tell(Event{Kind: EventRootsLost, Version: s.root.Version, Detail: fmt.Sprintf("the chain of roots up to %d does not follow the configured one; this device trusts root %d", lost, s.root.Version)})
+		s.tell(news.Event{Kind: news.RootsLost, Version: s.root.Version, Detail: fmt.Sprintf("the chain of roots up to %d does not follow the configured one; this device trusts root %d", lost, s.root.Version)})
 	}
 	old := s.rec.InForce()
 	s.rec = s.rec.Moved(s.o.Device.Tenant, s.o.Device.Channel)
 	if old != nil && s.rec.InForce() == nil {
-		s.tell(Event{Kind: EventMoved, Version: old.Said.Version, Digest: old.Digest, Detail: fmt.Sprintf("it was for %s; this device is in %s/%s now", old.Floor(), s.o.Device.Tenant, s.o.Device.Channel)})
+		s.tell(news.Event{Kind: news.Moved, Version: old.Said.Version, Digest: old.Digest, Detail: fmt.Sprintf("it was for %s; this device is in %s/%s now", old.Floor(), s.o.Device.Tenant, s.o.Device.Channel)})
 	}
 }
 
@@ -133,10 +134,10 @@ func (s *Steer) settle(ctx context.Context, c copied) {
 	case why == "" && other.Seq > s.loaded:
 		s.adopt(ctx, other)
 	case why != "" && s.damaged != "":
-		s.tell(Event{Kind: EventLost, Detail: s.damaged + "; the other copy: " + why})
+		s.tell(news.Event{Kind: news.Lost, Detail: s.damaged + "; the other copy: " + why})
 		s.saveAnyhow(s.rec)
 	case why != "" && s.loaded > 0, other.Seq < s.loaded-1:
-		s.tell(Event{Kind: EventFloor, Detail: "the second copy was restored: " + orOld(why)})
+		s.tell(news.Event{Kind: news.Floor, Detail: "the second copy was restored: " + orOld(why)})
 		fallthrough
 	case why == "":
 		s.saveAnyhow(s.rec.Risen(other.Floors))
@@ -169,7 +170,7 @@ func orOld(why string) string {
 func (s *Steer) adopt(ctx context.Context, other trial.Record) {
 	mine := s.rec
 	if s.loaded == 0 || s.loaded < other.Seq-1 {
-		s.tell(Event{Kind: EventFloor, Detail: "the first copy was restored: " + orOld(s.damaged)})
+		s.tell(news.Event{Kind: news.Floor, Detail: "the first copy was restored: " + orOld(s.damaged)})
 	}
 	root, err := seal.ParseRoot(s.o.Root)
 	if err != nil {

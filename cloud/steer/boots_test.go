@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -146,7 +147,7 @@ func TestUnusable(t *testing.T) {
 		l.end(t)
 		l = live(t, o, k, func(opt *steer.Options) { opt.Subject = picky{opt.Subject.(*device)} })
 		defer l.end(t)
-		if st := l.Status(); st.Version != 0 || st.Fault == "" || l.told() != steer.EventUnusable {
+		if st := l.Status(); st.Version != 0 || st.Fault == "" || l.told() != news.Unusable {
 			t.Errorf("version %d, fault %q, told %s", st.Version, st.Fault, l.told())
 		}
 		l.takes(t, o.policy(t, 0, 2, "two"))
@@ -191,7 +192,7 @@ func TestWaitsForTheOtherCopy(t *testing.T) {
 			t.Errorf("with the other copy there: %v", err)
 		}
 		l.is(t, "confirmed", "five", 5)
-		if !strings.HasPrefix(l.told(), steer.EventFloor) {
+		if !strings.HasPrefix(l.told(), news.Floor) {
 			t.Errorf("told %s", l.told())
 		}
 	})

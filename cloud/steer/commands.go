@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -20,31 +21,31 @@ type order struct {
 }
 
 type answered struct {
-	Answer
+	news.Answer
 	err error
 }
 
-func (s *Steer) replyOrder(q *order, a Answer, err error) {
+func (s *Steer) replyOrder(q *order, a news.Answer, err error) {
 	s.said = append(s.said, func() { q.answer <- answered{a, err} })
 }
 
 // Command obeys a signed command once, however often it comes: again and again
 // it has the same answer, also after a restart. What is refused is a
 // *[seal.Refusal].
-func (s *Steer) Command(ctx context.Context, envelope []byte) (Answer, error) {
+func (s *Steer) Command(ctx context.Context, envelope []byte) (news.Answer, error) {
 	q := &order{envelope, make(chan answered, 1)}
 	select {
 	case s.orders <- q:
 	default:
-		return Answer{}, &seal.Refusal{Reason: trial.Busy, Detail: "64 commands wait already"}
+		return news.Answer{}, &seal.Refusal{Reason: trial.Busy, Detail: "64 commands wait already"}
 	}
 	select {
 	case a := <-q.answer:
 		return a.Answer, a.err
 	case <-s.stopped:
-		return Answer{}, ErrStopped
+		return news.Answer{}, ErrStopped
 	case <-ctx.Done():
-		return Answer{}, ctx.Err()
+		return news.Answer{}, ctx.Err()
 	}
 }
 
@@ -52,7 +53,7 @@ func (s *Steer) Command(ctx context.Context, envelope []byte) (Answer, error) {
 func (s *Steer) obey(ctx context.Context, q *order) {
 	o := &offer{envelope: q.envelope, from: "command", sum: sum(q.envelope)}
 	if why, there := s.known[o.sum]; there {
-		s.replyOrder(q, Answer{}, &why)
+		s.replyOrder(q, news.Answer{}, &why)
 		return
 	}
 	c, err := s.root.VerifyCommand(q.envelope, s.o.Device, s.reading())
@@ -61,7 +62,7 @@ func (s *Steer) obey(ctx context.Context, q *order) {
 	}
 	if err != nil {
 		why := refusal(err)
-		s.replyOrder(q, Answer{}, why)
+		s.replyOrder(q, news.Answer{}, why)
 		s.turnAway(o, *why)
 		s.remember(o, *why)
 	}
@@ -107,8 +108,8 @@ func (s *Steer) unknown(do string) Obey {
 
 // sayAgain is the answer that was given; one whose end nobody saw is no
 // success, and not tried again.
-func (s *Steer) sayAgain(seen trial.Seen) Answer {
-	a := Answer{ID: seen.ID, OK: seen.OK, Again: true}
+func (s *Steer) sayAgain(seen trial.Seen) news.Answer {
+	a := news.Answer{ID: seen.ID, OK: seen.OK, Again: true}
 	switch {
 	case seen.Answer != "":
 		a.Result = json.RawMessage(seen.Answer)
@@ -150,10 +151,10 @@ func (s *Steer) performed(c *seal.Command, result json.RawMessage, err error) {
 	}
 	s.saveAnyhow(s.rec.Ended(c.ID, err == nil, string(result)))
 	for _, q := range s.obeying[c.ID] {
-		s.replyOrder(q, Answer{ID: c.ID, OK: err == nil, Result: result}, nil)
+		s.replyOrder(q, news.Answer{ID: c.ID, OK: err == nil, Result: result}, nil)
 	}
 	delete(s.obeying, c.ID)
-	s.tell(Event{Kind: EventCommand, What: c.Do, Detail: c.ID})
+	s.tell(news.Event{Kind: news.Command, What: c.Do, Detail: c.ID})
 }
 
 func fault(err error) json.RawMessage {
@@ -191,6 +192,6 @@ func (s *Steer) orderedBack(ctx context.Context, c *seal.Command, q *order) erro
 	a := s.sayAgain(seen)
 	a.Again = false
 	s.replyOrder(q, a, nil)
-	s.tell(Event{Kind: EventCommand, What: c.Do, Detail: c.ID})
+	s.tell(news.Event{Kind: news.Command, What: c.Do, Detail: c.ID})
 	return nil
 }

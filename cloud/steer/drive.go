@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -73,11 +74,11 @@ func (s *Steer) validated(ctx context.Context, h *trial.Held, err error) {
 	q := s.current
 	s.current = nil
 	if errors.Is(err, ErrStopped) {
-		s.reply(q, Result{}, ErrStopped)
+		s.reply(q, news.Result{}, ErrStopped)
 		return
 	}
 	if s.rec.Next != h {
-		s.reply(q, Result{}, &seal.Refusal{Reason: trial.Busy, Detail: "the device was reset meanwhile; offer it again"})
+		s.reply(q, news.Result{}, &seal.Refusal{Reason: trial.Busy, Detail: "the device was reset meanwhile; offer it again"})
 		return
 	}
 	if q == nil { // it was received in an earlier life
@@ -113,7 +114,7 @@ func (s *Steer) store(ctx context.Context, h *trial.Held) error {
 	s.usual.Try(now, s.rec.Probation.Usual)
 	s.probe = trial.Probe{}
 	if old != nil {
-		s.tell(about(EventReplaced, old))
+		s.tell(about(news.Replaced, old))
 	}
 	s.drive(ctx)
 	if s.rec.Trial != h {
@@ -137,7 +138,7 @@ func (s *Steer) storeKind(ctx context.Context, h *trial.Held) error {
 	if err := s.apply(ctx, h); err != nil {
 		return &seal.Refusal{Reason: trial.NotApplied, Detail: err.Error()}
 	}
-	s.tell(about(EventApplied, h))
+	s.tell(about(news.Applied, h))
 	return nil
 }
 
@@ -176,7 +177,7 @@ func (s *Steer) swap(ctx context.Context) {
 	}
 	s.own = ""
 	s.rec = s.rec.Swapped()
-	s.tell(about(EventCandidate, h))
+	s.tell(about(news.Candidate, h))
 }
 
 // keepStep saves that the candidate was swapped in. If that fails it does not
@@ -227,7 +228,7 @@ func (s *Steer) fallBack(ctx context.Context) {
 	err := s.enforce(context.WithoutCancel(ctx), s.rec.Good)
 	if err != nil && s.rec.Good != nil {
 		s.own = err.Error()
-		e := about(EventUnusable, s.rec.Good)
+		e := about(news.Unusable, s.rec.Good)
 		e.Detail = s.own
 		s.tell(e)
 		_ = s.enforce(context.WithoutCancel(ctx), nil) // which was in force when the process began
@@ -266,7 +267,7 @@ func (s *Steer) confirm() {
 	if s.save(next) != nil {
 		return // it stays on trial, and is looked at again
 	}
-	e := about(EventConfirmed, next.Good)
+	e := about(news.Confirmed, next.Good)
 	e.Evidence = s.evidence
 	s.probe = trial.Probe{}
 	s.tell(e)
@@ -279,7 +280,7 @@ func (s *Steer) age() {
 	was := s.expired
 	s.expired = h != nil && !h.Said.NotAfter.IsZero() && !h.Said.NotAfter.After(now.Time)
 	if s.expired && !was {
-		e := about(EventExpired, h)
+		e := about(news.Expired, h)
 		e.Detail = "ended at " + h.Said.NotAfter.Format(time.RFC3339) + "; it stays in force until another one comes"
 		s.tell(e)
 	}

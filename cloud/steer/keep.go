@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -50,7 +51,7 @@ func (s *Steer) keep(record []byte) error {
 // failed tells once that saving fails.
 func (s *Steer) failed(err error) {
 	if s.unsaved == "" {
-		s.tell(Event{Kind: EventUnsaved, Detail: err.Error()})
+		s.tell(news.Event{Kind: news.Unsaved, Detail: err.Error()})
 	}
 	s.unsaved = err.Error()
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -197,7 +198,7 @@ type life struct {
 	cancel context.CancelFunc
 	done   chan error
 	mu     sync.Mutex
-	events []steer.Event
+	events []news.Event
 }
 
 // live starts a process; end ends it. Options may be changed first.
@@ -208,7 +209,7 @@ func live(tb testing.TB, o office, k steer.Keeper, change ...func(*steer.Options
 		Device: seal.Device{Tenant: "acme", Channel: "stable", ID: "dev-1", Ring: "canary", Agent: "1.4.0"},
 		Root:   o.root(tb, 0), Keeper: k, Subject: l.d, Kinds: map[string]steer.Kind{seal.KindGate: gates{l.d}},
 		Clock: func() seal.Evidence { return seal.Evidence{Wall: time.Now(), Build: issued} },
-		Tell: func(e steer.Event) {
+		Tell: func(e news.Event) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.events = append(l.events, e)

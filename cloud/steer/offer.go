@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -24,11 +25,11 @@ type offer struct {
 }
 
 type outcome struct {
-	result Result
+	result news.Result
 	err    error
 }
 
-func (s *Steer) reply(q *offer, r Result, err error) {
+func (s *Steer) reply(q *offer, r news.Result, err error) {
 	if q != nil && q.answer != nil {
 		s.said = append(s.said, func() { q.answer <- outcome{r, err} })
 	}
@@ -39,13 +40,13 @@ func (s *Steer) reply(q *offer, r Result, err error) {
 // in force before, or is refused, which is a *[seal.Refusal]; at most 30 s. From
 // says by which road it came. Any number of goroutines may offer; what is more
 // than a queue holds is refused as busy.
-func (s *Steer) Offer(ctx context.Context, envelope []byte, from string) (Result, error) {
+func (s *Steer) Offer(ctx context.Context, envelope []byte, from string) (news.Result, error) {
 	q := &offer{envelope: envelope, from: from, answer: make(chan outcome, 1)}
 	q.sum = sum(envelope)
 	select {
 	case s.offers <- q:
 	default:
-		return Result{}, &seal.Refusal{Reason: trial.Busy, Detail: "64 offers wait already; offer it again later"}
+		return news.Result{}, &seal.Refusal{Reason: trial.Busy, Detail: "64 offers wait already; offer it again later"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, offerWait)
 	defer cancel()
@@ -53,9 +54,9 @@ func (s *Steer) Offer(ctx context.Context, envelope []byte, from string) (Result
 	case o := <-q.answer:
 		return o.result, o.err
 	case <-s.stopped:
-		return Result{}, ErrStopped
+		return news.Result{}, ErrStopped
 	case <-ctx.Done():
-		return Result{}, errors.New("it is still being looked at; its end will be in the status")
+		return news.Result{}, errors.New("it is still being looked at; its end will be in the status")
 	}
 }
 
@@ -67,7 +68,7 @@ func sum(envelope []byte) [sha256.Size]byte {
 // take looks at an envelope and begins what it asks for.
 func (s *Steer) take(ctx context.Context, q *offer) {
 	if why, there := s.known[q.sum]; there {
-		s.reply(q, Result{}, &why)
+		s.reply(q, news.Result{}, &why)
 		return
 	}
 	if r, err := s.accept(ctx, q); err != nil {
@@ -79,7 +80,7 @@ func (s *Steer) take(ctx context.Context, q *offer) {
 }
 
 // accept returns what came of the envelope, nil when that is not known yet.
-func (s *Steer) accept(ctx context.Context, q *offer) (*Result, error) {
+func (s *Steer) accept(ctx context.Context, q *offer) (*news.Result, error) {
 	e, err := seal.Open(q.envelope)
 	if err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func (s *Steer) prepare(ctx context.Context, kind string) {
 
 // before tells whether a document is in force already, or was given up, or is
 // of no use here.
-func (s *Steer) before(v *seal.Verified) (*Result, error) {
+func (s *Steer) before(v *seal.Verified) (*news.Result, error) {
 	if bad := s.rec.Given(v.Digest); bad != nil {
 		return nil, &seal.Refusal{Reason: trial.RolledBackBefore, Detail: "given up here at " + bad.At.Format(time.RFC3339) + ": " + bad.Why}
 	}
@@ -142,8 +143,8 @@ func (s *Steer) before(v *seal.Verified) (*Result, error) {
 	return &r, nil
 }
 
-func (s *Steer) resultOf(h *trial.Held) Result {
-	r := Result{Kind: h.Said.Kind, Version: h.Said.Version, Digest: h.Digest}
+func (s *Steer) resultOf(h *trial.Held) news.Result {
+	r := news.Result{Kind: h.Said.Kind, Version: h.Said.Version, Digest: h.Digest}
 	if r.Kind == seal.KindPolicy {
 		r.State = s.rec.State()
 	}
@@ -160,9 +161,9 @@ func (s *Steer) share(text string) string {
 // rotate takes a root that follows the one that is trusted. One of the chain
 // that comes again is nothing new, however it is wrapped. What is kept is the
 // proof alone: a broker could fill the record with the rest.
-func (s *Steer) rotate(q *offer, e *seal.Envelope) (*Result, error) {
+func (s *Steer) rotate(q *offer, e *seal.Envelope) (*news.Result, error) {
 	if s.trusts(e.Payload) {
-		return &Result{Kind: "root", Version: s.root.Version, Again: true}, nil
+		return &news.Result{Kind: "root", Version: s.root.Version, Again: true}, nil
 	}
 	root, err := s.root.Next(q.envelope)
 	if err != nil {
@@ -180,9 +181,9 @@ func (s *Steer) rotate(q *offer, e *seal.Envelope) (*Result, error) {
 		return nil, err
 	}
 	s.root = root
-	s.tell(Event{Kind: EventRoot, Version: root.Version, From: q.from})
+	s.tell(news.Event{Kind: news.Root, Version: root.Version, From: q.from})
 	s.changed()
-	return &Result{Kind: "root", Version: root.Version}, nil
+	return &news.Result{Kind: "root", Version: root.Version}, nil
 }
 
 // trusts tells whether a root is one of those that are followed.
@@ -197,7 +198,7 @@ func (s *Steer) trusts(root []byte) bool {
 // again. What may be right later is kept, if there is room.
 func (s *Steer) refuse(q *offer, err error) {
 	why := refusal(err)
-	s.reply(q, Result{}, why)
+	s.reply(q, news.Result{}, why)
 	if i := slices.IndexFunc(s.waiting, func(w *offer) bool { return w.sum == q.sum }); i >= 0 {
 		q.reason = s.waiting[i].reason
 	}
@@ -233,8 +234,8 @@ func (s *Steer) turnAway(q *offer, why seal.Refusal) {
 	}
 	s.late(s.rec.Turned(q.about))
 	if muted, ok := s.pace.Tell(time.Now()); ok {
-		s.tell(Event{
-			Kind: EventRefused, What: q.about.Kind, Version: q.about.Version, Digest: q.about.Digest,
+		s.tell(news.Event{
+			Kind: news.Refused, What: q.about.Kind, Version: q.about.Version, Digest: q.about.Digest,
 			Reason: why.Reason, Detail: why.Detail, From: q.from, More: muted,
 		})
 	}

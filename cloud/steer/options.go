@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -70,8 +71,8 @@ type Options struct {
 	Clock func() seal.Evidence
 	// Tell is told of every event, Report of every change of the status. Both
 	// are called from the goroutine that owns the record and must not wait.
-	Tell   func(Event)
-	Report func(Status)
+	Tell   func(news.Event)
+	Report func(news.Status)
 	// Share, if set, gives one string for all that are equal: many steers in a
 	// process then hold a document once.
 	Share func(string) string
@@ -94,89 +95,3 @@ const (
 	maxKnown     = 64 // refusals remembered
 	saveAsks     = 10 // asks under trial after which they are saved
 )
-
-// Kinds of events.
-const (
-	EventRefused    = "refused"
-	EventCandidate  = "candidate" // in force, its probation begins
-	EventConfirmed  = "confirmed"
-	EventRolledBack = "rolled_back"
-	EventReplaced   = "replaced" // on trial, and a newer one took its place
-	EventApplied    = "applied"  // a document of another kind
-	EventRoot       = "root_rotated"
-	EventRootsLost  = "roots_dropped" // the chain does not follow the configured root
-	EventCommand    = "command"
-	EventFloor      = "floor_restored" // a copy of the record was missing, damaged or old
-	EventLost       = "record_lost"    // both were
-	EventMoved      = "moved"          // to another tenant or channel
-	EventUnsaved    = "unsaved"
-	EventExpired    = "expired"  // in force, and past its end; it stays
-	EventUnusable   = "unusable" // confirmed, and could not be put in force at boot
-	EventReset      = "reset"    // to the device's own, by hand
-)
-
-// Event is something that happened, once.
-type Event struct {
-	Kind     string    `json:"kind"`
-	At       time.Time `json:"at"`
-	What     string    `json:"what,omitempty"` // the kind of document, or the command
-	Version  int64     `json:"version,omitempty"`
-	Digest   string    `json:"digest,omitempty"`
-	Reason   string    `json:"reason,omitempty"`
-	Detail   string    `json:"detail,omitempty"`
-	Evidence []string  `json:"evidence,omitempty"`
-	From     string    `json:"from,omitempty"`
-	More     int64     `json:"more,omitempty"` // others of the kind that were not told, there were so many
-}
-
-// Result is what came of an offer: put in force, or already there.
-type Result struct {
-	Kind    string `json:"kind"`
-	Version int64  `json:"version"`
-	Digest  string `json:"digest"`
-	State   string `json:"state,omitempty"` // of a policy
-	Again   bool   `json:"again,omitempty"` // it was in force already, and nothing was done
-}
-
-// Answer is what a command came to. It is the same each time it arrives.
-type Answer struct {
-	ID     string          `json:"id"`
-	OK     bool            `json:"ok"`
-	Result json.RawMessage `json:"result,omitempty"` // absent when it was too large to be kept
-	Again  bool            `json:"again,omitempty"`  // it was answered before, and nothing was done
-}
-
-// Status is how things are.
-type Status struct {
-	Version     int64          `json:"version"` // in force; 0 is the device's own
-	Epoch       int64          `json:"epoch"`
-	Digest      string         `json:"digest,omitempty"`
-	State       string         `json:"state"` // factory candidate probation confirmed rolled_back
-	Signers     []string       `json:"signers,omitempty"`
-	Expired     bool           `json:"expired,omitempty"`   // in force, and past its end
-	Candidate   string         `json:"candidate,omitempty"` // digest of what is being validated
-	Trial       *Trying        `json:"trial,omitempty"`     // in force, and not confirmed
-	LastRefusal *trial.Refused `json:"last_refusal,omitempty"`
-	RolledBack  *trial.Bad     `json:"rolled_back,omitempty"` // the last one
-	Evidence    []string       `json:"evidence,omitempty"`    // of the probation or what it came to
-	Kinds       []Result       `json:"kinds,omitempty"`
-	Floors      seal.Floors    `json:"floors,omitempty"`
-	Clock       seal.Reading   `json:"clock"`
-	RootVersion int64          `json:"root_version"`
-	Session     int64          `json:"session"`
-	Waiting     int            `json:"waiting,omitempty"` // envelopes whose time or root has not come
-	Unsaved     string         `json:"unsaved,omitempty"` // why the record cannot be saved
-	Fault       string         `json:"fault,omitempty"`   // why the device's own policy is in force instead
-	Saves       int64          `json:"saves"`
-	Counts      trial.Counts   `json:"counts"`
-}
-
-// Trying is a policy on trial.
-type Trying struct {
-	Version int64     `json:"version"`
-	Digest  string    `json:"digest"`
-	Step    string    `json:"step"`  // candidate probation
-	Since   time.Time `json:"since"` // when it was verified
-	Asks    int64     `json:"asks"`  // that it has been judged by so far
-	Boots   int       `json:"boots"` // after the process ended without a word
-}

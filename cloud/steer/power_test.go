@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -230,7 +231,7 @@ func (w *world) order(envelope []byte, want string) {
 	})
 }
 
-func isInterrupted(a steer.Answer) bool { return !a.OK && a.Again }
+func isInterrupted(a news.Answer) bool { return !a.OK && a.Again }
 
 func (w *world) is(body, gate string) {
 	w.t.Helper()

@@ -3,6 +3,7 @@ package steer
 import (
 	"context"
 
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -49,7 +50,7 @@ func (s *Steer) reset(ctx context.Context, forget bool) error {
 	}
 	s.root, s.probe, s.own, s.evidence = root, trial.Probe{}, "", nil
 	s.waiting, s.known = nil, nil
-	s.tell(Event{Kind: EventReset})
+	s.tell(news.Event{Kind: news.Reset})
 	for name := range kinds {
 		if k := s.o.Kinds[name]; k != nil {
 			_ = k.Apply(ctx, nil) // back to the device's own; there is nothing older to go back to

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 )
 
@@ -90,7 +91,7 @@ func TestOtherLineage(t *testing.T) {
 			opt.Root = must[[]byte](t)(seal.Sign(seal.RootType, must[[]byte](t)(other.Encode()), o.keys[3]))
 		})
 		defer l.end(t)
-		if l.Status().RootVersion != 1 || l.told() != steer.EventRootsLost {
+		if l.Status().RootVersion != 1 || l.told() != news.RootsLost {
 			t.Errorf("root %d; told %s", l.Status().RootVersion, l.told())
 		}
 		l.refuses(t, o.policy(t, 1, 1, "one"), seal.UnknownKey)
@@ -106,7 +107,7 @@ func TestExpiredStays(t *testing.T) {
 		l.takes(t, ends)
 		time.Sleep(3 * time.Hour)
 		l.is(t, "confirmed", "ends", 1)
-		if !l.Status().Expired || strings.Count(l.told(), steer.EventExpired) != 1 {
+		if !l.Status().Expired || strings.Count(l.told(), news.Expired) != 1 {
 			t.Errorf("expired %v; told %s", l.Status().Expired, l.told())
 		}
 		l.end(t)
@@ -165,7 +166,7 @@ func TestMovedToAnotherChannel(t *testing.T) {
 		l.end(t)
 		l = live(t, o, k, func(opt *steer.Options) { opt.Device.Channel = "beta" })
 		l.is(t, "factory", "", 0)
-		if l.told() != steer.EventMoved || l.d.gate != "" {
+		if l.told() != news.Moved || l.d.gate != "" {
 			t.Errorf("told %s, gate %q", l.told(), l.d.gate)
 		}
 		l.end(t)

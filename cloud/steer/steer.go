@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -25,7 +26,7 @@ type Steer struct {
 	wake    chan struct{} // look again
 	second  chan copied   // the other copy of the record
 	stopped chan struct{}
-	status  atomic.Pointer[Status]
+	status  atomic.Pointer[news.Status]
 
 	// What follows belongs to one goroutine: New, Begin and Run, in turn.
 	rec      trial.Record
@@ -90,7 +91,7 @@ func New(o Options) (*Steer, error) {
 }
 
 // Status is how things are. Any goroutine may ask.
-func (s *Steer) Status() Status { return *s.status.Load() }
+func (s *Steer) Status() news.Status { return *s.status.Load() }
 
 // Wake has what waits for its time looked at again, such as when the clock
 // became known.

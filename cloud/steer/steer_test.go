@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -182,7 +183,7 @@ func TestDiskFull(t *testing.T) {
 		full.Store(true)
 		l.refuses(t, o.policy(t, 0, 2, "two"), trial.NotKept)
 		l.is(t, "confirmed", "one", 1)
-		if l.Status().Unsaved == "" || !strings.Contains(l.told(), steer.EventUnsaved) {
+		if l.Status().Unsaved == "" || !strings.Contains(l.told(), news.Unsaved) {
 			t.Errorf("unsaved is not told: %+v", l.Status())
 		}
 		full.Store(false)

@@ -11,6 +11,7 @@ import (
 	"nearside/cloud/push"
 	"nearside/cloud/report"
 	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/cloud/wire"
 )
 
@@ -75,7 +76,7 @@ func (d *device) status(context.Context, map[string]string) (json.RawMessage, er
 }
 
 // tell sends an event.
-func (d *device) tell(e steer.Event) {
+func (d *device) tell(e news.Event) {
 	if news := report.Happened(e); news != nil {
 		d.result.Store(news)
 	}
@@ -87,7 +88,7 @@ func (d *device) tell(e steer.Event) {
 
 // report sends what is in force; a later report takes the place of one that
 // still waits.
-func (d *device) report(st steer.Status) {
+func (d *device) report(st news.Status) {
 	waiting, dropped := d.notes.depth()
 	f := d.subject.Figures()
 	status := wire.Status{

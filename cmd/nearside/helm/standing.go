@@ -7,7 +7,7 @@ import (
 	"nearside/agent"
 	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
-	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
 )
@@ -55,7 +55,7 @@ func (w *watch) who() *steering.Remote {
 	return &steering.Remote{Tenant: r.Tenant, Channel: r.Channel, Device: r.Device, Ring: r.Ring, Labels: r.Labels}
 }
 
-func candidate(st *steer.Status) *steering.Candidate {
+func candidate(st *news.Status) *steering.Candidate {
 	if t := st.Trial; t != nil {
 		return &steering.Candidate{Version: t.Version, Digest: t.Digest, Step: t.Step, Since: t.Since, Asks: int(t.Asks), Boots: t.Boots, Evidence: st.Evidence}
 	}
@@ -83,7 +83,7 @@ func lastRefusal(r *trial.Refused) *steering.Refused {
 	return &steering.Refused{Reason: r.Reason, Detail: r.Detail, Digest: r.Digest, From: r.From, At: r.At}
 }
 
-func clock(st *steer.Status) *steering.Clock {
+func clock(st *news.Status) *steering.Clock {
 	return &steering.Clock{State: st.Clock.State, Time: st.Clock.Time.UTC()}
 }
 

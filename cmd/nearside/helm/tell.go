@@ -10,7 +10,7 @@ import (
 
 	"nearside/agent/server/status"
 	"nearside/cloud/report"
-	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/cloud/wire"
 )
 
@@ -25,14 +25,14 @@ const (
 
 // told takes an event of those who decide: for the log, for those who watch the
 // device, and for its operator. It never waits.
-func (w *watch) told(e steer.Event) {
+func (w *watch) told(e news.Event) {
 	level := w.helm.o.Log.Info
-	if e.Kind == steer.EventRolledBack || e.Kind == steer.EventUnusable || e.Kind == steer.EventUnsaved || e.Kind == steer.EventLost {
+	if e.Kind == news.RolledBack || e.Kind == news.Unusable || e.Kind == news.Unsaved || e.Kind == news.Lost {
 		level = w.helm.o.Log.Warn
 	}
 	level("remote policy: "+e.Kind, "what", e.What, "version", e.Version, "digest", e.Digest[:min(8, len(e.Digest))], "reason", e.Reason, "detail", e.Detail, "from", e.From)
 	w.helm.o.Device.Told("policy", e)
-	if e.Kind == steer.EventFloor || e.Kind == steer.EventLost {
+	if e.Kind == news.Floor || e.Kind == news.Lost {
 		w.restored.Store(&e.Detail)
 	}
 	if news := report.Happened(e); news != nil {

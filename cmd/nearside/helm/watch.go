@@ -15,6 +15,7 @@ import (
 	"nearside/cloud/pull"
 	"nearside/cloud/report"
 	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/cloud/wire"
 	"nearside/cmd/nearside/kinds"
 	"nearside/policy/seal"
@@ -66,7 +67,7 @@ func (h *Helm) steer(cfg *config.Config) (*watch, error) {
 		Device: seal.Device{Tenant: r.Tenant, Channel: r.Channel, ID: r.Device, Ring: r.Ring, Labels: r.Labels, Agent: h.o.Agent},
 		Root:   root, Keeper: h.keeper(), Subject: w, Clock: h.evidence, Kinds: h.kinds(),
 		Commands: map[string]steer.Obey{"status": w.tellStatus, "diagnose": w.diagnose, "drain_queue": w.drain, "refresh": w.refresh},
-		Tell:     w.told, Report: func(steer.Status) { w.report(true) },
+		Tell:     w.told, Report: func(news.Status) { w.report(true) },
 	})
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func (w *watch) run(ctx context.Context) {
 }
 
 // offer brings an envelope, and remembers what became of it for the report.
-func (w *watch) offer(ctx context.Context, envelope []byte, from string) (steer.Result, error) {
+func (w *watch) offer(ctx context.Context, envelope []byte, from string) (news.Result, error) {
 	came := w.helm.room.Came()
 	r, err := w.steer.Offer(ctx, envelope, from)
 	if news := report.Offered(envelope, r, err); news != nil {

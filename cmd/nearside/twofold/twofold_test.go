@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nearside/cloud/steer"
+	"nearside/cloud/steer/news"
 	"nearside/cmd/nearside/twofold"
 	"nearside/policy/seal"
 	"nearside/policy/trial"
@@ -101,7 +102,7 @@ func (c *car) drive(t *testing.T, k *twofold.Keeper, do func(*steer.Steer)) stri
 	s, err := steer.New(steer.Options{
 		Device: seal.Device{Tenant: "t", Channel: "c", ID: "d"}, Root: c.root, Keeper: k, Subject: subject{},
 		Clock: func() seal.Evidence { return seal.Evidence{Wall: time.Now(), Build: time.Now().Add(-time.Hour)} },
-		Tell:  func(e steer.Event) { told = append(told, e.Kind) },
+		Tell:  func(e news.Event) { told = append(told, e.Kind) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +165,7 @@ func TestOneCopyIsEnough(t *testing.T) {
 						}
 					}
 				})
-				if got := strings.Contains(told, steer.EventFloor); got != (c.told && life == 0) {
+				if got := strings.Contains(told, news.Floor); got != (c.told && life == 0) {
 					t.Errorf("life %d told %q", life, told)
 				}
 			}
@@ -187,7 +188,7 @@ func TestBothLost(t *testing.T) {
 			t.Errorf("a device that lost all can be steered again: %v", err)
 		}
 	})
-	if !strings.Contains(told, steer.EventLost) {
+	if !strings.Contains(told, news.Lost) {
 		t.Errorf("told %q", told)
 	}
 }
