@@ -19,15 +19,18 @@ func (s *Store) Run(ctx context.Context) error {
 	defer tick.Stop()
 	work := context.WithoutCancel(ctx) // a batch once begun is finished
 	s.upkeep(ctx)
+	s.write(work)
 	for {
-		s.drain(work)
 		select {
 		case <-s.wake:
 			s.gather(ctx)
+			s.write(work)
 		case <-tick.C:
 			s.upkeep(ctx)
 		case <-ctx.Done():
-			s.drain(work)
+			for s.waits() {
+				s.write(work)
+			}
 			return nil
 		}
 	}
@@ -48,12 +51,23 @@ func (s *Store) gather(ctx context.Context) {
 	}
 }
 
-func (s *Store) drain(ctx context.Context) {
+// write commits what waits, in batches. What comes meanwhile is gathered for the
+// next time: a sync of the disk for few costs as much as one for many.
+func (s *Store) write(ctx context.Context) {
 	for more := true; more; {
 		answers, decisions := s.answers.Flush(ctx), s.history.Flush(ctx)
 		more = answers || decisions
 	}
+	if !s.waits() {
+		return
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default: // the writer has been told already
+	}
 }
+
+func (s *Store) waits() bool { return s.answers.Waiting()+s.history.Waiting() > 0 }
 
 // upkeep goes in pieces, so that what is queued meanwhile does not wait for all of
 // it, and is left for another time when ctx ends.
@@ -61,7 +75,7 @@ func (s *Store) upkeep(ctx context.Context) {
 	work := context.WithoutCancel(ctx)
 	for _, h := range []*shelf.Shelf{s.answers, s.history} {
 		for ctx.Err() == nil && h.Sweep(work) {
-			s.drain(work)
+			s.write(work)
 		}
 		h.Relearn(ctx)
 	}

@@ -93,8 +93,9 @@ func (b *backlog) add(e *entry) (ok, due bool) {
 }
 
 // take returns the oldest entries that make a batch of at most so many bytes (or
-// the first alone) and leaves them in place, so that they can still be found.
-func (b *backlog) take(maxBytes int) []*entry {
+// the first alone) and leaves them in place, so that they can still be found. more
+// tells whether others wait.
+func (b *backlog) take(maxBytes int) (batch []*entry, more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n, bytes := 0, 0
@@ -102,7 +103,7 @@ func (b *backlog) take(maxBytes int) []*entry {
 		bytes += b.waiting[n].size()
 		n++
 	}
-	return slices.Clone(b.waiting[:n])
+	return slices.Clone(b.waiting[:n]), n < len(b.waiting)
 }
 
 // settle forgets a batch that was taken, after it was committed or given up.

@@ -155,11 +155,11 @@ func (h *Shelf) read(ctx context.Context, key string) (value []byte, at int64, o
 	return row.value, row.at, err == nil, err
 }
 
-// Flush commits one batch and says whether there was one. A batch that fails even
-// after room was made is given up, so that a bad disk cannot fill the memory.
-// It is for the writer.
-func (h *Shelf) Flush(ctx context.Context) bool {
-	batch := h.backlog.take(h.batchBytes())
+// Flush commits one batch and says whether more waited than it holds. A batch that
+// fails even after room was made is given up, so that a bad disk cannot fill the
+// memory. It is for the writer.
+func (h *Shelf) Flush(ctx context.Context) (more bool) {
+	batch, more := h.backlog.take(h.batchBytes())
 	if len(batch) == 0 {
 		return false
 	}
@@ -175,7 +175,7 @@ func (h *Shelf) Flush(ctx context.Context) bool {
 	}
 	h.file.NoteWrite(err)
 	h.backlog.settle(batch)
-	return true
+	return more
 }
 
 func (h *Shelf) save(ctx context.Context, l load) error {
