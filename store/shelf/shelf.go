@@ -12,7 +12,7 @@ import (
 
 const (
 	maxValueBytes = 1 << 20 // of one value
-	early         = 512     // entries that wait from which on the next are made at once
+	early         = 512     // entries that wait from which on the writer is behind: the next are made at once
 	insertPiece   = 32      // rows written at a time, which is also a pack
 )
 
