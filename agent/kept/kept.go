@@ -53,8 +53,8 @@ type Circle struct {
 
 // Most asks have no more text and no more fields.
 const (
-	usual = 512
-	names = 12
+	usual   = 512
+	members = 12
 )
 
 // Key is the identity of an ask, 22 characters: everything that changes its answer.
@@ -64,12 +64,12 @@ func Key(r *openai.Request, c *Circle) string {
 	for _, part := range [...]string{c.Salt, c.Service, c.Mode, c.Target} {
 		text = appendPart(text, part)
 	}
-	for _, name := range r.AppendNames(make([]string, 0, names)) {
-		if unkeyed(name) {
+	for _, m := range r.AppendMembers(make([]openai.Member, 0, members)) {
+		if unkeyed(m.Name) {
 			continue
 		}
-		text = appendPart(text, name)
-		for value := r.Field(name); len(value) > 0; value = bytes.TrimLeft(value, space) {
+		text = appendPart(text, m.Name)
+		for value := []byte(m.Value); len(value) > 0; value = bytes.TrimLeft(value, space) {
 			var piece []byte
 			if piece, value = cut(value); len(text)+len(piece) <= cap(text) {
 				text = append(text, piece...)

@@ -139,6 +139,22 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// TestKeyOfManyFields: as many fields as are taken cost no more than so many
+// bytes do. Looking each up among all took ten seconds.
+func TestKeyOfManyFields(t *testing.T) {
+	var body strings.Builder
+	body.WriteString(`{"messages":[{"role":"user","content":"?"}]`)
+	for i := range 99_000 {
+		body.WriteString(`,"f` + strconv.Itoa(i) + `":0`)
+	}
+	r := request(t, body.String()+"}")
+	start := time.Now()
+	kept.Key(r, &kept.Circle{})
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
 func BenchmarkKey(b *testing.B) {
 	for _, words := range []int{20, 2000} {
 		b.Run(strconv.Itoa(words), func(b *testing.B) {

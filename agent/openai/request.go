@@ -133,14 +133,27 @@ func (r *Request) HasParts() bool {
 }
 
 // Names lists the fields the caller sent, sorted; null counts as absent.
-func (r *Request) Names() []string { return r.AppendNames(nil) }
-
-// AppendNames adds to an empty list what Names lists.
-func (r *Request) AppendNames(to []string) []string {
+func (r *Request) Names() []string {
+	names := make([]string, 0, len(r.fields))
 	for i := range r.fields {
-		to = append(to, r.fields[i].name)
+		names = append(names, r.fields[i].name)
 	}
-	slices.Sort(to)
+	slices.Sort(names)
+	return names
+}
+
+// Member is a field and its value as the caller sent it.
+type Member struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// AppendMembers adds to an empty list the fields that Names lists, in that order.
+func (r *Request) AppendMembers(to []Member) []Member {
+	for i := range r.fields {
+		to = append(to, Member{r.fields[i].name, r.fields[i].value})
+	}
+	slices.SortFunc(to, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 	return to
 }
 

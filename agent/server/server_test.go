@@ -220,3 +220,24 @@ func TestIgnoredFieldsAreNamed(t *testing.T) {
 		t.Errorf("status %d, x-nearside-warnings %q", got.status, w)
 	}
 }
+
+// TestModelInHeaders: whatever a target calls its model, headers stay headers,
+// and small enough for clients.
+func TestModelInHeaders(t *testing.T) {
+	for _, c := range []struct{ model, want string }{
+		{"m-1", "m-1"},
+		{"m\r\nSet-Cookie: a=b", "mSet-Cookie: a=b"},
+		{"größe\x00", "gre"},
+		{strings.Repeat("m", 100_000), strings.Repeat("m", 1024)},
+	} {
+		named := func(ctx context.Context, call openai.Call) (*openai.Reply, error) {
+			reply, err := says("local/small", "Paris.")(ctx, call)
+			reply.Answer.Model = c.model
+			return reply, err
+		}
+		got := world{local: named}.open(t).chat(turn(`"temperature":1`))
+		if model := got.header.Get("x-nearside-model"); got.status != http.StatusOK || model != c.want || got.header.Get("Set-Cookie") != "" {
+			t.Errorf("%.40q: %d, x-nearside-model %.40q, %d bytes", c.model, got.status, model, len(model))
+		}
+	}
+}

@@ -39,8 +39,13 @@ func Write(h http.Header, head *agent.Head) {
 	}
 }
 
+// maxName bounds what a target or a caller has us say in one header, in bytes:
+// some clients take no more than 16 KiB of all.
+const maxName = 1 << 10
+
 // clean keeps a name a target sent fit for a header.
 func clean(s string) string {
+	s = s[:min(len(s), maxName)]
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return strings.Map(printable, s)
