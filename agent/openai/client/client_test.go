@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -135,78 +133,6 @@ func TestChatFaults(t *testing.T) {
 	}
 }
 
-func TestErrorReplies(t *testing.T) {
-	tests := []struct {
-		name, body string
-		want       fault.Error
-	}{
-		{"OpenAI", `{"error":{"message":"no","type":"rate_limit_error","param":"model","code":"slow_down"}}`, fault.Error{Type: "rate_limit_error", Message: "no", Param: "model", Code: "slow_down"}},
-		{"OpenAI nulls", `{"error":{"message":"no","type":"t","param":null,"code":null}}`, fault.Error{Type: "t", Message: "no"}},
-		{"code as number", `{"error":{"message":"no","code":429,"param":{}}}`, fault.Error{Type: "rate_limit_error", Message: "no", Code: "429"}},
-		{"Anthropic", `{"type":"error","error":{"type":"overloaded_error","message":"no"}}`, fault.Error{Type: "overloaded_error", Message: "no"}},
-		{"Ollama", `{"error":"no"}`, fault.Error{Type: "rate_limit_error", Message: "no"}},
-		{"plain text", " too much,\nwait\n", fault.Error{Type: "rate_limit_error", Message: "too much,\nwait"}},
-		{"long text", strings.Repeat("no ", 200), fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
-		{"bytes", "no\x00", fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
-		{"vLLM", `{"object":"error","message":"no","type":"BadRequestError","param":null,"code":400}`, fault.Error{Type: "BadRequestError", Message: "no", Code: "400"}},
-		{"FastAPI", `{"detail":"no"}`, fault.Error{Type: "rate_limit_error", Message: "no"}},
-		{"words of a wrong type", `{"error":{"message":["no"]},"detail":[{}]}`, fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
-		{"HTML", `<h1>no</h1>`, fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
-		{"Google", `[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]`, fault.Error{Type: "rate_limit_error", Message: "no", Code: "400"}},
-		{"nothing", ``, fault.Error{Type: "rate_limit_error", Message: "Too Many Requests"}},
-	}
-	for _, tt := range tests {
-		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusTooManyRequests)
-			says(tt.body)(w, nil)
-		})
-		_, err := c.ChatStream(t.Context(), nil, completion.Shape{})
-		tt.want.Status = http.StatusTooManyRequests
-		if e := asError(t, err); *e != tt.want || fault.Result(fmt.Errorf("ask: %w", err)) != "status_429" {
-			t.Errorf("%s: got %+v", tt.name, e)
-		}
-	}
-	for status, kind := range map[int]string{400: "invalid_request_error", 422: "invalid_request_error", 429: "rate_limit_error", 404: "upstream_error", 500: "upstream_error"} {
-		c := server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-		_, _, err := c.Chat(t.Context(), nil, completion.Shape{})
-		if e := asError(t, err); e.Type != kind || e.OfRequest() != (kind == "invalid_request_error") {
-			t.Errorf("%d: type %s, of the request: %v", status, e.Type, e.OfRequest())
-		}
-	}
-	if got := string(fault.Invalid("n", "n is %d.", 2).Body()); got != `{"error":{"code":null,"message":"n is 2.","param":"n","type":"invalid_request_error"}}` {
-		t.Errorf("body %s", got)
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	date := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
-	tests := []struct {
-		name, seconds, ms string
-		least, most       time.Duration
-	}{
-		{"absent", "", "", 0, 0},
-		{"seconds", "2", "", 2 * time.Second, 2 * time.Second},
-		{"fraction", "0.5", "", time.Second / 2, time.Second / 2},
-		{"milliseconds first", "2", "150", 150 * time.Millisecond, 150 * time.Millisecond},
-		{"date", date(time.Hour), "", 59 * time.Minute, time.Hour},
-		{"date gone by", date(-time.Hour), "", 0, 0},
-		{"negative", "-5", "-5", 0, 0},
-		{"absurd", "1e300", "Inf", 0, 0},
-		{"words", "soon", "NaN", 0, 0},
-	}
-	for _, tt := range tests {
-		c := server(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Retry-After", tt.seconds)
-			w.Header().Set("retry-after-ms", tt.ms)
-			w.WriteHeader(http.StatusServiceUnavailable)
-		})
-		_, _, err := c.Chat(t.Context(), nil, completion.Shape{})
-		if got := asError(t, err).RetryAfter; got < tt.least || got > tt.most {
-			t.Errorf("%s: got %v, want %v to %v", tt.name, got, tt.least, tt.most)
-		}
-	}
-}
-
 func TestNoAnswer(t *testing.T) {
 	c := server(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	late, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -227,26 +153,6 @@ func TestNoAnswer(t *testing.T) {
 	}
 	if _, _, err := (&client.Client{Base: ":"}).Chat(t.Context(), nil, completion.Shape{}); err == nil {
 		t.Error("a base that is no URL was taken")
-	}
-}
-
-func TestResult(t *testing.T) {
-	safe := httptest.NewTLSServer(says(plain))
-	defer safe.Close()
-	safe.Config.ErrorLog = log.New(io.Discard, "", 0)
-	bare := httptest.NewServer(says(plain))
-	defer bare.Close()
-	for _, url := range []string{safe.URL, strings.Replace(bare.URL, "http:", "https:", 1)} {
-		transport := &http.Transport{}
-		defer transport.CloseIdleConnections()
-		if _, _, err := (&client.Client{Base: url, HTTP: transport}).Chat(t.Context(), nil, completion.Shape{}); fault.Result(err) != "tls" {
-			t.Errorf("%s: got %v (%s), want tls", url, err, fault.Result(err))
-		}
-	}
-	for _, err := range []error{context.Canceled, errors.Join(fault.ErrTimeout, context.Canceled), errors.Join(&fault.Error{Status: 500}, context.Canceled)} {
-		if got := fault.Result(err); got != "cancelled" {
-			t.Errorf("%v: got %s, want cancelled", err, got)
-		}
 	}
 }
 
