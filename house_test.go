@@ -79,7 +79,7 @@ var arrows = map[string][]string{
 	"agent/server/replies":    {"agent", "agent/openai/fault", "agent/server/callers", "policy"},
 	"agent/server/status":     {"agent/learn", "agent/server/callers", "agent/server/steering"},
 	"agent/server/signals":    {"agent/openai/fault", "policy"},
-	"agent/server/steering":   {"agent/openai/fault", "agent/server/replies"},
+	"agent/server/steering":   {"agent/openai/fault", "agent/server/callers", "agent/server/replies"},
 	"agent/server/callers":    {},
 	"agent/server/listen":     {},
 	"local":                   {"agent/openai", "agent/openai/client", "agent/openai/completion", "agent/openai/fault", "agent/openai/h1", "agent/openai/rolling", "local/confidence", "local/sandbox"},

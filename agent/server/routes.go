@@ -41,15 +41,7 @@ func (s *Server) routes() http.Handler {
 	control("POST /v1/explain", callers.Known, s.explain)
 	control("GET /v1/status", callers.Control, s.status)
 	s.opts.Control.Mount(control)
-	if s.opts.Steered == nil {
-		control(steering.Path, callers.Control, replies.NotBuilt)
-		control(steering.Path+"/", callers.Control, replies.NotBuilt)
-	} else {
-		steered := steering.Routes{Of: s.opts.Steered}
-		control("GET "+steering.Path, callers.Control, steered.Show)
-		control("POST "+steering.ApplyPath, callers.Control, steered.Apply)
-		control("POST "+steering.ResetPath, callers.Control, s.here(steered.Reset))
-	}
+	steering.Routes{Of: s.opts.Steered}.Mount(control, s.here)
 	control("GET /metrics", callers.Control, s.opts.Metrics.ServeHTTP)
 	control("GET /healthz", callers.Public, func(w http.ResponseWriter, _ *http.Request) { replies.Text(w, http.StatusOK, "ok") })
 	control("GET /readyz", callers.Public, s.ready)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/agent/openai/fault"
+	"nearside/agent/server/callers"
 	"nearside/agent/server/replies"
 )
 
@@ -18,16 +19,30 @@ const (
 	longest     = 30 * time.Second // that a document may be examined while somebody waits
 )
 
-// Routes answers for what stands behind it; nil takes nothing from outside.
+// Routes answers for what stands behind it; of nil nothing is built: 501.
 type Routes struct{ Of Steered }
 
-// Show is GET [Path].
-func (s Routes) Show(w http.ResponseWriter, _ *http.Request) {
+// Mount gives each route to add: its pattern, what a caller needs for it (see
+// [callers.Book.Admit]), and what answers. Where here wraps it, a request must
+// come from this device.
+func (s Routes) Mount(add func(pattern, need string, h http.HandlerFunc), here func(http.HandlerFunc) http.HandlerFunc) {
+	if s.Of == nil {
+		add(Path, callers.Control, replies.NotBuilt)
+		add(Path+"/", callers.Control, replies.NotBuilt)
+		return
+	}
+	add("GET "+Path, callers.Control, s.show)
+	add("POST "+ApplyPath, callers.Control, s.apply)
+	add("POST "+ResetPath, callers.Control, here(s.reset))
+}
+
+// show is GET [Path].
+func (s Routes) show(w http.ResponseWriter, _ *http.Request) {
 	replies.JSON(w, http.StatusOK, s.Of.Standing())
 }
 
-// Apply is POST [ApplyPath]: the body is the envelope.
-func (s Routes) Apply(w http.ResponseWriter, r *http.Request) {
+// apply is POST [ApplyPath]: the body is the envelope.
+func (s Routes) apply(w http.ResponseWriter, r *http.Request) {
 	envelope, err := io.ReadAll(io.LimitReader(r.Body, maxEnvelope))
 	if err != nil {
 		replies.Error(w, fault.Invalid("", "The body could not be read to its end."))
@@ -43,8 +58,8 @@ func (s Routes) Apply(w http.ResponseWriter, r *http.Request) {
 	replies.JSON(w, http.StatusOK, done)
 }
 
-// Reset is POST [ResetPath]: {"forget_floor":true|false}.
-func (s Routes) Reset(w http.ResponseWriter, r *http.Request) {
+// reset is POST [ResetPath]: {"forget_floor":true|false}.
+func (s Routes) reset(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Forget bool `json:"forget_floor"`
 	}
