@@ -20,7 +20,12 @@ const mostTime = 5 * time.Second
 func (h *Shelf) List(ctx context.Context, limit int, before string) ([][]byte, error) {
 	p := page{limit: limit, skip: before, seen: map[string]bool{}}
 	for _, e := range h.backlog.newest() {
-		p.add(e.key, e.bytes())
+		if p.wants(e.key) {
+			p.list = append(p.list, e.bytes())
+		}
+	}
+	if p.full() {
+		return p.list, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, mostTime)
 	defer cancel()
@@ -46,19 +51,21 @@ type page struct {
 	packs unpacker
 }
 
-func (p *page) add(key string, value []byte) {
+func (p *page) full() bool { return len(p.list) >= p.limit }
+
+// wants tells whether the value of the next key is to be on the page.
+func (p *page) wants(key string) bool {
 	again := p.seen[key]
 	p.seen[key] = true
-	switch {
-	case p.skip == key:
+	if p.skip == key {
 		p.skip = ""
-	case p.skip == "" && !again && len(p.list) < p.limit:
-		p.list = append(p.list, value)
+		return false
 	}
+	return p.skip == "" && !again && !p.full()
 }
 
 func (p *page) addRows(rows *sql.Rows) error {
-	for rows.Next() {
+	for !p.full() && rows.Next() {
 		var key string
 		var value []byte
 		var packed sql.RawBytes // of the first row of a pack, until the next row
@@ -74,7 +81,9 @@ func (p *page) addRows(rows *sql.Rows) error {
 		if err != nil {
 			return err
 		}
-		p.add(key, value)
+		if p.wants(key) {
+			p.list = append(p.list, value)
+		}
 	}
 	return nil
 }
