@@ -48,7 +48,7 @@ func (w *watch) Prepare(ctx context.Context) {
 	w.ahead.Store(a)
 	defer close(a.done)
 	if b := w.helm.o.Device.Basis(); b.Recent != nil {
-		a.past, _ = judge.Remember(ctx, b.Recent, b.Signals.Time) // else the judgement reads it, and says why it cannot
+		humbly(func() { a.past, _ = judge.Remember(ctx, b.Recent, b.Signals.Time) }) // else the judgement reads it, and says why it cannot
 	}
 }
 
@@ -59,7 +59,9 @@ func (w *watch) Validate(ctx context.Context, p *seal.Payload) error {
 		<-a.done
 		basis.Past = a.past
 	}
-	j, err := judge.Check(ctx, p.Body, basis)
+	var j *judge.Judgement
+	var err error
+	humbly(func() { j, err = judge.Check(ctx, p.Body, basis) })
 	if err != nil {
 		return err
 	}
