@@ -81,9 +81,6 @@ type Options struct {
 func Run(ctx context.Context, o Options) error {
 	cfg, log := o.Config, o.Log
 	room := heap.Bound(log)
-	if room == 0 {
-		heap.Pace(ctx)
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -131,6 +128,9 @@ func Run(ctx context.Context, o Options) error {
 		Doors:   doors(cfg), Callers: door.Book(), Log: log, Limits: server.Limits{Bodies: heap.Bodies(room)},
 	})
 
+	if room == 0 {
+		heap.Pace(ctx, func() int64 { return d.face.Counts().InFlight })
+	}
 	d.helm.Begin(ctx, cfg)
 
 	// What serves stops first; what it stands on stops when it is done.

@@ -4,21 +4,32 @@ import (
 	"context"
 	"runtime"
 	"runtime/metrics"
+	"sync/atomic"
 	"testing"
 )
 
-// TestGrowth: a heap is collected at 20 MiB, or at half as much again as is live.
+// TestGrowth: a heap is collected at 8 MiB, under a crowd at 20 MiB, or at half as
+// much again as is live.
 func TestGrowth(t *testing.T) {
-	for live, want := range map[uint64]uint64{0: roomy, 4 << 20: roomy, 8 << 20: roomy, 16 << 20: 24 << 20, 100 << 20: 150 << 20} {
+	f := func(asks int64, live, want uint64) {
+		t.Helper()
 		floor := max(live, roomy/8)
-		got := floor + floor*uint64(growth(live))/100
+		got := floor + floor*uint64(growth(live, asks))/100
 		if diff := int64(got) - int64(want); diff > int64(floor/50) || diff < -int64(floor/50) {
-			t.Errorf("%d live: collected at %d, want about %d", live, got, want)
+			t.Errorf("%d asks, %d live: collected at %d, want about %d", asks, live, got, want)
 		}
+	}
+	for live, want := range map[uint64]uint64{0: small, 4 << 20: small, 5 << 20: small, 8 << 20: 12 << 20, 16 << 20: 24 << 20, 100 << 20: 150 << 20} {
+		f(0, live, want)
+		f(few, live, want)
+	}
+	for live, want := range map[uint64]uint64{0: roomy, 4 << 20: roomy, 8 << 20: roomy, 16 << 20: 24 << 20, 100 << 20: 150 << 20} {
+		f(few+1, live, want)
 	}
 }
 
-// TestPace: it follows what is live, and leaves the default behind it.
+// TestPace: it follows what is live and how many ask, and leaves the default
+// behind it.
 func TestPace(t *testing.T) {
 	t.Setenv("GOGC", "")
 	percent := func() int {
@@ -38,13 +49,19 @@ func TestPace(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	Pace(ctx)
-	until("little is live", func(p int) bool { return p > 150 })
+	var asks atomic.Int64
+	Pace(ctx, asks.Load)
+	alone := func(p int) bool { return p > 150 && p <= 220 }
+	until("little is live", alone)
+	asks.Store(few + 1)
+	until("under a crowd", func(p int) bool { return p > 400 })
+	asks.Store(1)
+	until("after the crowd", alone)
 	ballast := make([]byte, 64<<20)
 	until("much is live", func(p int) bool { return p == spare })
 	runtime.KeepAlive(ballast)
 	ballast = nil
-	until("little again", func(p int) bool { return p > 150 })
+	until("little again", alone)
 	stop()
 	until("after the end", func(p int) bool { return p == 100 })
 }
