@@ -11,6 +11,7 @@ import (
 	"nearside/agent/openai/client"
 	"nearside/agent/openai/fault"
 	"nearside/local/sandbox"
+	"nearside/local/weights"
 )
 
 // States of an engine.
@@ -61,8 +62,8 @@ type engine struct {
 	crashes []time.Time
 	started int
 	failed  int
-	timer   *time.Timer // idle stop, or the end of a pause
-	checked stamp       // the model file as it was when command and model were found good
+	timer   *time.Timer   // idle stop, or the end of a pause
+	checked weights.Stamp // the model file as it was when command and model were found good
 }
 
 // lease is the right to one request to a running engine. over is closed once

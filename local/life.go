@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nearside/agent/openai/fault"
+	"nearside/local/weights"
 )
 
 // How an engine is kept alive.
@@ -33,7 +34,7 @@ func (e *engine) start() {
 
 // launch checks, starts and waits, and tells the owner what came of it. Known
 // is the model file as it was when it was last found good.
-func (e *engine) launch(ctx context.Context, life int, known stamp) {
+func (e *engine) launch(ctx context.Context, life int, known weights.Stamp) {
 	p, known, err := e.begin(ctx, known)
 	if err != nil {
 		e.do(func() { e.broken(life, err) })
@@ -59,18 +60,18 @@ func (e *engine) launch(ctx context.Context, life int, known stamp) {
 
 // begin starts the process when engine and model are good. The socket's name
 // is no other daemon's.
-func (e *engine) begin(ctx context.Context, known stamp) (*process, stamp, error) {
+func (e *engine) begin(ctx context.Context, known weights.Stamp) (*process, weights.Stamp, error) {
 	known, err := e.check(ctx, known)
 	if err != nil {
-		return nil, stamp{}, err
+		return nil, weights.Stamp{}, err
 	}
 	if err := os.MkdirAll(e.opts.Dir, 0o700); err != nil { // somebody may have cleaned up
-		return nil, stamp{}, fmt.Errorf("make the folder of the engine's socket: %w", err)
+		return nil, weights.Stamp{}, fmt.Errorf("make the folder of the engine's socket: %w", err)
 	}
 	socket := filepath.Join(e.opts.Dir, socketPrefix+rand.Text()[:12]+socketSuffix)
 	spec, err := e.spec(socket)
 	if err != nil {
-		return nil, stamp{}, err
+		return nil, weights.Stamp{}, err
 	}
 	p, err := startProcess(spec, socket)
 	return p, known, err

@@ -17,6 +17,7 @@ import (
 	"nearside/agent/openai"
 	"nearside/agent/openai/fault"
 	"nearside/local"
+	"nearside/local/weights"
 )
 
 // TestHoldsAModelToItsFirstLoad swaps the file of a model that came without a
@@ -64,7 +65,7 @@ func TestLedgerThatComesLate(t *testing.T) {
 	o.Idle = 50 * time.Millisecond
 	var there atomic.Bool
 	ledger := &facts{kept: map[string]string{"model_sha256/tiny": strings.Repeat("0", 64)}}
-	o.Ledger = func() local.Ledger {
+	o.Ledger = func() weights.Ledger {
 		if !there.Load() {
 			return nil
 		}

@@ -17,6 +17,7 @@ import (
 	"nearside/agent/openai"
 	"nearside/agent/openai/fault"
 	"nearside/local"
+	"nearside/local/weights"
 )
 
 // facts is a ledger in memory.
@@ -59,7 +60,7 @@ func options(t *testing.T, mode string) local.Options {
 	return local.Options{
 		Command: []string{exe, "fake-engine", mode}, Dir: dir, Log: slog.New(slog.DiscardHandler),
 		Models: []local.Model{{Name: "tiny", File: file, Services: []string{"chat"}, System: "Be brief.", Sampling: map[string]float64{"temperature": 0, "top_p": 0.5}}},
-		Ledger: func() local.Ledger { return ledger },
+		Ledger: func() weights.Ledger { return ledger },
 	}
 }
 

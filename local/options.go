@@ -2,7 +2,6 @@ package local
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"nearside/local/sandbox"
+	"nearside/local/weights"
 )
 
 // Model is one entry of the catalogue: a file, and what it works best with.
@@ -24,13 +24,6 @@ type Model struct {
 	Context  int                // tokens; 0 is 4096
 	System   string             // system prompt where the caller gave none
 	Sampling map[string]float64 // sampling where the caller gave none
-}
-
-// Ledger remembers facts for good. It is where the checksum of a model that
-// came without one is held.
-type Ledger interface {
-	Fact(ctx context.Context, name string) (value string, ok bool, err error)
-	SetFact(ctx context.Context, name, value string) error
 }
 
 // Options say which models there are and how they are run.
@@ -46,7 +39,7 @@ type Options struct {
 	Bound   uint64                                // bytes of memory an engine may have beside its model; 0 goes by the model
 	Reads   []string                              // files and folders the engine may read beside what it is seen to need
 	Open    bool                                  // the engine is not closed in
-	Ledger  func() Ledger                         // nil while there is none
+	Ledger  func() weights.Ledger                 // nil while there is none
 	Changed func()                                // called when an engine's state changed; must not wait; nil is none
 	Log     *slog.Logger
 }

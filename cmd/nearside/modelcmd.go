@@ -11,7 +11,7 @@ import (
 
 	"nearside/agent/config"
 	"nearside/cmd/nearside/shell"
-	"nearside/local"
+	"nearside/local/weights"
 )
 
 func modelCmd(g *shell.Globals) *cobra.Command {
@@ -99,7 +99,7 @@ func verify(m config.Model) modelDoc {
 	if d.State == "missing" {
 		return d
 	}
-	sum, err := local.FileSum(m.File)
+	sum, err := weights.Sum(m.File)
 	if err != nil {
 		d.State = "missing"
 		return d

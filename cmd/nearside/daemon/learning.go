@@ -14,8 +14,8 @@ import (
 	"nearside/agent/learn/label"
 	"nearside/agent/learn/standing"
 	"nearside/cmd/nearside/tables"
-	"nearside/local"
 	"nearside/local/sense"
+	"nearside/local/weights"
 	"nearside/policy/calib"
 	"nearside/store"
 )
@@ -52,10 +52,10 @@ func (d *daemon) identified(ctx context.Context) map[string]calib.Model {
 	for _, m := range cfg.Models {
 		sum := strings.ToLower(m.SHA256)
 		if s := d.store.Wait(ctx); sum == "" && s != nil && cfg.Engine.URL == "" {
-			sum, _, _ = s.Fact(ctx, local.ChecksumFact(m.Name)) // what cannot be read is not known yet
+			sum, _, _ = s.Fact(ctx, weights.ChecksumFact(m.Name)) // what cannot be read is not known yet
 		}
 		if sum != "" {
-			all["local/"+m.Name] = calib.Model{Name: m.Name, SHA256: sum, Quant: local.Quantisation(m.File)}
+			all["local/"+m.Name] = calib.Model{Name: m.Name, SHA256: sum, Quant: weights.Quantisation(m.File)}
 		}
 	}
 	return all

@@ -16,6 +16,7 @@ import (
 	"nearside/agent/openai/client"
 	"nearside/local"
 	"nearside/local/sense"
+	"nearside/local/weights"
 )
 
 // How long the engine may take.
@@ -43,7 +44,7 @@ func checkModels(_ context.Context, p *Patient) []Finding {
 }
 
 func model(m config.Model) Finding {
-	sum, err := local.FileSum(m.File)
+	sum, err := weights.Sum(m.File)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fail(m.Name+": the model file "+m.File+" is not there", "run make setup, or correct local.models")
@@ -153,7 +154,7 @@ func load(ctx context.Context, o local.Options) []Finding {
 	}
 	defer cleanup()
 	o.Dir, o.Boot, o.Models = dir, true, o.Models[:1]
-	o.Ledger, o.Log = func() local.Ledger { return nil }, slog.New(slog.DiscardHandler)
+	o.Ledger, o.Log = func() weights.Ledger { return nil }, slog.New(slog.DiscardHandler)
 	l := local.New(o)
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})

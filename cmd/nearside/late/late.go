@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nearside/local"
+	"nearside/local/weights"
 	"nearside/store"
 )
 
@@ -170,7 +170,7 @@ func (l *Store) Lost() uint64 {
 
 // Ledger is where checksums are held, nil while there is none; it waits for the
 // store.
-func (l *Store) Ledger() local.Ledger {
+func (l *Store) Ledger() weights.Ledger {
 	if s := l.Wait(context.Background()); s != nil {
 		return s
 	}

@@ -17,7 +17,7 @@ import (
 	"nearside/agent/config"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/tables"
-	"nearside/local"
+	"nearside/local/weights"
 	"nearside/policy/calib"
 )
 
@@ -122,11 +122,11 @@ func calibrated(state string, m config.Model) calibrationDoc {
 // identity says which model a model of the config is, by its file where the
 // config has no checksum.
 func identity(m config.Model) (calib.Model, error) {
-	id := calib.Model{Name: m.Name, SHA256: m.SHA256, Quant: local.Quantisation(m.File)}
+	id := calib.Model{Name: m.Name, SHA256: m.SHA256, Quant: weights.Quantisation(m.File)}
 	if id.SHA256 != "" {
 		return id, nil
 	}
-	sum, err := local.FileSum(m.File)
+	sum, err := weights.Sum(m.File)
 	if err != nil {
 		return id, fmt.Errorf("identify model %s: %w", m.Name, err)
 	}

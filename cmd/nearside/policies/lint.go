@@ -12,7 +12,7 @@ import (
 	"nearside/agent/task"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/tables"
-	"nearside/local"
+	"nearside/local/weights"
 	"nearside/policy/lint"
 )
 
@@ -63,7 +63,7 @@ func measured(cfg *config.Config, standard string) []string {
 	for _, m := range cfg.Local.Models {
 		sum := strings.ToLower(m.SHA256)
 		if sum == "" && m.File != "" {
-			sum, _ = local.FileSum(m.File) // a file that cannot be read is of no calibration
+			sum, _ = weights.Sum(m.File) // a file that cannot be read is of no calibration
 		}
 		if _, _, err := tables.Load(cfg.State, sum); err == nil {
 			names = append(names, m.Name)
