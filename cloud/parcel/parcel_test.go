@@ -132,7 +132,7 @@ func (r *rig) comes(t *testing.T, want []byte) {
 	t.Helper()
 	select {
 	case <-r.got:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("it did not come: %+v", r.Status())
 	}
 	if data, err := r.Read(r.file); err != nil || !bytes.Equal(data, want) {
@@ -145,7 +145,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.After(20 * time.Second); !holds(); {
+	for end := time.After(time.Minute); !holds(); {
 		select {
 		case <-tick.C:
 		case <-end:

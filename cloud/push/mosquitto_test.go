@@ -451,7 +451,7 @@ func TestFlappingBroker(t *testing.T) {
 		select {
 		case m := <-op.heard:
 			heard[string(m.Payload())] = true
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("%d of %d events were heard; %d wait; the operator is connected: %t; the device: %+v", len(heard), restarts*each, d.out.len(), op.IsConnectionOpen(), d.Status())
 		}
 	}

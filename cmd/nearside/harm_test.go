@@ -67,8 +67,8 @@ func (h *house) takenBack(t *testing.T, bad string) {
 	var asks sync.WaitGroup
 	defer asks.Wait()
 	for n := 0; h.standing().State != "rolled_back"; n++ {
-		if time.Since(began) > time.Minute {
-			t.Fatalf("after a minute: %+v", h.standing())
+		if time.Since(began) > 3*patience {
+			t.Fatalf("after %v: %+v", 3*patience, h.standing())
 		}
 		asks.Go(func() { h.ask(ask{text: fmt.Sprint("on trial ", n)}) })
 		<-tick.C
