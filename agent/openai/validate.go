@@ -55,6 +55,23 @@ func tooMany(name string, raw json.RawMessage) error {
 	return nil
 }
 
+// entries counts the entries of a JSON list or object that was found valid
+// before, without making room for them. It is 0 for what is too short to have
+// many.
+func entries(raw json.RawMessage) int {
+	if len(raw) < 2*maxEntries {
+		return 0
+	}
+	n := 0
+	for range inplace.Elements(raw) {
+		n++
+	}
+	for range inplace.Members(raw) {
+		n++
+	}
+	return n
+}
+
 func tooManyOf(name string, n int) error {
 	e := fault.Invalid(name, "%s has %d entries; at most %d are taken.", name, n, maxEntries)
 	e.Status, e.Type = http.StatusRequestEntityTooLarge, "request_too_large"

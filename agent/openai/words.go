@@ -1,11 +1,8 @@
 package openai
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-
-	"nearside/agent/openai/inplace"
 )
 
 // at names a field inside a list: messages[2].role.
@@ -26,21 +23,4 @@ func span(lo, hi float64, whole bool) string {
 		return kind + " of at most 64 bits"
 	}
 	return fmt.Sprintf("%s from %g to %.0f", kind, lo, hi)
-}
-
-// entries counts the entries of a JSON list or object that was found valid
-// before, without making room for them. It is 0 for what is too short to have
-// many.
-func entries(raw json.RawMessage) int {
-	if len(raw) < 2*maxEntries {
-		return 0
-	}
-	n := 0
-	for range inplace.Elements(raw) {
-		n++
-	}
-	for range inplace.Members(raw) {
-		n++
-	}
-	return n
 }
