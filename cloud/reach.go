@@ -22,8 +22,8 @@ func (p *Pool) SetLink(known, up bool, onLink []netip.Prefix) {
 	}
 }
 
-// SetHost tells what the host app says of the network, one of
-// [network.States]. It outranks all else until that time.
+// SetHost tells what the host app says of the network, one of the states of
+// cloud/network. It outranks all else until that time.
 func (p *Pool) SetHost(state string, until time.Time) {
 	p.net.host(func(m *network.Machine) { m.Host(state, until) })
 }

@@ -15,9 +15,6 @@ const (
 	Offline  = "offline"  // no way out
 )
 
-// States lists all of them.
-func States() []string { return []string{Unknown, Online, Metered, Portal, Degraded, Offline} }
-
 // Sources of a state.
 const (
 	ByStart = "start"

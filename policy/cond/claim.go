@@ -37,9 +37,6 @@ type Patience int
 
 // Together tells whether all claims can be true at once, and if so of which
 // values of the fields, in the order in which the claims name them.
-func Together(claims ...Claim) ([]Value, Verdict) { return new(Patience(maxTries)).Together(claims...) }
-
-// Together is the function of that name, for as long as the patience lasts.
 func (p *Patience) Together(claims ...Claim) ([]Value, Verdict) { return p.search(claims, false) }
 
 // TogetherKnown is Together where everything that is tested is known.

@@ -21,6 +21,12 @@ func parse(t testing.TB, text string) *policy.Condition {
 	return c
 }
 
+// together is what can be true at once, by a patience of its own.
+func together(claims ...cond.Claim) ([]cond.Value, cond.Verdict) {
+	patience := cond.Patience(20_000)
+	return patience.Together(claims...)
+}
+
 func TestTogether(t *testing.T) {
 	f := func(want string, conditions ...string) {
 		t.Helper()
@@ -32,7 +38,7 @@ func TestTogether(t *testing.T) {
 			}
 			claims = append(claims, cond.Holds(parse(t, text)))
 		}
-		values, verdict := cond.Together(claims...)
+		values, verdict := together(claims...)
 		got := cond.List(values)
 		if verdict == cond.Never {
 			got = "never"
@@ -98,7 +104,7 @@ func TestGivesUp(t *testing.T) {
 			c.All = append(c.All, one, policy.Condition{Not: &one})
 		}
 	}
-	if _, verdict := cond.Together(cond.Holds(&c)); verdict == cond.Sometimes {
+	if _, verdict := together(cond.Holds(&c)); verdict == cond.Sometimes {
 		t.Error("a contradiction holds")
 	}
 }
@@ -162,7 +168,7 @@ func put(t *rapid.T, values []cond.Value) (*policy.Ask, *policy.Signals) {
 func TestJudgesAsDecideDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := drawn(t, 4), drawn(t, 4)
-		values, verdict := cond.Together(cond.Holds(&a), cond.Fails(&b))
+		values, verdict := together(cond.Holds(&a), cond.Fails(&b))
 		switch verdict {
 		case cond.Sometimes:
 			ask, s := put(t, values)

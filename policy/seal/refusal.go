@@ -33,15 +33,6 @@ const (
 	RootExpired      = "root_expired"
 )
 
-// Reasons lists every reason that this package gives.
-func Reasons() []string {
-	return []string{
-		TooLarge, Malformed, WrongType, Unsigned, TooFewSignatures, UnknownKey, BadSignature, UnknownKind,
-		OtherTenant, OtherChannel, OtherAudience, OlderVersion, OtherDigest, EpochRolledBack, Expired, NotYetValid,
-		AgentTooOld, WrongPrevious, NotInShare, RootReplayed, RootSkipped, RootTooFewOld, RootTooFewNew, RootExpired,
-	}
-}
-
 // Refusal is why something from outside is not taken: a token for programs and
 // a sentence for people.
 type Refusal struct {

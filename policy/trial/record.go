@@ -116,8 +116,8 @@ type Counts struct {
 	Refused map[string]int64 `json:"refused,omitempty"` // by reason; "other" beyond the bound
 }
 
-// Reasons why a document that was verified is not taken, or given up; see also
-// [seal.Reasons].
+// Reasons why a document that was verified is not taken, or given up; those of
+// policy/seal come before.
 const (
 	Invalid          = "invalid"            // no policy that this program understands
 	FailsOwnTests    = "fails_own_tests"    // the cases written into it do not hold
