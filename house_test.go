@@ -23,10 +23,10 @@ import (
 var arrows = map[string][]string{
 	"cmd/nearside":            {"agent", "agent/config", "agent/config/strict", "agent/server/control", "agent/server/feed", "agent/server/status", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/entrance", "cmd/nearside/fleet", "cmd/nearside/helm", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local/sandbox", "local/weights", "policy/meant"},
 	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server/steering", "agent/task", "cmd/nearside/shell", "cmd/nearside/tables", "local/weights", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/simulate"},
-	"cmd/nearside/shell":      {"agent/config", "agent/server/steering"},
-	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/learn/standing", "agent/server/status", "cmd/nearside/shell", "cmd/nearside/tables", "cmd/nearside/whole", "local/weights", "policy/calib", "policy/gate"},
+	"cmd/nearside/shell":      {"agent/config", "agent/server/steering", "cmd/nearside/whole"},
+	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/learn/standing", "agent/server/status", "cmd/nearside/shell", "cmd/nearside/tables", "local/weights", "policy/calib", "policy/gate"},
 	"cmd/nearside/asking":     {"agent", "agent/openai/completion", "agent/openai/sse", "cmd/nearside/policies", "cmd/nearside/shell", "cmd/nearside/tell", "policy", "policy/whatif"},
-	"cmd/nearside/fleet":      {"agent/config/secret", "agent/config/strict", "agent/config/written", "agent/task", "cloud/fleet/simulate", "cloud/push", "cmd/nearside/kinds", "cmd/nearside/operator", "cmd/nearside/operator/link", "cmd/nearside/shell", "cmd/nearside/signer", "cmd/nearside/whole", "policy", "policy/lint", "policy/seal"},
+	"cmd/nearside/fleet":      {"agent/config/secret", "agent/config/strict", "agent/config/written", "agent/task", "cloud/fleet/simulate", "cloud/push", "cmd/nearside/kinds", "cmd/nearside/operator", "cmd/nearside/operator/link", "cmd/nearside/shell", "cmd/nearside/signer", "policy", "policy/lint", "policy/seal"},
 	"cmd/nearside/signer":     {"agent/config/strict", "policy/seal"},
 	"cmd/nearside/tell":       {"agent", "policy", "policy/whatif"},
 	"cmd/nearside/daemon":     {"agent", "agent/config", "agent/learn", "agent/learn/audit", "agent/learn/label", "agent/learn/standing", "agent/openai", "agent/openai/rolling", "agent/schema", "agent/server", "agent/server/control", "agent/server/feed", "agent/server/metrics", "agent/server/signals", "agent/server/status", "agent/server/steering", "agent/task", "cloud", "cloud/network", "cmd/nearside/changes", "cmd/nearside/entrance", "cmd/nearside/heap", "cmd/nearside/helm", "cmd/nearside/herald", "cmd/nearside/judge", "cmd/nearside/late", "cmd/nearside/tables", "local", "local/intent", "local/sandbox", "local/sense", "local/weights", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/lint", "store", "store/file"},
@@ -132,7 +132,7 @@ var arrows = map[string][]string{
 	"store/file":              {},
 	"store/shelf":             {"store/file"},
 
-	"cmd/nearside/operator":          {"agent/config/strict", "cloud/fleet", "cloud/fleet/broker", "cloud/fleet/stages", "cloud/wire", "cmd/nearside/operator/forecast", "cmd/nearside/operator/link", "cmd/nearside/operator/views", "cmd/nearside/shell", "cmd/nearside/signer", "cmd/nearside/whole", "policy/seal"},
+	"cmd/nearside/operator":          {"agent/config/strict", "cloud/fleet", "cloud/fleet/broker", "cloud/fleet/stages", "cloud/wire", "cmd/nearside/operator/forecast", "cmd/nearside/operator/link", "cmd/nearside/operator/views", "cmd/nearside/shell", "cmd/nearside/signer", "policy/seal"},
 	"cmd/nearside/operator/forecast": {"agent", "agent/config/strict", "agent/config/written", "cloud/fleet", "cmd/nearside/judge", "cmd/nearside/operator/link", "cmd/nearside/operator/views", "cmd/nearside/policies", "cmd/nearside/shell", "policy", "policy/cases", "policy/diff", "policy/replay", "policy/seal"},
 	"cmd/nearside/operator/link":     {"agent/config/strict", "cloud/fleet", "cloud/fleet/broker", "cmd/nearside/shell", "cmd/nearside/signer", "policy/meant", "policy/seal"},
 	"cmd/nearside/operator/views":    {"cloud/fleet", "cloud/fleet/broker", "cloud/fleet/stages", "cmd/nearside/operator/link", "cmd/nearside/shell"},

@@ -41,6 +41,9 @@ type made struct {
 }
 
 func keygen(c *cobra.Command, g *shell.Globals, out, from string) error {
+	if out == "-" {
+		return shell.Usage("--out -: a key is written to files, and a private one is printed nowhere; name one")
+	}
 	public := out + ".pub"
 	if from != "" {
 		key, err := signer.Public(c.Context(), from)

@@ -57,7 +57,7 @@ keys were lost: devices take it from their remote.root alone.`,
 	f.Int64Var(&m.epoch, "epoch", -1, "take no document of an epoch below `N` (default that of the previous)")
 	f.StringVar(&m.expires, "expires", "", "take nothing new by this root after `TIME`, as 2027-01-31T00:00:00Z or from now on as 8760h")
 	f.BoolVar(&m.partial, "partial", false, "write the root though signatures lack")
-	f.StringVar(&m.out, "out", "", "write the root to `FILE`")
+	f.StringVar(&m.out, "out", "", "write the root to `FILE`; - is standard output")
 	for _, name := range []string{"key", "out"} {
 		_ = c.MarkFlagRequired(name)
 	}
@@ -90,7 +90,7 @@ func (m *rootMaking) run(c *cobra.Command, g *shell.Globals) error {
 	if lacks != nil && !m.partial {
 		return shell.Refused(fmt.Errorf("no device would take this root: %w; sign with more keys, or write it with --partial for others to add theirs", lacks))
 	}
-	if err := putNew(m.out, file, 0o644); err != nil {
+	if err := m.put(c, g, file); err != nil {
 		return fmt.Errorf("write the root: %w", err)
 	}
 	made := rootMade{m.out, root.Version, root.Threshold, keyIDs(root), ""}
@@ -100,6 +100,18 @@ func (m *rootMaking) run(c *cobra.Command, g *shell.Globals) error {
 		line += "\nnot enough signatures yet: " + made.Lacks
 	}
 	return tell(c, g, made, line)
+}
+
+// put writes the root, over no other.
+func (m *rootMaking) put(c *cobra.Command, g *shell.Globals, file []byte) error {
+	out := shell.Out{Path: m.out}
+	if !out.Printed() {
+		return putNew(m.out, file, 0o644)
+	}
+	if err := out.Open(c, g); err != nil {
+		return shell.BadInput(err)
+	}
+	return out.Write(file, 0o644)
 }
 
 // before is the root that this one follows, nil for none.

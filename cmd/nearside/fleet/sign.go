@@ -21,7 +21,6 @@ import (
 	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/signer"
-	"nearside/cmd/nearside/whole"
 	"nearside/policy/lint"
 	"nearside/policy/seal"
 )
@@ -35,7 +34,7 @@ type signing struct {
 	pct       float64
 	salt      string
 	files     []string
-	out       string
+	out       shell.Out
 	add       bool
 }
 
@@ -84,7 +83,7 @@ func (s *signing) flags(c *cobra.Command) {
 	f.StringVar(&s.salt, "rollout-salt", "", "divides the devices (default the version)")
 	f.StringVar(&d.Kind, "kind", seal.KindPolicy, "what it is: `KIND` "+strings.Join(seal.Kinds(), ", "))
 	f.StringArrayVar(&s.files, "file", nil, "large file as `NAME=URL@PATH`; several")
-	f.StringVar(&s.out, "out", "", "write the envelope to `FILE`")
+	f.StringVar(&s.out.Path, "out", "", "write the envelope to `FILE`; - is standard output")
 	f.BoolVar(&s.add, "add", false, "add signatures to an envelope that others began to sign")
 	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(seal.Kinds(), cobra.ShellCompDirectiveNoFileComp))
 }
@@ -93,6 +92,9 @@ func (s *signing) flags(c *cobra.Command) {
 func (s *signing) run(c *cobra.Command, g *shell.Globals, args []string) error {
 	if err := s.named(); err != nil {
 		return shell.BadInput(err)
+	}
+	if err := s.fits(c, g); err != nil {
+		return err
 	}
 	if err := s.fill(c, args); err != nil {
 		return shell.BadInput(err)
@@ -115,7 +117,7 @@ func (s *signing) run(c *cobra.Command, g *shell.Globals, args []string) error {
 	if err != nil {
 		return err
 	}
-	return s.put(c, g, s.out, envelope)
+	return s.put(c, g, envelope)
 }
 
 // named tells what the flags do not say and must, before anything is read.
@@ -125,7 +127,7 @@ func (s *signing) named() error {
 		said bool
 		what string
 	}{
-		{"out", s.out != "", "where the envelope is to be written"},
+		{"out", s.out.Path != "", "where the envelope is to be written"},
 		{"tenant", s.document.Tenant != "", "for whose devices it is"},
 		{"channel", s.document.Channel != "", "which of these devices it is for"},
 		{"version", s.document.Version != 0, "its version, higher than those before it"},
@@ -134,14 +136,14 @@ func (s *signing) named() error {
 			return fmt.Errorf("--%s must say %s", f.name, f.what)
 		}
 	}
-	return fits(s.out)
+	return nil
 }
 
 // fits tells why the envelope could not be written there, before a person is
 // asked to sign it.
-func fits(path string) error {
-	if err := whole.Fits(path); err != nil {
-		return fmt.Errorf("write the envelope: %w", err)
+func (s *signing) fits(c *cobra.Command, g *shell.Globals) error {
+	if err := s.out.Open(c, g); err != nil {
+		return shell.Usage("write the envelope: %w", err)
 	}
 	return nil
 }
@@ -267,8 +269,9 @@ func (s *signing) more(c *cobra.Command, g *shell.Globals, args []string) error 
 	if _, err := look(envelope); err != nil { // nobody signs what cannot be read
 		return shell.Refused(fmt.Errorf("%s: %w", args[0], err))
 	}
-	if err := fits(cmp.Or(s.out, args[0])); err != nil {
-		return shell.BadInput(err)
+	s.out.Path = cmp.Or(s.out.Path, args[0])
+	if err := s.fits(c, g); err != nil {
+		return err
 	}
 	with, err := s.signers.Open(c)
 	if err != nil {
@@ -278,19 +281,19 @@ func (s *signing) more(c *cobra.Command, g *shell.Globals, args []string) error 
 	if err != nil {
 		return err
 	}
-	return s.put(c, g, cmp.Or(s.out, args[0]), signed)
+	return s.put(c, g, signed)
 }
 
 // put writes the envelope and tells what was signed.
-func (s *signing) put(c *cobra.Command, g *shell.Globals, path string, envelope []byte) error {
-	if err := whole.Write(path, envelope, 0o644); err != nil {
+func (s *signing) put(c *cobra.Command, g *shell.Globals, envelope []byte) error {
+	if err := s.out.Write(envelope, 0o644); err != nil {
 		return fmt.Errorf("write the envelope: %w", err)
 	}
 	view, err := look(envelope)
 	if err != nil {
 		return err
 	}
-	view.File = path
+	view.File = s.out.Path
 	return tell(c, g, view, view.lines())
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"nearside/agent/config"
 	"nearside/cmd/nearside/shell"
-	"nearside/cmd/nearside/whole"
 	"nearside/policy/gate"
 )
 
@@ -34,9 +33,10 @@ that answers in microseconds. The daemon uses the one under local.gate.`,
 
 // gateTrain is what `gate train` was told.
 type gateTrain struct {
-	data, out string
-	seed      uint64
-	skip      bool
+	data string
+	out  shell.Out
+	seed uint64
+	skip bool
 }
 
 func gateTrainCmd(g *shell.Globals) *cobra.Command {
@@ -57,7 +57,7 @@ are any; --skip-bad trains on the rest.`,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, g) },
 	}
 	c.Flags().StringVar(&f.data, "data", "", "`FILE` of examples")
-	c.Flags().StringVar(&f.out, "out", "gate.bin", "`FILE` the gate is written to")
+	c.Flags().StringVar(&f.out.Path, "out", "gate.bin", "`FILE` the gate is written to; - is standard output")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of all chance")
 	c.Flags().BoolVar(&f.skip, "skip-bad", false, "train although lines cannot be used")
 	return c
@@ -79,7 +79,7 @@ func (f *gateTrain) run(c *cobra.Command, g *shell.Globals) error {
 	if err != nil {
 		return err
 	}
-	if err := whole.Fits(f.out); err != nil { // before the minutes that training may take
+	if err := f.out.Open(c, g); err != nil { // before the minutes that training may take
 		return fmt.Errorf("write the gate: %w", err)
 	}
 	start := time.Now()
@@ -97,10 +97,10 @@ func (f *gateTrain) run(c *cobra.Command, g *shell.Globals) error {
 	if err != nil {
 		return err
 	}
-	if err := whole.Write(f.out, file, 0o644); err != nil {
+	if err := f.out.Write(file, 0o644); err != nil {
 		return fmt.Errorf("write the gate: %w", err)
 	}
-	doc := trainDoc{f.out, len(file), made.Bytes(), time.Since(start).Seconds(), data, report, len(data.Examples)}
+	doc := trainDoc{f.out.Path, len(file), made.Bytes(), time.Since(start).Seconds(), data, report, len(data.Examples)}
 	if g.JSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(doc)
 	}

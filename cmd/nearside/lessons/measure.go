@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/cmd/nearside/shell"
-	"nearside/cmd/nearside/whole"
 	"nearside/policy/calib"
 )
 
@@ -44,7 +43,8 @@ type judgedDoc struct {
 }
 
 func calibrateMeasureCmd(g *shell.Globals) *cobra.Command {
-	var questions, model, out string
+	var questions, model string
+	var out shell.Out
 	c := &cobra.Command{
 		Use: "measure --questions FILE --out FILE", Short: "Ask a local model questions with known answers, and make its calibration", Args: cobra.NoArgs,
 		Long: `Asks the running daemon every question, of the local model alone, and judges its
@@ -56,26 +56,26 @@ import FILE.`,
   nearside calibrate show table.json
   nearside calibrate import table.json && nearside config reload`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if questions == "" || out == "" {
+			if questions == "" || out.Path == "" {
 				return shell.Usage("--questions and --out are both needed")
 			}
 			all, err := readQuestions(questions)
 			if err != nil {
 				return shell.BadInput(err)
 			}
-			if err := whole.Fits(out); err != nil { // before the minutes that asking may take
+			if err := out.Open(c, g); err != nil { // before the minutes that asking may take
 				return fmt.Errorf("write calibration: %w", err)
 			}
 			t, err := measure(c, g, model, all)
 			if err != nil {
 				return err
 			}
-			return writeTable(out, t)
+			return writeTable(&out, t)
 		},
 	}
 	c.Flags().StringVar(&questions, "questions", "", "`FILE` of questions with known answers")
 	c.Flags().StringVar(&model, "model", "", "local model by its `NAME`; not needed where there is one")
-	c.Flags().StringVar(&out, "out", "", "`FILE` for the calibration")
+	c.Flags().StringVar(&out.Path, "out", "", "`FILE` for the calibration; - is standard output")
 	return c
 }
 
@@ -222,13 +222,13 @@ func judgeOne(ctx context.Context, d *shell.Client, model string, q checked) (j 
 	return judgedDoc{q.Question, record.Task, *record.Outcome.Confidence, q.Answer.MatchString(said.Choices[0].Message.Content)}, true, nil
 }
 
-// writeTable writes the table to a file.
-func writeTable(path string, t *calib.Table) error {
+// writeTable writes the table to where it is wanted.
+func writeTable(out *shell.Out, t *calib.Table) error {
 	text, err := t.Encode()
 	if err != nil {
 		return err
 	}
-	if err := whole.Write(path, text, 0o644); err != nil {
+	if err := out.Write(text, 0o644); err != nil {
 		return fmt.Errorf("write calibration: %w", err)
 	}
 	return nil

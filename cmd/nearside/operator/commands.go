@@ -17,7 +17,6 @@ import (
 	"nearside/cmd/nearside/operator/link"
 	"nearside/cmd/nearside/shell"
 	"nearside/cmd/nearside/signer"
-	"nearside/cmd/nearside/whole"
 )
 
 // words are the commands that devices know, as people write them.
@@ -32,7 +31,7 @@ type commanding struct {
 	args    []string
 	expires time.Duration
 	wait    time.Duration
-	out     string
+	out     shell.Out
 	rollout string
 	version int64
 }
@@ -53,7 +52,7 @@ expires. Ends with 1 when a device that is online failed or did not answer.`,
 	m.add(c)
 	f := c.Flags()
 	f.StringArrayVar(&m.args, "arg", nil, "an argument, `NAME=VALUE`")
-	f.StringVar(&m.out, "out", "", "write the answers to `FILE`, a line of JSON for each")
+	f.StringVar(&m.out.Path, "out", "", "write the answers to `FILE`, a line of JSON for each; - is standard output")
 	return c
 }
 
@@ -106,8 +105,8 @@ func (m *commanding) run(c *cobra.Command, g *shell.Globals, word string) error 
 	if m.rollout == "" && m.version == 0 && len(m.rings)+len(m.devices) == 0 {
 		return shell.Usage("say for whom: --device or --ring")
 	}
-	if m.out != "" {
-		if err := whole.Fits(m.out); err != nil { // while nothing is sent
+	if m.out.Path != "" {
+		if err := m.out.Open(c, g); err != nil { // while nothing is sent
 			return shell.Usage("write the answers: %w", err)
 		}
 	}
@@ -213,7 +212,7 @@ func answersOf(all []fleet.Answered) []answer {
 
 // save writes the answers to the file that --out names.
 func (m *commanding) save(all []fleet.Answered) error {
-	if m.out == "" {
+	if m.out.Path == "" {
 		return nil
 	}
 	var text bytes.Buffer
@@ -223,7 +222,7 @@ func (m *commanding) save(all []fleet.Answered) error {
 			return fmt.Errorf("write the answers: %w", err)
 		}
 	}
-	if err := whole.Write(m.out, text.Bytes(), 0o600); err != nil {
+	if err := m.out.Write(text.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("write the answers: %w", err)
 	}
 	return nil

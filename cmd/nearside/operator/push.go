@@ -41,7 +41,8 @@ The broker is believed when it has sent the document back. Ends with 0 when all
 devices that are online have it in force, with 1 when one refused it or did not
 say anything within --wait, with 3 when the document is refused here. A ring or a
 device of which the fleet knows nothing is most likely misspelt: nothing is
-published then (exit 2), unless --ahead says that it is yet to come.`,
+published then (exit 2), unless --ahead says that it is yet to come. Where no device
+ever came at all nothing is misspelt: it is published, with a warning.`,
 		Example: `  nearside fleet push --broker tls://broker.example:8883 --ca ca.crt --user op --password-file pw --tenant acme --ring canary policy.dsse
   nearside fleet push --device cam-17 --root root.json policy.dsse
   nearside fleet push root2.json
@@ -221,6 +222,9 @@ func (p *pushing) follow(c *cobra.Command, g *shell.Globals, f *fleet.Fleet, doc
 		return link.Coded(err)
 	}
 	all := look()
+	if len(all) == 0 {
+		p.nobody(c, f)
+	}
 	counts := tally(all)
 	out := pushed{r.Kind, r.Version, r.Digest, counts, all}
 	if g.JSON {
@@ -239,6 +243,16 @@ func (p *pushing) follow(c *cobra.Command, g *shell.Globals, f *fleet.Fleet, doc
 		return fmt.Errorf("not all devices have it (%d of %d lack it); it stays published until a newer one is, or: %s", bad, len(all), p.withdrawal(r.Kind))
 	}
 	return nil
+}
+
+// nobody warns that none of those for whom the document is ever came, which is
+// no fault: they may be yet to come. So it is with a tenant that is misspelt.
+func (p *pushing) nobody(c *cobra.Command, f *fleet.Fleet) {
+	if len(f.Devices()) == 0 {
+		link.Warn(c, "no device of tenant %s ever came to this broker; what was published is kept there for those that come", p.Tenant)
+		return
+	}
+	link.Warn(c, "no device that is meant ever came to this broker; what was published is kept there for those that come")
 }
 
 // withdrawal is the command that takes the document off the broker again.
@@ -323,6 +337,9 @@ func (p *pushing) followRoot(c *cobra.Command, g *shell.Globals, f *fleet.Fleet,
 	done, err := f.Until(c.Context(), p.wait, func() bool { n, _ := without(); return n == 0 })
 	if err != nil {
 		return link.Coded(err)
+	}
+	if len(f.Devices()) == 0 {
+		p.nobody(c, f)
 	}
 	n, of := without()
 	if g.JSON {

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 )
 
+// ErrNoFile says that what is there is no file whose place another can take.
+var ErrNoFile = errors.New("is a link, a device or a pipe, which is not to be replaced; name a file")
+
 // Fits tells why no file can be put there, nil when one can. It is for asking
 // before work that takes minutes.
 func Fits(path string) error {
@@ -42,7 +45,7 @@ func create(path string) (*os.File, error) {
 	case err == nil && info.IsDir():
 		return nil, fmt.Errorf("%s is a folder", path)
 	case err == nil && !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is a link, a device or a pipe, which is not to be replaced; name a file", path)
+		return nil, fmt.Errorf("%s %w", path, ErrNoFile)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err // such as a name that is too long, which the other would not have
 	}
