@@ -59,6 +59,17 @@ func (s *Server) unread(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Limits.Unread))
 }
 
+// taking gives a request with a body the time of that besides: one that does not
+// come is told so, though a reply without a body would be unread for too long.
+func (s *Server) taking(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Limits.Body + s.opts.Limits.Unread))
+		}
+		h(w, r)
+	}
+}
+
 // here refuses what does not come over the Unix socket: who may reach that is a
 // matter of the device, whoever has which token.
 func (s *Server) here(h http.HandlerFunc) http.HandlerFunc {

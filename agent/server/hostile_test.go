@@ -202,6 +202,30 @@ func TestSlow(t *testing.T) {
 	}
 }
 
+// TestLateBody: a body may take longer to come than a reply may stay unread, and
+// whoever sends half of it is told all the same.
+func TestLateBody(t *testing.T) {
+	t.Parallel()
+	const unread = 3 * time.Second // more than is waited for the rest of a body that was refused
+	f := world{
+		local: says("local/small", "Hi."), device: &gauge{},
+		limits: server.Limits{Header: patience, Body: unread + unread/8, Unread: unread, Idle: patience},
+	}.open(t)
+	for _, line := range []string{"POST /v1/chat/completions", "PUT /v1/device/signals", "POST /v1/explain"} {
+		for _, half := range []string{"Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\nff\r\n{"} {
+			t.Run(line+" "+half[:7], func(t *testing.T) {
+				t.Parallel()
+				w := f.dial(t, "unix")
+				w.say(line + " HTTP/1.1\r\nHost: localhost\r\n" + half)
+				if resp := w.hear(); resp == nil || resp.StatusCode != http.StatusRequestTimeout {
+					t.Errorf("got %+v, want status 408", resp)
+				}
+				w.ends(line)
+			})
+		}
+	}
+}
+
 // TestDribble: a byte now and then does not keep a connection.
 func TestDribble(t *testing.T) {
 	f := world{local: says("local/small", "Hi."), limits: server.Limits{Header: 100 * time.Millisecond}}.open(t)

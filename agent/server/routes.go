@@ -23,7 +23,7 @@ var unbuilt = []string{
 func (s *Server) routes() http.Handler {
 	all := paths{http.NewServeMux(), map[string]string{}}
 	open := func(pattern, need string, h http.HandlerFunc) { all.add(pattern, s.guard(true, need, h)) }
-	control := func(pattern, need string, h http.HandlerFunc) { all.add(pattern, s.guard(false, need, h)) }
+	control := func(pattern, need string, h http.HandlerFunc) { all.add(pattern, s.guard(false, need, s.taking(h))) }
 
 	asks := []posted{
 		{chatPath, s.guard(true, "chat", s.counted(s.chat))},
