@@ -12,7 +12,7 @@ import (
 )
 
 // Case is what a decision is made from. The document must be valid, see
-// [policy.Document.Validate].
+// policy/valid.
 type Case struct {
 	Doc     *policy.Document
 	Ask     policy.Ask
