@@ -2,6 +2,9 @@ package h1
 
 import "time"
 
+// Look has idle connections looked at, as a timer has.
+func (t *Transport) Look() { t.shelf.expire() }
+
 // Slept has the clock on the wall go on by d for connections that lie idle, as
 // when the device slept meanwhile: timers stand still.
 func (t *Transport) Slept(d time.Duration) {

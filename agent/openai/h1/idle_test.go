@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,6 +176,28 @@ func TestIdle(t *testing.T) {
 			expect(t, p, "the next one is", 2, 1)
 		})
 	})
+}
+
+// TestHungUp: a connection that the other end has closed is not kept until the
+// next call; one that is alive is.
+func TestHungUp(t *testing.T) {
+	hang, gone := make(chan struct{}), new(atomic.Int32)
+	dead := serve(t, func(l *line) {
+		l.take()
+		l.say(ok)
+		<-hang
+		_ = l.Conn.(*net.TCPConn).CloseWrite()
+		hold(l)
+		gone.Add(1)
+	})
+	alive, tr := serve(t, always(ok)), near(t)
+	finish(begin(t, tr, dead.addr), begin(t, tr, alive.addr))
+	close(hang)
+	settle(t, "connections that are kept though the other end hung up", 0, func() int { tr.Look(); return 1 - int(gone.Load()) })
+	finish(begin(t, tr, alive.addr))
+	if n := alive.lines.Load(); n != 1 {
+		t.Errorf("got %d connections to the one that is alive, want 1", n)
+	}
 }
 
 // TestNoGoroutines: an idle connection has none.

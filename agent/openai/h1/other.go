@@ -24,7 +24,7 @@ func (t *Transport) other(req *http.Request) (*http.Response, error) {
 }
 
 // leaving is a body of the library's with whose end the slot of its call is
-// free.
+// free, and nothing hangs on the caller's context any more.
 type leaving struct {
 	io.ReadCloser
 	cancel func() // of the call
@@ -35,6 +35,7 @@ func (l *leaving) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p)
 	if err != nil {
 		l.leave()
+		l.cancel()
 	}
 	return n, err
 }

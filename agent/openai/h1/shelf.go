@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// lookEvery is how often idle connections are looked at whether the other end
+// hung up. A library's connection has a goroutine that waits for it.
+const lookEvery = 15 * time.Second
+
 // shelf keeps idle connections, of which the one that was used last goes first.
 type shelf struct {
 	all, each int           // most that are kept, and most to one address; 0 of all is no bound
@@ -14,7 +18,7 @@ type shelf struct {
 	mu    sync.Mutex // guards all below
 	conns []*conn    // in the order in which they came
 	timer *time.Timer
-	armed bool // the timer runs, no later than the first one is due
+	armed bool // the timer runs, no later than the first one is due, or all are to be looked at
 	shut  bool // it was cleared, and no call was made since
 }
 
@@ -68,7 +72,7 @@ func (s *shelf) push(c *conn) (out *conn) {
 		s.conns = slices.Delete(s.conns, 0, 1)
 	}
 	s.conns = append(s.conns, c)
-	s.armLocked(s.keep)
+	s.armLocked(min(s.keep, lookEvery))
 	return out
 }
 
@@ -93,7 +97,8 @@ func (s *shelf) armLocked(in time.Duration) {
 	s.armed = true
 }
 
-// expire closes those that lay idle for too long.
+// expire closes those that lay idle for too long, and those of which the other
+// end did: their descriptors would wait for the same time.
 func (s *shelf) expire() {
 	for _, c := range s.expired(time.Now()) {
 		c.Close()
@@ -103,14 +108,16 @@ func (s *shelf) expire() {
 func (s *shelf) expired(now time.Time) []*conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	for n < len(s.conns) && now.Sub(s.conns[n].since) >= s.keep {
-		n++
-	}
-	old := slices.Clone(s.conns[:n])
-	s.conns = slices.Delete(s.conns, 0, n)
+	var old []*conn
+	s.conns = slices.DeleteFunc(s.conns, func(c *conn) bool {
+		over := now.Sub(c.since) >= s.keep || !c.quiet()
+		if over {
+			old = append(old, c)
+		}
+		return over
+	})
 	if s.armed = false; len(s.conns) > 0 {
-		s.armLocked(s.keep - now.Sub(s.conns[0].since))
+		s.armLocked(min(s.keep-now.Sub(s.conns[0].since), lookEvery))
 	}
 	return old
 }
