@@ -54,6 +54,7 @@ func (s *Store) gather(ctx context.Context) {
 // write commits what waits, in batches. What comes meanwhile is gathered for the
 // next time: a sync of the disk for few costs as much as one for many.
 func (s *Store) write(ctx context.Context) {
+	defer s.beside()()
 	for more := true; more; {
 		answers, decisions := s.answers.Flush(ctx), s.history.Flush(ctx)
 		more = answers || decisions
@@ -73,6 +74,7 @@ func (s *Store) waits() bool { return s.answers.Waiting()+s.history.Waiting() > 
 // it, and is left for another time when ctx ends.
 func (s *Store) upkeep(ctx context.Context) {
 	work := context.WithoutCancel(ctx)
+	defer s.beside()()
 	for _, h := range []*shelf.Shelf{s.answers, s.history} {
 		for ctx.Err() == nil && h.Sweep(work) {
 			s.write(work)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,5 +72,24 @@ func TestSteadyTrickle(t *testing.T) {
 	waitFor(t, func() bool { return s.Stats().Queue.Waiting+s.Stats().Cache.Waiting == 0 })
 	if got := s.Stats(); got.Queue.Rows != int64(n) || got.Queue.Dropped+got.Cache.Dropped > 0 {
 		t.Errorf("%d of %d records, at most %d waiting: %+v", got.Queue.Rows, n, most, got.Queue)
+	}
+}
+
+// TestBeside: whoever wants to know is told when the writer is at work, and when it
+// is done.
+func TestBeside(t *testing.T) {
+	var begun, ended atomic.Int64
+	s := open(t, store.Options{Dir: t.TempDir(), Beside: func() func() {
+		begun.Add(1)
+		return func() { ended.Add(1) }
+	}})
+	stop := run(t, s)
+	waitFor(t, func() bool { return begun.Load() > 0 && begun.Load() == ended.Load() }) // what a start has to do
+	before := begun.Load()
+	s.Record("a", time.Now(), is([]byte("record")))
+	waitFor(t, func() bool { return s.Stats().Queue.Rows == 1 })
+	stop()
+	if n := begun.Load(); n <= before || n != ended.Load() {
+		t.Errorf("%d begun, %d before, %d ended", n, before, ended.Load())
 	}
 }

@@ -48,6 +48,7 @@ type Options struct {
 	HistoryKeep     time.Duration // 7 days
 	Log             *slog.Logger  // discarded if nil
 	Now             func() time.Time
+	Beside          func() (done func()) // told when the writer has work that takes long, until it is done; nil is none
 }
 
 // Store is both files. All methods may be called from any goroutine, before,
@@ -60,6 +61,7 @@ type Store struct {
 	history *shelf.Shelf
 	notes   outbox
 	now     func() time.Time
+	beside  func() (done func())
 	wake    chan struct{}
 }
 
@@ -76,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	o.Dir = dir.dir
-	s := &Store{folder: dir}
+	s := &Store{folder: dir, beside: o.Beside}
 	if err := s.openFiles(ctx, o); err != nil {
 		return nil, fmt.Errorf("open store: %w", errors.Join(err, s.Close()))
 	}
@@ -93,7 +95,7 @@ func OpenMemory(o Options) (*Store, error) {
 	}
 	o.CacheMaxBytes = min(o.CacheMaxBytes, memCacheBytes)
 	o.HistoryMaxBytes = min(o.HistoryMaxBytes, memQueueBytes)
-	s := &Store{folder: &folder{}}
+	s := &Store{folder: &folder{}, beside: o.Beside}
 	if err := s.openFiles(context.Background(), o); err != nil {
 		return nil, fmt.Errorf("open store in memory: %w", errors.Join(err, s.Close()))
 	}
@@ -159,6 +161,9 @@ func (o *Options) fill() error {
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Beside == nil {
+		o.Beside = func() func() { return func() {} }
 	}
 	if least := min(o.CacheMaxBytes, o.HistoryMaxBytes); least < minQuotaBytes {
 		return fmt.Errorf("a limit of %d bytes is too small, the least is %d", least, minQuotaBytes)

@@ -28,6 +28,7 @@ type Parts struct {
 	Prior   func(calib.Model) (*standing.Before, error)      // what was measured of a model before, nil when nothing; the error tells why it cannot be used
 	Now     func() time.Time                                 // of the clock on the wall; nil is time.Now
 	Changed func()                                           // called when [Learner.Report] has news; it must not block
+	Beside  func() (done func())                             // told when tables may be fitted, until it is done; nil is none
 	Log     *slog.Logger
 
 	// For audits; without Cloud there are none.
@@ -90,6 +91,9 @@ type tally struct{ dropped, failed, refits, alarms atomic.Int64 }
 func New(p Parts, s Settings) *Learner {
 	if p.Now == nil {
 		p.Now = time.Now
+	}
+	if p.Beside == nil {
+		p.Beside = func() func() { return func() {} }
 	}
 	l := &Learner{
 		parts: p, found: make(chan label.Label, waiting), begun: make(chan struct{}), kick: make(chan struct{}, 1),

@@ -47,6 +47,7 @@ func (l *Learner) remember(ctx context.Context, target string, e standing.Epoch)
 // models are other ones, those that drifted, those with new labels. It is false
 // where labels cannot be had yet.
 func (l *Learner) think(ctx context.Context) (known bool) {
+	defer l.parts.Beside()()
 	off := l.settings.Load().Off
 	if !off && l.parts.Shelf() == nil {
 		return false

@@ -121,6 +121,7 @@ type world struct {
 	device       control.Device
 	learner      *learn.Learner
 	steered      steering.Steered
+	asked        func(int64)
 	log          slog.Handler // nil is nowhere
 }
 
@@ -172,7 +173,7 @@ func (w world) server() *server.Server {
 		},
 		Control: control.Routes{History: func() control.History { return w.history }, Device: w.device, Learner: w.learner}, Steered: w.steered,
 		Doors:   server.Doors{Hosts: []string{"localhost", "127.0.0.1", "[::1]"}, Origins: w.origins},
-		Pending: w.pending, Callers: book, Limits: w.limits, Log: slog.New(w.log),
+		Pending: w.pending, Asked: w.asked, Callers: book, Limits: w.limits, Log: slog.New(w.log),
 	})
 }
 

@@ -62,7 +62,8 @@ type Options struct {
 	Callers *callers.Book        // who may call; nil is everybody
 	Control control.Routes       // the routes that see and steer; Callers and Log are the server's
 	Limits  Limits
-	Pending time.Duration // a stream that waits this long gets its headers; 0 is 10 s
+	Asked   func(inFlight int64) // told of each ask that comes how many are being answered with it, and must not wait; nil is none
+	Pending time.Duration        // a stream that waits this long gets its headers; 0 is 10 s
 	Log     *slog.Logger
 }
 
@@ -93,6 +94,9 @@ func New(o Options) *Server {
 	}
 	if o.Pending == 0 {
 		o.Pending = 10 * time.Second
+	}
+	if o.Asked == nil {
+		o.Asked = func(int64) {}
 	}
 	base, cut := context.WithCancelCause(context.Background())
 	if o.Callers == nil {

@@ -241,3 +241,28 @@ func TestModelInHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestAsked: who wants to know is told of each ask how many are being answered
+// with it, and of nothing else.
+func TestAsked(t *testing.T) {
+	told, release := make(chan int64, 10), make(chan struct{})
+	f := world{local: slowly(release, says("local/small", "Hi.")), asked: func(n int64) { told <- n }}.open(t)
+	both := make(chan reply)
+	for want := range int64(2) {
+		go func() { both <- f.call(f.unix, "POST", "/v1/chat/completions", hello) }()
+		if got := <-told; got != want+1 {
+			t.Errorf("told of %d, want %d", got, want+1)
+		}
+	}
+	f.call(f.unix, "GET", "/v1/status", "")
+	close(release)
+	for range 2 {
+		if got := <-both; got.status != 200 {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+	}
+	f.call(f.unix, "POST", "/v1/chat/completions", hello)
+	if <-told; len(told) > 0 {
+		t.Error("told of what was no ask")
+	}
+}

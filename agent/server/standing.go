@@ -51,7 +51,7 @@ func (s *Server) crowded() (n int64) {
 // counted counts a request as being answered.
 func (s *Server) counted(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s.asking.Add(1)
+		s.opts.Asked(s.asking.Add(1))
 		defer s.asking.Add(-1)
 		h(w, r)
 	}

@@ -30,7 +30,7 @@ func learnSettings(cfg *config.Config) learn.Settings {
 func (d *daemon) learnParts() learn.Parts {
 	return learn.Parts{
 		Shelf: d.labelShelf, Facts: d.learnFacts, History: d.learnHistory, Models: d.identified, Prior: d.measuredBefore,
-		Now: d.Now, Changed: d.touch, Log: d.Log, Cloud: d.cloud, World: d.world, Random: rand.Float64,
+		Now: d.Now, Beside: d.gear.All, Changed: d.touch, Log: d.Log, Cloud: d.cloud, World: d.world, Random: rand.Float64,
 	}
 }
 

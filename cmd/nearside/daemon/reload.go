@@ -66,6 +66,7 @@ func (d *daemon) reload(ctx context.Context) (*control.Reloaded, error) {
 	defer d.reloading.Unlock()
 	d.herald.Reloading()
 	defer d.herald.Ready()
+	defer d.gear.All()()
 	defer d.touch()
 	was := d.inForce.Load()
 	fresh, own, err := d.Load()

@@ -24,6 +24,7 @@ import (
 	"nearside/agent/server/feed"
 	"nearside/agent/server/metrics"
 	"nearside/cloud"
+	"nearside/cmd/nearside/cores"
 	"nearside/cmd/nearside/entrance"
 	"nearside/cmd/nearside/heap"
 	"nearside/cmd/nearside/helm"
@@ -51,6 +52,7 @@ type daemon struct {
 	meter    *metrics.Meter
 	senses   senses
 	observer *observer
+	gear     *cores.Gear
 	touched  chan struct{} // something has changed; room for one
 
 	herald    herald.Herald
@@ -84,7 +86,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	d := &daemon{Options: o, started: time.Now(), store: late.New(), touched: make(chan struct{}, 1), herald: herald.New(os.Getenv, log)}
+	d := &daemon{Options: o, started: time.Now(), store: late.New(), gear: cores.New(), touched: make(chan struct{}, 1), herald: herald.New(os.Getenv, log)}
 	d.Watch.Events = feed.New(feed.Options{})
 	d.Watch.Config = func() string { return d.inForce.Load().config.Log.Level }
 	d.inForce.Store(&inForce{config: cfg, laid: cfg, own: o.Policy})
@@ -115,7 +117,7 @@ func Run(ctx context.Context, o Options) error {
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
 	d.meter = metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
 	d.meter.SetCallers(entrance.Names(cfg))
-	d.helm = helm.New(helm.Options{Device: d, Store: d.store, State: cfg.State, Agent: o.Release, Built: o.Built, Now: o.Now, Own: d.own, Given: d.given, Lay: d.lay, Log: log})
+	d.helm = helm.New(helm.Options{Device: d, Beside: d.gear.All, Store: d.store, State: cfg.State, Agent: o.Release, Built: o.Built, Now: o.Now, Own: d.own, Given: d.given, Lay: d.lay, Log: log})
 	d.observer = &observer{next: d.helm.Observe(d.meter), log: log, level: d.Watch.Level, touch: d.touch}
 	d.learner = learn.New(d.learnParts(), learnSettings(cfg))
 	d.agent = agent.New(agent.Parts{
@@ -125,7 +127,7 @@ func Run(ctx context.Context, o Options) error {
 	d.face = server.New(server.Options{
 		Agent: d.agent, Status: d.status, Ready: d.ready, Models: d.models, Metrics: d.meter, Steered: d,
 		Control: control.Routes{History: d.history, Reload: d.reload, Device: d, Learner: d.learner, Watch: d.Watch},
-		Doors:   doors(cfg), Callers: door.Book(), Log: log, Limits: server.Limits{Bodies: heap.Bodies(room)},
+		Doors:   doors(cfg), Callers: door.Book(), Log: log, Asked: d.gear.Asked, Limits: server.Limits{Bodies: heap.Bodies(room)},
 	})
 
 	if room == 0 {
@@ -137,17 +139,13 @@ func Run(ctx context.Context, o Options) error {
 	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBase()
 	floor, base := errgroup.WithContext(base)
-	floor.Go(func() error { return d.store.Run(base, storeOptions(cfg, &o)) })
-	floor.Go(func() error { return d.learner.Run(base) })
-	floor.Go(func() error { return d.local.Run(base) })
-	floor.Go(func() error { return d.cloud.Run(base) })
-	floor.Go(func() error { return d.watchLink(base) })
+	floor.Go(func() error { return d.store.Run(base, storeOptions(cfg, &o, d.gear)) })
 	floor.Go(func() error { return d.sample(base, cfg) })
 	floor.Go(func() error { return d.heed(base, hangup) })
 	floor.Go(func() error { return d.herald.Pulse(base, func() { d.status() }) })
-	floor.Go(func() error { return d.watch(base) })
-	floor.Go(func() error { return d.helm.Run(base) })
-	floor.Go(func() error { return heap.Settle(base) })
+	for _, part := range []func(context.Context) error{d.learner.Run, d.local.Run, d.cloud.Run, d.watchLink, d.watch, d.helm.Run, d.gear.Run, heap.Settle} {
+		floor.Go(func() error { return part(base) })
+	}
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
@@ -245,6 +243,6 @@ func cloudSalt(targets []config.Target) string {
 var errNothingAnswers = errors.New("nothing can answer: no usable local engine and no usable cloud target; see /v1/status")
 
 // storeOptions are those of the store that the config wants.
-func storeOptions(cfg *config.Config, o *Options) store.Options {
-	return store.Options{Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: cfg.Cache.Stale, Log: o.Log, Now: o.Now}
+func storeOptions(cfg *config.Config, o *Options, gear *cores.Gear) store.Options {
+	return store.Options{Dir: cfg.State, CacheMaxBytes: int64(cfg.Cache.MaxBytes), CacheKeep: cfg.Cache.Stale, Log: o.Log, Now: o.Now, Beside: gear.All}
 }

@@ -54,6 +54,7 @@ type Options struct {
 	Own    func() *agent.Policy                      // the device's own, now
 	Given  func() (*config.Config, *policy.Document) // by hand, now
 	Lay    func()                                    // puts in force what [Helm.Over] makes of the config
+	Beside func() (done func())                      // told when a policy is judged, until it is done; nil is none
 	Log    *slog.Logger
 }
 
@@ -74,6 +75,9 @@ type Helm struct {
 
 // New makes a helm; nobody steers until [Helm.Begin].
 func New(o Options) *Helm {
+	if o.Beside == nil {
+		o.Beside = func() func() { return func() {} }
+	}
 	h := &Helm{o: o, next: make(chan *config.Config, 1)}
 	h.room = h.newRoom()
 	return h

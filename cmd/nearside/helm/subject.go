@@ -47,6 +47,7 @@ func (w *watch) Prepare(ctx context.Context) {
 	a := &ahead{begun: time.Now(), done: make(chan struct{})}
 	w.ahead.Store(a)
 	defer close(a.done)
+	defer w.helm.o.Beside()()
 	if b := w.helm.o.Device.Basis(); b.Recent != nil {
 		humbly(func() { a.past, _ = judge.Remember(ctx, b.Recent, b.Signals.Time) }) // else the judgement reads it, and says why it cannot
 	}
@@ -54,6 +55,7 @@ func (w *watch) Prepare(ctx context.Context) {
 
 // Validate judges a policy on this device.
 func (w *watch) Validate(ctx context.Context, p *seal.Payload) error {
+	defer w.helm.o.Beside()()
 	basis := w.helm.o.Device.Basis()
 	if a := w.ahead.Swap(nil); a != nil && time.Since(a.begun) < freshly {
 		<-a.done
