@@ -28,9 +28,13 @@ func Room(n, calls int) int {
 	return min(max(each, 4), mostEach)
 }
 
+// grace is how long a new connection may be silent before it counts as idle.
+const grace = 100 * time.Millisecond
+
 // Bound lets at most most connections through at a time; 0 is no bound. When
 // there are as many, the one that was idle longest is closed for the next; when
-// none is idle, the next waits. [Watch] tells it which are idle.
+// none is idle, the next waits. [Watch] tells it which are idle; new ones are
+// that have not said a word.
 func Bound(l net.Listener, most int) net.Listener {
 	if most == 0 {
 		return l
@@ -66,18 +70,24 @@ func (b *bounded) Accept() (net.Conn, error) {
 	b.crowded.Add(1)
 	b.waits.Store(true)
 	defer b.waits.Store(false)
-	b.evict()
-	select {
-	case b.slots <- struct{}{}:
-		return b.hold(c), nil
-	case <-b.closed:
-		c.Close()
-		return nil, net.ErrClosed
+	again := time.NewTicker(grace)
+	defer again.Stop()
+	for {
+		b.evict()
+		select {
+		case b.slots <- struct{}{}:
+			return b.hold(c), nil
+		case <-b.closed:
+			c.Close()
+			return nil, net.ErrClosed
+		case <-again.C:
+		}
 	}
 }
 
 func (b *bounded) hold(c net.Conn) *conn {
 	held := &conn{Conn: c, in: b, reads: deadline{tell: c.SetReadDeadline}, writes: deadline{tell: c.SetWriteDeadline}}
+	held.idle.Store(time.Now().Add(grace).UnixNano())
 	held.release = sync.OnceFunc(func() {
 		b.mu.Lock()
 		delete(b.conns, held)
@@ -99,9 +109,10 @@ func (b *bounded) Close() error {
 // evict closes the connection that was idle longest, if any is.
 func (b *bounded) evict() {
 	var oldest *conn
+	now := time.Now().UnixNano()
 	b.mu.Lock()
 	for c := range b.conns {
-		if at := c.idle.Load(); at != 0 && (oldest == nil || at < oldest.idle.Load()) {
+		if at := c.idle.Load(); at != 0 && at <= now && (oldest == nil || at < oldest.idle.Load()) {
 			oldest = c
 		}
 	}
@@ -115,7 +126,7 @@ func (b *bounded) evict() {
 type conn struct {
 	net.Conn
 	in            *bounded
-	idle          atomic.Int64 // since when, in nanoseconds; 0 is not
+	idle          atomic.Int64 // since when, in nanoseconds; 0 is not, and one to come is as long as it is new
 	release       func()
 	reads, writes deadline
 }
@@ -135,7 +146,7 @@ func Watch(c net.Conn, state http.ConnState) {
 		c = secure.NetConn()
 	}
 	held, ok := c.(*conn)
-	if !ok {
+	if !ok || state == http.StateNew {
 		return
 	}
 	if state != http.StateIdle {

@@ -124,6 +124,32 @@ func TestBoundWaits(t *testing.T) {
 	close(release)
 }
 
+// TestBoundTakesTheSilent: connections on which nothing was said do not keep
+// others out, and one that is being answered stays.
+func TestBoundTakesTheSilent(t *testing.T) {
+	l, release, _ := serve(t)
+	defer close(release)
+	busy := dial(t, l)
+	busy.ask("/wait")
+	for range 3 {
+		silent := dial(t, l)
+		defer silent.answeredNot()
+	}
+	last := dial(t, l)
+	last.ask("/")
+	last.answered()
+	release <- struct{}{}
+	busy.answered()
+}
+
+// answeredNot is of one that was closed.
+func (c *client) answeredNot() {
+	c.t.Helper()
+	if _, err := c.in.ReadByte(); err != io.EOF {
+		c.t.Errorf("a silent connection: %v, want it closed", err)
+	}
+}
+
 // TestBoundEnds: closing the listener ends a wait for a place.
 func TestBoundEnds(t *testing.T) {
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")

@@ -73,6 +73,9 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		n, err := c.Conn.Read(p)
+		if n > 0 && c.idle.Load() != 0 {
+			c.idle.Store(0)
+		}
 		if !c.reads.end(err) {
 			return n, err
 		}
