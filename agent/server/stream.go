@@ -151,6 +151,7 @@ func (o *sse) finish(result *agent.Result) {
 	switch {
 	case errors.Is(err, errCallerGone):
 		result.Close(agent.Finish{Status: http.StatusOK, Err: context.Canceled})
+		o.last("data: " + string(errLeft.Body()))
 		return
 	case err != nil:
 		result.Close(agent.Finish{Status: http.StatusOK, Err: err})

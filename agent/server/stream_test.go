@@ -203,6 +203,31 @@ func TestCallerGone(t *testing.T) {
 	}
 }
 
+// TestHalfClosedStream: who closes its half of the connection amid a stream and
+// still reads is told why that ends, too.
+func TestHalfClosedStream(t *testing.T) {
+	f := world{local: hanging(9)}.open(t)
+	for _, network := range []string{"tcp", "unix"} {
+		w := f.dial(t, network)
+		w.say(whole(turn(`"stream":true`)))
+		resp, err := http.ReadResponse(w.in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(resp.Body, first); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		got := lines(t, resp.Body)
+		if last := got[len(got)-1]; !strings.HasPrefix(last, `data: {"error":{"code":"caller_gone"`) {
+			t.Errorf("%s: the stream ends with %q", network, last)
+		}
+	}
+}
+
 // TestStopInTheMiddle: when the drain time is over, a stream under way is not
 // cut silently either.
 func TestStopInTheMiddle(t *testing.T) {
