@@ -73,6 +73,7 @@ func TestLink(t *testing.T) {
 	becomes(false, 0)
 	ip(t, "link set lo up")
 	ip(t, "link add v0 type veth peer name v1")
+	t.Cleanup(func() { ip(t, "link del v0") }) // or the next run would find it
 	ip(t, "addr add 10.9.8.1/24 dev v0")
 	ip(t, "link set v0 up")
 	ip(t, "link set v1 up")
