@@ -53,6 +53,7 @@ type daemon struct {
 	senses   senses
 	observer *observer
 	gear     *cores.Gear
+	pacer    *heap.Pacer   // nil: the heap is as large as the runtime has it
 	touched  chan struct{} // something has changed; room for one
 
 	herald    herald.Herald
@@ -117,7 +118,7 @@ func Run(ctx context.Context, o Options) error {
 	d.cloud.SetLink(link.Known, link.Up, link.Prefixes)
 	d.meter = metrics.New(metrics.Sources{Status: d.status, Counts: func() server.Counts { return d.face.Counts() }})
 	d.meter.SetCallers(entrance.Names(cfg))
-	d.helm = helm.New(helm.Options{Device: d, Beside: d.gear.All, Store: d.store, State: cfg.State, Agent: o.Release, Built: o.Built, Now: o.Now, Own: d.own, Given: d.given, Lay: d.lay, Log: log})
+	d.helm = helm.New(helm.Options{Device: d, Beside: d.beside, Store: d.store, State: cfg.State, Agent: o.Release, Built: o.Built, Now: o.Now, Own: d.own, Given: d.given, Lay: d.lay, Log: log})
 	d.observer = &observer{next: d.helm.Observe(d.meter), log: log, level: d.Watch.Level, touch: d.touch}
 	d.learner = learn.New(d.learnParts(), learnSettings(cfg))
 	d.agent = agent.New(agent.Parts{
@@ -131,7 +132,7 @@ func Run(ctx context.Context, o Options) error {
 	})
 
 	if room == 0 {
-		heap.Pace(ctx, func() int64 { return d.face.Counts().InFlight })
+		d.pacer = heap.Pace(ctx, func() int64 { return d.face.Counts().InFlight })
 	}
 	d.helm.Begin(ctx, cfg)
 

@@ -46,6 +46,13 @@ func (d *daemon) Basis() judge.Basis {
 	return b
 }
 
+// beside is told when a policy is judged, until done: it has all processors, and a
+// heap that takes what it leaves behind.
+func (d *daemon) beside() (done func()) {
+	cores, room := d.gear.All(), d.pacer.Roomy()
+	return func() { room(); cores() }
+}
+
 // Renew puts in force what the helm makes of the device's own policy after the
 // change. Like a reload it is one at a time; requests go on with what they began
 // with.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"time"
 
 	"nearside/agent/server"
@@ -61,31 +62,63 @@ const (
 // is: under a crowd, whose records wait for the disk. By default it is 100.
 const spare = 50
 
+// Pacer says how large the heap may be. Nil says nothing. Any goroutine may call
+// its method.
+type Pacer struct {
+	asks func() int64
+
+	mu      sync.Mutex // guards all below
+	percent int        // that is set
+	work    int        // pieces of work that want it roomy
+}
+
 // Pace has the heap collected when it is small, roomy while more than a few asks
 // are under way, or when it is half as large again as what is live, if that is
 // more. It looks after every collection, and stops when ctx ends. Where $GOGC is
-// set, that counts.
-func Pace(ctx context.Context, asks func() int64) {
+// set, that counts, and the pacer is nil.
+func Pace(ctx context.Context, asks func() int64) *Pacer {
 	if os.Getenv("GOGC") != "" {
-		return
+		return nil
 	}
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	percent := 100
+	p := &Pacer{asks: asks, percent: 100}
 	var after func(*[16]byte)
 	after = func(mark *[16]byte) {
 		if ctx.Err() != nil {
 			debug.SetGCPercent(100)
 			return
 		}
-		metrics.Read(live)
-		// Setting it stops the world for a moment: only for what makes a difference.
-		if want := growth(live[0].Value.Uint64(), asks()); want < percent || want > percent+percent/4 {
-			percent = want
-			debug.SetGCPercent(want)
-		}
+		p.set(func() {})
 		runtime.SetFinalizer(mark, after)
 	}
 	runtime.SetFinalizer(new([16]byte), after)
+	return p
+}
+
+// Roomy has the heap be roomy until done is called, once: for work beside the asks
+// that leaves much behind it, of which they would help to collect.
+func (p *Pacer) Roomy() (done func()) {
+	if p == nil {
+		return func() {}
+	}
+	p.set(func() { p.work++ })
+	return func() { p.set(func() { p.work-- }) }
+}
+
+// set makes a change, and then sets what follows from it. Setting stops the world
+// for a moment: only for what makes a difference.
+func (p *Pacer) set(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
+	live, asks := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}, p.asks()
+	metrics.Read(live)
+	if p.work > 0 {
+		asks = max(asks, few+1)
+	}
+	if want := growth(live[0].Value.Uint64(), asks); want < p.percent || want > p.percent+p.percent/4 {
+		p.percent = want
+		debug.SetGCPercent(want)
+	}
 }
 
 // growth is how much a heap of which so much is live may grow, in percent, while

@@ -50,13 +50,21 @@ func TestPace(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var asks atomic.Int64
-	Pace(ctx, asks.Load)
+	pacer := Pace(ctx, asks.Load)
 	alone := func(p int) bool { return p > 150 && p <= 220 }
 	until("little is live", alone)
 	asks.Store(few + 1)
 	until("under a crowd", func(p int) bool { return p > 400 })
 	asks.Store(1)
 	until("after the crowd", alone)
+	done := pacer.Roomy()
+	if p := percent(); p <= 400 {
+		t.Errorf("beside other work: %d %%", p)
+	}
+	done()
+	if p := percent(); !alone(p) {
+		t.Errorf("after the other work: %d %%", p)
+	}
 	ballast := make([]byte, 64<<20)
 	until("much is live", func(p int) bool { return p == spare })
 	runtime.KeepAlive(ballast)
