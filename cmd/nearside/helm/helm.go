@@ -54,7 +54,7 @@ type Options struct {
 	Own    func() *agent.Policy                      // the device's own, now
 	Given  func() (*config.Config, *policy.Document) // by hand, now
 	Lay    func()                                    // puts in force what [Helm.Over] makes of the config
-	Beside func() (done func())                      // told when a policy is judged, until it is done; nil is none
+	Beside func() (done func())                      // told when something comes from outside, until it is taken or refused; nil is none
 	Log    *slog.Logger
 }
 

@@ -47,7 +47,6 @@ func (w *watch) Prepare(ctx context.Context) {
 	a := &ahead{begun: time.Now(), done: make(chan struct{})}
 	w.ahead.Store(a)
 	defer close(a.done)
-	defer w.helm.o.Beside()()
 	if b := w.helm.o.Device.Basis(); b.Recent != nil {
 		humbly(func() { a.past, _ = judge.Remember(ctx, b.Recent, b.Signals.Time) }) // else the judgement reads it, and says why it cannot
 	}

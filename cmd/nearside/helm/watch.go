@@ -128,6 +128,7 @@ func (w *watch) run(ctx context.Context) {
 // offer brings an envelope, and remembers what became of it for the report.
 func (w *watch) offer(ctx context.Context, envelope []byte, from string) (news.Result, error) {
 	came := w.helm.room.Came()
+	defer w.helm.o.Beside()()
 	r, err := w.steer.Offer(ctx, envelope, from)
 	if news := report.Offered(envelope, r, err); news != nil {
 		w.result.Store(news)
