@@ -225,6 +225,29 @@ func TestPackageDocs(t *testing.T) {
 	}
 }
 
+// TestRooms: docs/ARCHITECTURE.md says of each package what it is, once.
+func TestRooms(t *testing.T) {
+	text, err := os.ReadFile("docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]int{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+`) \\|").FindAllStringSubmatch(string(text), -1) {
+		for _, name := range regexp.MustCompile("[a-z0-9/]+").FindAllString(row[1], -1) {
+			named[name]++
+		}
+	}
+	for name := range arrows {
+		if named[name] != 1 {
+			t.Errorf("docs/ARCHITECTURE.md has %d rows for %s", named[name], name)
+		}
+		delete(named, name)
+	}
+	for name := range named {
+		t.Errorf("docs/ARCHITECTURE.md names %s, which is no package", name)
+	}
+}
+
 // TestNamedTests: the tests that docs/SECURITY.md relies on exist, also their
 // cases, written as `TestName/the case`.
 func TestNamedTests(t *testing.T) {

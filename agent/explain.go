@@ -70,7 +70,7 @@ func (a *Agent) Explain(in Input) (*Explanation, error) {
 }
 
 // ExplainRecord explains a decision record again, as it was but for the signals
-// to assume, by the policy in force. Errors are those of agent/openai and name
+// to assume, by the policy in force. Errors are those of agent/openai/fault and name
 // the field that is not right.
 func (a *Agent) ExplainRecord(text []byte, values map[string]any) (*Explanation, error) {
 	r, err := past.Read(text)

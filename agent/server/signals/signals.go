@@ -31,7 +31,7 @@ const (
 )
 
 // Parse reads {"battery_pct":{"value":8,"ttl_s":300},"charging":null}: all of it,
-// or an error of agent/openai for the first thing that is wrong.
+// or an error of agent/openai/fault for the first thing that is wrong.
 func Parse(body []byte) (map[string]Pushed, error) {
 	const shape = `The body must be a JSON object such as {"battery_pct":{"value":8,"ttl_s":300}}.`
 	d := json.NewDecoder(bytes.NewReader(body))
