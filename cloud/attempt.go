@@ -87,7 +87,7 @@ type contact struct {
 // contact is for what a call that starts now meets; nil for a target that is
 // near, whose calls say nothing of the network.
 func (p *Pool) contact(ctx context.Context, m *member, start time.Time) (*contact, context.Context) {
-	if p.net.near(m) {
+	if p.net.Near(m.place) {
 		return nil, ctx
 	}
 	met := &contact{start: start}
@@ -143,7 +143,7 @@ func (m *member) ended(s *completion.Stream) {
 func (p *Pool) ask(ctx context.Context, m *member, call openai.Call, limit time.Duration) (*openai.Reply, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := time.AfterFunc(limit, func() { cancel(fault.ErrTimeout) })
-	stay := p.net.whenLost(m, func() { cancel(errOffline) })
+	stay := p.net.WhenLost(m.place, func() { cancel(errOffline) })
 	reply, err := m.send(ctx, call)
 	inTime, onLine := late.Stop(), stay()
 	switch {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"nearside/agent/openai/client"
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/rolling"
+	"nearside/cloud/ways"
 )
 
 // How a target that fails is left alone.
@@ -40,8 +40,7 @@ var errLost = errors.New("another target was quicker")
 // member is one target of the pool.
 type member struct {
 	Target
-	self    bool       // it runs on this device
-	ip      netip.Addr // of the base URL; not valid when that has a name
+	place   ways.Place // that the base URL leads to
 	host    string     // of the base URL
 	secure  bool       // the base URL is https
 	http    http.RoundTripper
@@ -71,7 +70,7 @@ func newMember(t Target, transport http.RoundTripper, changed func()) *member {
 	m := &member{Target: t, http: transport, changed: changed}
 	if base, err := url.Parse(t.Base); err == nil {
 		m.host, m.secure = base.Hostname(), base.Scheme == "https"
-		m.self, m.ip = whereIs(base)
+		m.place = ways.PlaceOf(base)
 	}
 	if t.Keyed {
 		m.aside.Store(&aside{time.Now().Add(forever), "its key is not there yet"})

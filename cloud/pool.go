@@ -17,6 +17,7 @@ import (
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/h1"
 	"nearside/agent/openai/rolling"
+	"nearside/cloud/ways"
 )
 
 // Target is one API of the pool, as configured.
@@ -56,7 +57,7 @@ type Pool struct {
 	http      *h1.Transport
 	via       http.RoundTripper // http, or what the options said
 	changed   func()
-	net       *connectivity
+	net       *ways.Net
 	turn      int // of the far target that is probed next; Run's alone
 }
 
@@ -73,7 +74,7 @@ func New(o Options) *Pool {
 	if p.changed == nil {
 		p.changed = func() {}
 	}
-	p.net = newConnectivity(o.Log, p.changed)
+	p.net = ways.New(o.Log, p.changed)
 	order := make([]*member, 0, len(o.Targets))
 	for _, t := range o.Targets {
 		order = append(order, newMember(t, p.via, p.changed))
@@ -199,7 +200,7 @@ func (p *Pool) AppendStatus(all []Status) []Status {
 	all = slices.Grow(all, len(order))[:n+len(order)]
 	for i, m := range order {
 		s := &all[n+i]
-		s.Target, s.Near, s.Summary = &m.Target, p.net.near(m), m.figures.Summary()
+		s.Target, s.Near, s.Summary = &m.Target, p.net.Near(m.place), m.figures.Summary()
 		s.Breaker = words[m.state()]
 		s.Usable, s.Why = m.usable(now)
 		s.Pause = 0

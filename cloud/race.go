@@ -72,7 +72,7 @@ func (r *race) inTurn() (*openai.Reply, error) {
 
 // next takes the next member that can be reached, nil when none is left.
 func (r *race) next() *member {
-	if r.pool.net.look().Lost() {
+	if r.pool.net.Look().Lost() {
 		r.queue = slices.DeleteFunc(r.queue, r.pool.cutOff)
 	}
 	if len(r.queue) == 0 {

@@ -13,11 +13,11 @@ import (
 )
 
 // Network is what is known of the way out.
-func (p *Pool) Network() network.View { return p.net.look() }
+func (p *Pool) Network() network.View { return p.net.Look() }
 
 // SetLink tells what the kernel says of the links.
 func (p *Pool) SetLink(known, up bool, onLink []netip.Prefix) {
-	if p.net.setLinks(known && !up, onLink) {
+	if p.net.SetLinks(known && !up, onLink) {
 		p.http.CloseIdleConnections() // they lead nowhere now
 	}
 }
@@ -25,27 +25,27 @@ func (p *Pool) SetLink(known, up bool, onLink []netip.Prefix) {
 // SetHost tells what the host app says of the network, one of the states of
 // cloud/network. It outranks all else until that time.
 func (p *Pool) SetHost(state string, until time.Time) {
-	p.net.host(func(m *network.Machine) { m.Host(state, until) })
+	p.net.Host(func(m *network.Machine) { m.Host(state, until) })
 }
 
 // SetHostMetered tells whether the host app says that bytes cost money. It
 // outranks all else until that time.
 func (p *Pool) SetHostMetered(is bool, until time.Time) {
-	p.net.host(func(m *network.Machine) { m.HostMetered(is, until) })
+	p.net.Host(func(m *network.Machine) { m.HostMetered(is, until) })
 }
 
 // SetLinkMetered tells whether bytes cost money by the kind of the link; nil is
 // not known.
 func (p *Pool) SetLinkMetered(is *bool) {
-	p.net.tell(func(m *network.Machine, _ time.Time) { m.LinkMetered(is) })
-	p.net.wake()
+	p.net.Tell(func(m *network.Machine, _ time.Time) { m.LinkMetered(is) })
+	p.net.Wake()
 }
 
 // SetBattery tells whether the device runs on its battery, so that probes are
 // rarer.
 func (p *Pool) SetBattery(on bool) {
-	p.net.tell(func(m *network.Machine, _ time.Time) { m.Battery(on) })
-	p.net.wake()
+	p.net.Tell(func(m *network.Machine, _ time.Time) { m.Battery(on) })
+	p.net.Wake()
 }
 
 // Run probes for a network that calls have lost, until ctx ends.
@@ -55,13 +55,13 @@ func (p *Pool) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		timer.Stop()
-		if due, ok := p.net.probeDue(); ok {
+		if due, ok := p.net.ProbeDue(); ok {
 			timer.Reset(time.Until(due))
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-p.net.changed:
+		case <-p.net.Changed():
 		case <-timer.C:
 			p.probe(ctx)
 		}
@@ -71,8 +71,8 @@ func (p *Pool) Run(ctx context.Context) error {
 // probe asks a far target for a sign of life; the next one takes its turn the
 // next time.
 func (p *Pool) probe(ctx context.Context) {
-	p.net.tell(func(m *network.Machine, now time.Time) { m.Probed(now, rand.Float64()) })
-	far := slices.DeleteFunc(slices.Clone(p.order()), p.net.near)
+	p.net.Tell(func(m *network.Machine, now time.Time) { m.Probed(now, rand.Float64()) })
+	far := slices.DeleteFunc(slices.Clone(p.order()), func(m *member) bool { return p.net.Near(m.place) })
 	if len(far) == 0 {
 		return
 	}
@@ -92,7 +92,7 @@ func (p *Pool) probe(ctx context.Context) {
 // to the first token of a stream, 0 where there was none. Near targets say
 // nothing of it.
 func (p *Pool) saw(m *member, source string, err error, met *contact, first time.Duration) {
-	if errors.Is(err, fault.ErrDown) || p.net.near(m) {
+	if errors.Is(err, fault.ErrDown) || p.net.Near(m.place) {
 		return
 	}
 	what := m.evidence(err, met.stood.Load())
@@ -109,7 +109,7 @@ func (p *Pool) saw(m *member, source string, err error, met *contact, first time
 	if what != answered && what != somebody {
 		miss.Others = p.others(m, what)
 	}
-	p.net.tell(func(n *network.Machine, now time.Time) {
+	p.net.Tell(func(n *network.Machine, now time.Time) {
 		switch what {
 		case answered:
 			n.Answer(now, source, m.Name, network.Pace{Setup: time.Duration(met.setup.Load()), First: first})
@@ -128,7 +128,7 @@ func (p *Pool) others(m *member, what evidence) []string {
 	now := time.Now()
 	for _, o := range p.order() {
 		usable, _ := o.usable(now)
-		if usable && o != m && !p.net.near(o) && (what != noNames || o.ip.IsValid()) {
+		if usable && o != m && !p.net.Near(o.place) && (what != noNames || o.place.IP.IsValid()) {
 			names = append(names, o.Name)
 		}
 	}
@@ -136,4 +136,4 @@ func (p *Pool) others(m *member, what evidence) []string {
 }
 
 // cutOff tells whether there is known to be no way to the member.
-func (p *Pool) cutOff(m *member) bool { return !p.net.near(m) && p.net.look().Lost() }
+func (p *Pool) cutOff(m *member) bool { return !p.net.Near(m.place) && p.net.Look().Lost() }
