@@ -134,6 +134,7 @@ func Run(ctx context.Context, o Options) error {
 	if room == 0 {
 		d.pacer = heap.Pace(ctx, func() int64 { return d.face.Counts().InFlight })
 	}
+	d.helm.Network(d.cloud.Network())
 	d.helm.Begin(ctx, cfg)
 
 	// What serves stops first; what it stands on stops when it is done.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"nearside/agent/server/control"
-	"nearside/cloud/network"
 	"nearside/cmd/nearside/changes"
 )
 
@@ -28,15 +27,9 @@ func (d *daemon) watch(ctx context.Context) error {
 		case <-d.touched:
 		case <-tick.C:
 		}
+		d.helm.Network(d.cloud.Network())
 		is := d.look()
 		d.helm.Seen(&is.Status)
-		switch c := is.Connectivity; {
-		case c.State == was.Connectivity.State:
-		case c.State != network.Offline:
-			d.helm.Online()
-		case c.Source != network.ByCalls: // a broker may be reached where nothing else is
-			d.helm.Away()
-		}
 		for _, e := range changes.Between(&was, &is) {
 			if data, err := json.Marshal(e.Data); err == nil {
 				d.Watch.Events.Publish(e.Kind, data)

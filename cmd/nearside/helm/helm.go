@@ -20,6 +20,7 @@ import (
 	"nearside/agent/config/strict"
 	"nearside/agent/server/status"
 	"nearside/agent/server/steering"
+	"nearside/cloud/network"
 	"nearside/cmd/nearside/judge"
 	"nearside/cmd/nearside/kinds"
 	"nearside/cmd/nearside/late"
@@ -67,6 +68,7 @@ type Helm struct {
 	watch   atomic.Pointer[watch]           // nil: nobody steers
 	outside atomic.Pointer[document]        // the policy from outside that is in force, nil for the device's own
 	tight   atomic.Pointer[map[string]bool] // rules of it that keep more on the device than its own policy does
+	way     atomic.Pointer[network.View]    // the network at the latest look, nil before the first
 	next    chan *config.Config             // to steer by from now on; room for one
 
 	mu    sync.Mutex // guards fault
@@ -224,18 +226,18 @@ func (h *Helm) Fault() string {
 	return h.fault
 }
 
-// Online says that the network came back.
-func (h *Helm) Online() {
-	if w := h.watch.Load(); w != nil {
+// Network is told of the network at each look at it, and of how it was before
+// [Helm.Run]. An outage between two looks shows in Since alone; who met it waits
+// to be woken all the same.
+func (h *Helm) Network(is network.View) {
+	was, w := h.way.Swap(&is), h.watch.Load()
+	switch {
+	case w == nil || was == nil || was.State == is.State && was.Since.Equal(is.Since):
+	case is.State != network.Offline:
 		w.online()
 		h.room.Wake()
-	}
-}
-
-// Away says that there is no network any more: nothing is sent.
-func (h *Helm) Away() {
-	if w := h.watch.Load(); w != nil && w.link != nil {
-		w.link.Away()
+	case is.Source != network.ByCalls: // a broker may be reached where nothing else is
+		w.offline()
 	}
 }
 

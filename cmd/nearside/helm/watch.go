@@ -147,3 +147,10 @@ func (w *watch) online() {
 		w.puller.Wake()
 	}
 }
+
+// offline says that there is no network any more: nothing is sent.
+func (w *watch) offline() {
+	if w.link != nil {
+		w.link.Away()
+	}
+}
