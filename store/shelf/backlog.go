@@ -89,7 +89,15 @@ func (b *backlog) add(e *entry) (ok, due bool) {
 	b.waiting = append(b.waiting, e)
 	b.latest[e.key] = e
 	b.bytes += e.size()
-	return true, len(b.waiting) == 1 || len(b.waiting) == batchItems
+	large := b.bytes >= batchBytes && b.bytes-e.size() < batchBytes
+	return true, len(b.waiting) == 1 || len(b.waiting) == batchItems || large
+}
+
+// due tells whether a whole batch waits, by number or by bytes.
+func (b *backlog) due() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiting) >= batchItems || b.bytes >= batchBytes
 }
 
 // take returns the oldest entries that make a batch of at most so many bytes (or

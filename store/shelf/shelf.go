@@ -75,8 +75,8 @@ func (h *Shelf) Keep(d time.Duration) { h.keep.Store(int64(d)) }
 // Waiting is how many values wait for the writer.
 func (h *Shelf) Waiting() int { return h.backlog.len() }
 
-// Due tells whether a whole batch waits for the writer.
-func (h *Shelf) Due() bool { return h.backlog.len() >= batchItems }
+// Due tells whether a whole batch waits for the writer, by number or by bytes.
+func (h *Shelf) Due() bool { return h.backlog.due() }
 
 // Put queues a value of that time, in Unix milliseconds, on the terms of
 // [Shelf.PutLate]. It must not be changed any more.

@@ -141,3 +141,22 @@ func TestBounds(t *testing.T) {
 		r.has(t, 0, "")
 	})
 }
+
+// TestDue: the writer hears of the first value that waits, and of a whole batch,
+// be it of many values or of large ones: of those there would soon be too many.
+func TestDue(t *testing.T) {
+	for size, want := range map[int]int{1: 768, 15 << 10: 204} {
+		kinds(t, func(t *testing.T, r *room) {
+			value, told := make([]byte, size), 0
+			for n := 1; n <= want; n++ {
+				if r.Put(fmt.Sprint(n), value, r.now.UnixMilli()); len(r.wake) > 0 {
+					<-r.wake
+					told = n
+				}
+				if heard := n == 1 || n == want; heard != (told == n) || r.Due() != (n == want) {
+					t.Fatalf("%d bytes, %d wait: told %t, due %t", size, n, told == n, r.Due())
+				}
+			}
+		})
+	}
+}
