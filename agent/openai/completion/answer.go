@@ -135,8 +135,9 @@ func (a *Answer) silent() bool {
 }
 
 // add takes in one completion or chunk. It returns the place of the choice
-// that belongs to the answer, which is the first one seen; -1 for none.
-func (a *Answer) add(e *envelope) int {
+// that belongs to the answer, which is the first one seen; -1 for none. Too many
+// tool calls are [fault.ErrBroken].
+func (a *Answer) add(e *envelope) (int, error) {
 	if a.ID == "" {
 		a.ID, a.Created, a.Model = text(e.ID), count(e.Created), text(e.Model)
 	}
@@ -150,10 +151,13 @@ func (a *Answer) add(e *envelope) int {
 		}
 		if n == a.index {
 			a.addChoice(&e.Choices[i])
-			return i
+			if len(a.calls) > maxCalls {
+				return i, errCalls
+			}
+			return i, nil
 		}
 	}
-	return -1
+	return -1, nil
 }
 
 func (a *Answer) addChoice(c *choice) {

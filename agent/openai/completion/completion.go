@@ -143,7 +143,9 @@ func parse(body []byte) (*Answer, *envelope, error) {
 		return nil, nil, fmt.Errorf("%w: no choices", fault.ErrBroken)
 	}
 	a := &Answer{}
-	a.add(e)
+	if _, err := a.add(e); err != nil {
+		return nil, nil, err
+	}
 	a.settle()
 	if a.Empty() {
 		return a, e, fault.ErrEmpty

@@ -250,11 +250,15 @@ func (s *Stream) take(data []byte) error {
 		return fault.OfEvent(e.Error)
 	}
 	ended := s.Answer.Finish != ""
-	if i := s.Answer.add(e); i >= 0 {
+	i, err := s.Answer.add(e)
+	switch {
+	case err != nil:
+		return err
+	case i >= 0:
 		s.queue(&chunk{data, e, i}, ended)
-		return nil
+	default:
+		s.counted = ended && inplace.First(e.Usage) == '{'
 	}
-	s.counted = ended && inplace.First(e.Usage) == '{'
 	return nil
 }
 

@@ -9,6 +9,12 @@ import (
 	"nearside/agent/openai/inplace"
 )
 
+// maxCalls bounds the tool calls of an answer: each delta looks for the one that
+// it continues. OpenAI takes at most 128 tools in an ask.
+const maxCalls = 256
+
+var errCalls = fmt.Errorf("%w: over %d tool calls", fault.ErrBroken, maxCalls)
+
 // envelope is a completion or a chunk: they differ in message and delta. What
 // servers write in odd shapes stays raw, to be read by text and count, so that
 // a field nobody needs cannot spoil a good reply.
@@ -34,6 +40,8 @@ type message struct {
 	says    bool // there is anything in it but a role
 	other   bool // a field that nothing here knows
 	thought bool // thoughts, which are not the answer yet
+
+	odd error // makes the whole reply a broken one
 }
 
 type call struct {
@@ -57,7 +65,7 @@ func (e *envelope) read(data []byte) error {
 		e.Choices = e.room[:0]
 	}
 	in := inplace.Read(data)
-	object, listed := in.Object(), true
+	object := in.Object()
 	for object && in.Member() {
 		switch string(in.Name) {
 		case "id":
@@ -76,32 +84,36 @@ func (e *envelope) read(data []byte) error {
 		case "error":
 			e.Error = in.Value()
 		case "choices":
-			listed = e.readChoices(&in) && listed
+			if err := e.readChoices(&in); err != nil {
+				return err
+			}
 		}
 	}
 	if !in.Done() || !object {
 		return fmt.Errorf("%w: not a JSON object", fault.ErrBroken)
 	}
-	if !listed {
-		return fmt.Errorf("%w: choices is not a list", fault.ErrBroken)
+	return nil
+}
+
+// readChoices reads a list of choices; null is one.
+func (e *envelope) readChoices(in *inplace.Reader) error {
+	e.Choices = e.Choices[:0]
+	if !in.List() {
+		if v := in.Value(); v != nil && string(v) != "null" {
+			return fmt.Errorf("%w: choices is not a list", fault.ErrBroken)
+		}
+		return nil
+	}
+	for in.Element() {
+		e.Choices = append(e.Choices, choice{})
+		if err := e.Choices[len(e.Choices)-1].read(in); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// readChoices reads a list of choices, false when it is none; null is one.
-func (e *envelope) readChoices(in *inplace.Reader) bool {
-	e.Choices = e.Choices[:0]
-	if !in.List() {
-		return string(in.Value()) == "null"
-	}
-	for in.Element() {
-		e.Choices = append(e.Choices, choice{})
-		e.Choices[len(e.Choices)-1].read(in)
-	}
-	return true
-}
-
-func (c *choice) read(in *inplace.Reader) {
+func (c *choice) read(in *inplace.Reader) error {
 	var whole message
 	for open := in.Object(); open && in.Member(); {
 		switch string(in.Name) {
@@ -120,6 +132,7 @@ func (c *choice) read(in *inplace.Reader) {
 	if inplace.First(c.Delta) != '{' {
 		c.Delta, c.message = c.Message, whole
 	}
+	return c.message.odd
 }
 
 // read takes in a message, and gives all of it.
@@ -147,7 +160,7 @@ func (m *message) readField(in *inplace.Reader) {
 	case "refusal":
 		m.Refusal = v
 	case "tool_calls":
-		m.Calls = readCalls(v, m.Calls)
+		m.readCalls(v)
 	default:
 		thought := bytes.HasPrefix(name, []byte("reasoning")) || bytes.HasPrefix(name, []byte("thinking"))
 		m.thought = m.thought || !empty && thought
@@ -156,9 +169,26 @@ func (m *message) readField(in *inplace.Reader) {
 }
 
 // readCalls takes in what fits of tool calls.
-func readCalls(raw json.RawMessage, calls []call) []call {
-	_ = json.Unmarshal(raw, &calls)
-	return calls
+func (m *message) readCalls(raw json.RawMessage) {
+	if over(raw, maxCalls) {
+		m.odd = errCalls
+		return
+	}
+	_ = json.Unmarshal(raw, &m.Calls)
+}
+
+// over tells whether a list has more than so many entries, without making room
+// for them. One that is short need not be gone through.
+func over(raw json.RawMessage, most int) bool {
+	if len(raw) < 2*most {
+		return false
+	}
+	for range inplace.Elements(raw) {
+		if most--; most < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // failed tells whether it is an error instead.

@@ -1,0 +1,68 @@
+package completion_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"nearside/agent/openai/completion"
+	"nearside/agent/openai/fault"
+)
+
+// many is a list of n entries, each with its place where it says %d.
+func many(n int, entry string) string {
+	var all strings.Builder
+	for i := range n {
+		if i > 0 {
+			all.WriteByte(',')
+		}
+		all.WriteString(strings.ReplaceAll(entry, "%d", fmt.Sprint(i)))
+	}
+	return "[" + all.String() + "]"
+}
+
+// whole is a plain reply with that message.
+func whole(message string) string {
+	return `{"id":"c1","choices":[{"index":0,"message":` + message + `,"finish_reason":"stop"}]}`
+}
+
+// TestCallsBound asks for an end of replies that call tools without end, in a
+// message, in a delta or in many.
+func TestCallsBound(t *testing.T) {
+	const call = `{"index":%d,"id":"c%d","type":"function","function":{"name":"f","arguments":"{}"}}`
+	each := func(n int, call string) string {
+		chunks := make([]string, n)
+		for i := range n {
+			chunks[i] = piece(`{"tool_calls":[`+strings.ReplaceAll(call, "%d", fmt.Sprint(i))+`]}`, "null", "")
+		}
+		return sse(append(chunks, end)...)
+	}
+	const most = 256
+	for n, want := range map[int]error{most: nil, most + 1: fault.ErrBroken, 60_000: fault.ErrBroken} {
+		calls := `{"tool_calls":` + many(n, call) + `}`
+		a, _, plain := completion.Read([]byte(whole(calls)), false)
+		once := open(t, sse(piece(calls, "null", ""), end), completion.Shape{})
+		often := open(t, each(n, call), completion.Shape{})
+		for how, err := range map[string]error{"plain": plain, "in a delta": once.Prime(-1), "in many": often.Prime(-1)} {
+			if !errors.Is(err, want) || want != nil && !strings.Contains(err.Error(), "over 256 tool calls") {
+				t.Errorf("%d calls, %s: got %v, want %v", n, how, err, want)
+			}
+		}
+		if want == nil && (count(a) != n || count(once.Answer) != n || count(often.Answer) != n) {
+			t.Errorf("%d calls: got %d, %d, %d", n, count(a), count(once.Answer), count(often.Answer))
+		}
+	}
+	long := open(t, each(2000, `{"index":0,"function":{"arguments":"%d,"}}`), completion.Shape{})
+	if _, err := drain(t, long); err != io.EOF || count(long.Answer) != 1 {
+		t.Errorf("one call in many parts: %d calls, %v", count(long.Answer), err)
+	}
+}
+
+func count(a *completion.Answer) (n int) {
+	for range a.Calls {
+		n++
+	}
+	return n
+}
