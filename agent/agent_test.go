@@ -11,6 +11,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config/written"
+	"nearside/agent/decision"
 	"nearside/agent/openai"
 	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
@@ -56,7 +57,7 @@ type memory struct {
 	mu      sync.Mutex // guards all below
 	entries map[string][]byte
 	at      time.Time
-	records []agent.Record
+	records []decision.Record
 }
 
 func (m *memory) Get(_ context.Context, key string) ([]byte, time.Time, bool, error) {
@@ -75,14 +76,14 @@ func (m *memory) Put(key string, value []byte, at time.Time) {
 func (m *memory) Record(_ string, _ time.Time, record func([]byte) []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var r agent.Record
+	var r decision.Record
 	if err := json.Unmarshal(record(nil), &r); err != nil {
 		panic(err)
 	}
 	m.records = append(m.records, r)
 }
 
-func (m *memory) last() agent.Record {
+func (m *memory) last() decision.Record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.records[len(m.records)-1]

@@ -137,7 +137,7 @@ func TestTurnsAreTaken(t *testing.T) {
 		if got := handle(agent.Input{Request: req}); got != want {
 			t.Errorf("turn %d, want %d", got, want)
 		}
-		if got := handle(agent.Input{Request: agent.API("stock", []byte(`{}`))}); got != want {
+		if got := handle(agent.Input{Request: openai.API("stock", []byte(`{}`))}); got != want {
 			t.Errorf("turn %d of another service, want %d", got, want)
 		}
 	}
@@ -159,7 +159,7 @@ func TestVerifiedAPI(t *testing.T) {
 		a := agent.New(agent.Parts{Cloud: w.cloud, Signals: func() policy.Signals {
 			return policy.Signals{Network: "online", Targets: []policy.Target{{Name: "cloud/arm", Services: []string{"act"}, Usable: true}}}
 		}}, agent.Settings{Policy: &agent.Policy{Doc: doc, Digest: digest}, Services: map[string]agent.Service{"act": {Reply: c.reply}}})
-		result, err := a.Handle(t.Context(), agent.Input{Request: agent.API("act", []byte(`{}`))})
+		result, err := a.Handle(t.Context(), agent.Input{Request: openai.API("act", []byte(`{}`))})
 		result.Close(agent.Finish{Status: 200, Err: err})
 		if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.err)
@@ -207,7 +207,7 @@ func TestWithheldIsObserved(t *testing.T) {
 		a := agent.New(agent.Parts{Cloud: w.cloud, Observer: o, Signals: func() policy.Signals {
 			return policy.Signals{Network: "online", Targets: []policy.Target{{Name: "cloud/arm", Services: []string{"act"}, Usable: true}}}
 		}}, agent.Settings{Policy: &agent.Policy{Doc: doc, Digest: digest}})
-		result, err := a.Handle(t.Context(), agent.Input{Request: agent.API("act", []byte(`{}`))})
+		result, err := a.Handle(t.Context(), agent.Input{Request: openai.API("act", []byte(`{}`))})
 		result.Close(agent.Finish{Status: 200, Err: err})
 		if o.Decision == "" || o.Withheld != want {
 			t.Errorf("%+v: observed %+v, want withheld by %q", then, o.Observation, want)

@@ -3,13 +3,11 @@ package agent
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
-	"encoding/hex"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
+	"nearside/agent/decision"
 	"nearside/agent/kept"
 	"nearside/agent/openai"
 	"nearside/agent/openai/fault"
@@ -41,7 +39,7 @@ func (a *Agent) Handle(ctx context.Context, in Input) (*Result, error) {
 // begin makes the walk of a request.
 func (a *Agent) begin(in Input) *walk {
 	now := time.Now()
-	rec := &Record{ID: newDecision(now), Time: now, RequestID: in.RequestID}
+	rec := &decision.Record{ID: decision.NewID(now), Time: now, RequestID: in.RequestID}
 	w := &walk{
 		Settings: a.settings.Load(), agent: a, in: in, started: now,
 		record: rec, ask: &rec.Ask, signals: &rec.Signals, plan: &rec.Plan,
@@ -60,7 +58,7 @@ func (w *walk) end(err error) (*Result, error) {
 	if w.poor != nil && r.answer != w.poor.Answer {
 		w.poor.Close()
 	}
-	r.Attempts = w.attempts.calls()
+	r.Attempts = w.calls.Reached()
 	r.first = time.Since(w.started)
 	r.Timing.Total = r.first
 	return r, err
@@ -75,7 +73,7 @@ type walk struct {
 	started   time.Time
 	result    Result
 
-	record  *Record // of it; it has all that is decided, and outlives the walk
+	record  *decision.Record // of it; it has all that is decided, and outlives the walk
 	signals *policy.Signals
 	ask     *policy.Ask
 	plan    *policy.Plan
@@ -86,7 +84,7 @@ type walk struct {
 	poor     *openai.Reply
 	poorStep *policy.Step
 	withheld bool // the latest poor reply was one that policy forbids to give
-	attempts attempts
+	calls    decision.Calls
 	faults   []error  // why answering steps gave nothing, in order
 	score    *float64 // confidence of the local answer
 	isFormed *bool    // its form is the one asked for; nil when none was or that is not known
@@ -297,16 +295,3 @@ const (
 	ReasonDeadline   = "deadline"   // the time was up
 	ReasonCallerGone = "caller_gone"
 )
-
-// newDecision is a decision id: time ordered, with enough of chance to be unique.
-// It opens nothing to those who guess it.
-func newDecision(now time.Time) string {
-	var raw [11]byte // six of time, five of chance
-	binary.BigEndian.PutUint64(raw[3:], rand.Uint64())
-	binary.BigEndian.PutUint16(raw[:], uint16(now.UnixMilli()>>32))
-	binary.BigEndian.PutUint32(raw[2:], uint32(now.UnixMilli()))
-	var text [1 + 2*len(raw)]byte
-	text[0] = 'd'
-	hex.Encode(text[1:], raw[:])
-	return string(text[:])
-}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"nearside/agent/decision"
 	"nearside/agent/openai"
 	"nearside/agent/openai/completion"
 	"nearside/policy"
@@ -17,14 +18,7 @@ type Calibration interface {
 	Expect(doc *policy.Document, ask *policy.Ask, question string, targets []policy.Target) []policy.Estimate
 	// Judge says of a target's answer which model made it and how likely it is
 	// good. sure is how sure the model was, nil when that is not known.
-	Judge(target string, ask *policy.Ask, sure *float64) Judged
-}
-
-// Judged is what is known of a local answer. It is in the decision record.
-type Judged struct {
-	Target string   `json:"target"`
-	Model  string   `json:"model,omitempty"` // identity of the model, "" when it is not known
-	Good   *float64 `json:"p_good"`          // chance that it is good, nil when its model was not measured
+	Judge(target string, ask *policy.Ask, sure *float64) decision.Judged
 }
 
 // Learner is told what requests teach of the device's answers. It must not
@@ -42,7 +36,7 @@ type Lesson struct {
 	Ask      *policy.Ask
 	Private  bool // the ask stays on the device, as its caller or policy has it
 	Request  *openai.Request
-	Local    Judged
+	Local    decision.Judged
 	Sure     *float64           // how sure the model was when it was judged, nil when not known
 	Said     *completion.Answer // of the device, to its end where Given
 	Formed   bool               // it has the form that was asked for
@@ -75,7 +69,7 @@ func (a *Agent) expect(doc *policy.Document, question string, ask *policy.Ask, s
 
 // judged is what is known of the device's answer, nil when there was none or
 // nothing is.
-func (w *walk) judged() *Judged {
+func (w *walk) judged() *decision.Judged {
 	if w.heard.answer == nil || w.calibration == nil {
 		return nil
 	}
@@ -92,7 +86,7 @@ func (w *walk) teach(end Finish) {
 	r := &w.result
 	lesson := &Lesson{
 		Decision: r.Decision, Time: w.started, Policy: w.Policy.Doc, Ask: w.ask, Private: w.private(), Request: w.in.Request,
-		Local: Judged{Target: w.heard.target}, Sure: w.heard.sure, Said: w.heard.answer, Formed: w.heard.formed,
+		Local: decision.Judged{Target: w.heard.target}, Sure: w.heard.sure, Said: w.heard.answer, Formed: w.heard.formed,
 	}
 	if j := w.judged(); j != nil {
 		lesson.Local = *j

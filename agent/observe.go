@@ -47,7 +47,7 @@ type Observation struct {
 
 // tried takes in the end of an attempt.
 func (w *walk) tried(one openai.Attempt) {
-	w.attempts.add(one)
+	w.calls.Add(one)
 	if o := w.agent.parts.Observer; o != nil {
 		o.Attempted(one.Target, one.Result)
 	}

@@ -9,6 +9,7 @@ import (
 	"weak"
 
 	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/agent/openai"
 	"nearside/agent/openai/completion"
 	"nearside/policy"
@@ -62,7 +63,7 @@ func TestRecordsHoldNoText(t *testing.T) {
 					t.Errorf("text %d of %d is still there", i, len(texts))
 				}
 			}
-			var r agent.Record
+			var r decision.Record
 			if err := json.Unmarshal(q.record(nil), &r); err != nil || len(texts) != 2 || *r.Outcome.TokensIn != 3 || *r.Outcome.TokensOut != 2 {
 				t.Errorf("%d texts, outcome %+v, error %v", len(texts), r.Outcome, err)
 			}

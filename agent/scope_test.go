@@ -52,9 +52,9 @@ func TestGateTells(t *testing.T) {
 		{"a long text", chat(strings.Repeat("open the window ", 200)), wide{}, 0, 0, "cloud/big"},
 		{"not known", chat("nothing"), wide{}, 0, 0, "local/tiny"},
 		{"no gate", chat("open the window"), nil, 0, 0, "local/tiny"},
-		{"an intent", agent.API("intent", []byte(`{"text":"open the window"}`)), wide{}, 0.9, 0.9, "local/gate-car"},
-		{"an intent nobody is sure of", agent.API("intent", []byte(`{"text":"why"}`)), wide{}, 0.1, 0.1, "cloud/big"},
-		{"an intent without text", agent.API("intent", []byte(`{}`)), wide{}, 0, 0, "local/gate-car"},
+		{"an intent", openai.API("intent", []byte(`{"text":"open the window"}`)), wide{}, 0.9, 0.9, "local/gate-car"},
+		{"an intent nobody is sure of", openai.API("intent", []byte(`{"text":"why"}`)), wide{}, 0.1, 0.1, "cloud/big"},
+		{"an intent without text", openai.API("intent", []byte(`{}`)), wide{}, 0, 0, "local/gate-car"},
 	} {
 		a := agent.New(agent.Parts{Signals: func() policy.Signals { return signals }},
 			agent.Settings{Policy: &agent.Policy{Doc: doc, Digest: digest}, Gate: c.gate})

@@ -1,36 +1,16 @@
 package agent
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"nearside/agent/openai"
-	"nearside/agent/openai/completion"
 	"nearside/agent/openai/embed"
 	"nearside/agent/openai/fault"
 	"nearside/policy"
 )
-
-// API is a request of a named JSON API with the body, which is valid JSON.
-func API(service string, body []byte) *openai.Request {
-	r := openai.Opaque(service, body)
-	r.Read = readAny
-	return r
-}
-
-// readAny takes any JSON as a reply.
-func readAny(body []byte) (*completion.Answer, []byte, error) {
-	if len(body) == 0 {
-		body = []byte("null") // a 204 says nothing
-	}
-	if !json.Valid(body) {
-		return nil, nil, fmt.Errorf("%w: it is not JSON", fault.ErrBroken)
-	}
-	return &completion.Answer{}, body, nil
-}
 
 // known checks that there is such a service, and that the request is as it
 // wants it.

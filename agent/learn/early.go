@@ -3,7 +3,7 @@ package learn
 import (
 	"time"
 
-	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/agent/learn/standing"
 	"nearside/policy"
 )
@@ -29,6 +29,6 @@ func (e early) Expect(doc *policy.Document, ask *policy.Ask, text string, target
 }
 
 // Judge makes it an agent's calibration.
-func (e early) Judge(target string, ask *policy.Ask, sure *float64) agent.Judged {
+func (e early) Judge(target string, ask *policy.Ask, sure *float64) decision.Judged {
 	return e.l.known.Load().Judge(target, ask, sure)
 }

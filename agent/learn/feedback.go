@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/agent/learn/label"
 	"nearside/policy"
 )
@@ -68,7 +68,7 @@ func (l *Learner) Feedback(ctx context.Context, v Verdict) (*Taken, error) {
 }
 
 // decision reads a record.
-func (l *Learner) decision(ctx context.Context, id string) (*agent.Record, error) {
+func (l *Learner) decision(ctx context.Context, id string) (*decision.Record, error) {
 	h := l.parts.History()
 	if h == nil {
 		return nil, fmt.Errorf("%w: the store is not open yet", ErrKept)
@@ -77,7 +77,7 @@ func (l *Learner) decision(ctx context.Context, id string) (*agent.Record, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: read decision", ErrKept)
 	}
-	var r agent.Record
+	var r decision.Record
 	if !ok || json.Unmarshal(text, &r) != nil {
 		return nil, ErrDecision
 	}
@@ -102,7 +102,7 @@ func (l *Learner) put(ctx context.Context, labels ...label.Label) (int, error) {
 // judged is the label of a caller's verdict. Callers judge what they like, so
 // its propensity is not known, and taken as 1. The confidence of the record is
 // that of the device's answer, which may not be the one that was given.
-func judged(r *agent.Record, good bool) label.Label {
+func judged(r *decision.Record, good bool) label.Label {
 	x := label.Label{
 		Decision: r.ID, Source: label.FromFeedback, At: r.Time, Target: r.Outcome.Target, Task: label.Class(&r.Ask), Propensity: 1, Weight: 1,
 	}

@@ -14,6 +14,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config/written"
+	"nearside/agent/decision"
 	"nearside/agent/learn"
 	"nearside/agent/learn/audit"
 	"nearside/agent/learn/label"
@@ -244,7 +245,7 @@ func (s speaker) Chat(ctx context.Context, call openai.Call) (*openai.Reply, err
 }
 
 // ask puts a question through the agent; fields are JSON members of the body.
-func (r *room) ask(question string, change func(*agent.Input), fields ...string) *agent.Record {
+func (r *room) ask(question string, change func(*agent.Input), fields ...string) *decision.Record {
 	r.t.Helper()
 	body := fmt.Sprintf(`{"messages":[{"role":"user","content":%q}]`, question)
 	for _, f := range fields {
@@ -271,7 +272,7 @@ func (r *room) ask(question string, change func(*agent.Input), fields ...string)
 	}
 	result.Close(agent.Finish{Status: status, Err: err})
 	text, _, _ := r.disk.Decision(r.t.Context(), result.Decision)
-	var record agent.Record
+	var record decision.Record
 	if err := json.Unmarshal(text, &record); err != nil {
 		r.t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ type Facts interface {
 	SetFact(ctx context.Context, name, value string) error
 }
 
-// History reads decision records back, see [agent.Record].
+// History reads decision records back, see [decision.Record].
 type History interface {
 	Decision(ctx context.Context, id string) (record []byte, ok bool, err error)
 }

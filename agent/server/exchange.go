@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"unicode/utf8"
 
-	"nearside/agent"
 	"nearside/agent/openai"
 	"nearside/agent/openai/embed"
 	"nearside/agent/openai/fault"
@@ -31,7 +30,7 @@ func decodeAPI(service string, body []byte) (*openai.Request, error) {
 	if !json.Valid(body) || !utf8.Valid(body) {
 		return nil, fault.Invalid("body", "The body must be JSON in UTF-8.")
 	}
-	return agent.API(service, body), nil
+	return openai.API(service, body), nil
 }
 
 // exchange answers what has no streams: one body in, one body out.

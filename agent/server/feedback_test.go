@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/agent/learn"
 	"nearside/agent/learn/label"
 	"nearside/agent/openai/fault"
@@ -54,12 +54,12 @@ func newLabels(t testing.TB, own string) *labels {
 	t.Helper()
 	s := &labels{kept: map[string]label.Label{}, records: map[string][]byte{}}
 	sure := 0.5
-	for id, r := range map[string]agent.Record{
-		"d-own": {Ask: policy.Ask{Caller: own}, Outcome: agent.Outcome{
-			Route: "local", Target: "local/small", Status: 200, Confidence: &sure, Judged: &agent.Judged{Target: "local/small", Model: "m1"},
+	for id, r := range map[string]decision.Record{
+		"d-own": {Ask: policy.Ask{Caller: own}, Outcome: decision.Outcome{
+			Route: "local", Target: "local/small", Status: 200, Confidence: &sure, Judged: &decision.Judged{Target: "local/small", Model: "m1"},
 		}},
-		"d-robot":  {Ask: policy.Ask{Caller: "robot"}, Outcome: agent.Outcome{Target: "cloud/first", Status: 200, Confidence: &sure}},
-		"d-denied": {Ask: policy.Ask{Caller: "robot"}, Outcome: agent.Outcome{Status: 503}},
+		"d-robot":  {Ask: policy.Ask{Caller: "robot"}, Outcome: decision.Outcome{Target: "cloud/first", Status: 200, Confidence: &sure}},
+		"d-denied": {Ask: policy.Ask{Caller: "robot"}, Outcome: decision.Outcome{Status: 503}},
 	} {
 		r.ID, r.Time, r.Task = id, time.Now(), "chat"
 		text, err := json.Marshal(r)

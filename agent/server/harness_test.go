@@ -20,6 +20,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config/written"
+	"nearside/agent/decision"
 	"nearside/agent/learn"
 	"nearside/agent/openai"
 	"nearside/agent/openai/completion"
@@ -96,10 +97,10 @@ func (m *memory) grow(age time.Duration) {
 }
 
 // records hands every decision record to a test.
-type records chan agent.Record
+type records chan decision.Record
 
 func (c records) Record(_ string, _ time.Time, record func([]byte) []byte) {
-	var r agent.Record
+	var r decision.Record
 	_ = json.Unmarshal(record(nil), &r)
 	c <- r
 }

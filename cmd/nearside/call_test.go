@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -177,7 +177,7 @@ func TestCallCarries(t *testing.T) {
 	if a.Get("Idempotency-Key") != id || b.Get("Idempotency-Key") != id {
 		t.Errorf("got keys %q and %q, want %q", a.Get("Idempotency-Key"), b.Get("Idempotency-Key"), id)
 	}
-	var rec agent.Record
+	var rec decision.Record
 	until(t, "it is recorded", patience, func() bool { return json.Unmarshal(h.get("/v1/decisions/"+id), &rec) == nil && rec.ID == id })
 	if rec.Service != "inventory" || len(rec.Attempts) != 2 || rec.Attempts[0].Result != "unfit" || strings.Contains(fmt.Sprint(rec), "screw") {
 		t.Errorf("recorded %+v", rec)

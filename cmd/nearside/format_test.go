@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -17,16 +17,16 @@ func shaped() ask {
 }
 
 // outcome is the recorded end of a request.
-func (h *house) outcome(t *testing.T, r *reply) agent.Outcome {
+func (h *house) outcome(t *testing.T, r *reply) decision.Outcome {
 	t.Helper()
 	id := r.header.Get("x-nearside-decision")
-	var rec agent.Record
+	var rec decision.Record
 	until(t, "it is recorded", patience, func() bool { return json.Unmarshal(h.get("/v1/decisions/"+id), &rec) == nil && rec.ID == id })
 	return rec.Outcome
 }
 
 // fit tells whether a recorded answer had the form that was asked for.
-func fit(t *testing.T, o agent.Outcome, want bool) {
+func fit(t *testing.T, o decision.Outcome, want bool) {
 	t.Helper()
 	if o.Formed == nil || *o.Formed != want {
 		t.Errorf("recorded %+v, want schema_valid %t", o, want)

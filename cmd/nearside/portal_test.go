@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/policy"
@@ -201,7 +201,7 @@ func (h *house) metered(a ask) float64 {
 	if r.route() != "cloud" {
 		h.t.Errorf("got %v, want an answer of the cloud", r)
 	}
-	var rec agent.Record
+	var rec decision.Record
 	if err := json.Unmarshal(h.get("/v1/decisions/"+r.header.Get("x-nearside-decision")), &rec); err != nil {
 		h.t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -41,9 +41,9 @@ func questions(t testing.TB, file string) []asked {
 }
 
 // record is the decision behind a reply.
-func (h *house) record(r *reply) agent.Record {
+func (h *house) record(r *reply) decision.Record {
 	h.t.Helper()
-	var rec agent.Record
+	var rec decision.Record
 	if err := json.Unmarshal(h.get("/v1/decisions/"+r.header.Get("x-nearside-decision")), &rec); err != nil {
 		h.t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config/written"
+	"nearside/agent/decision"
 	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/cmd/nearside/shell"
@@ -112,7 +113,7 @@ func TestNeeds(t *testing.T) {
 // with the rule in force.
 func (h *house) replays(id, rule string) {
 	h.t.Helper()
-	var rec agent.Record
+	var rec decision.Record
 	until(h.t, "the decision is recorded", patience, func() bool {
 		return json.Unmarshal(h.get("/v1/decisions/"+id), &rec) == nil && rec.ID == id
 	})

@@ -28,7 +28,7 @@ func doors(t testing.TB) *gate.Gate {
 }
 
 func call(body string, tried func(openai.Attempt)) openai.Call {
-	return openai.Call{Request: openai.Opaque(intent.Service, []byte(body)), Targets: []string{"local/gate-x"}, Tried: tried}
+	return openai.Call{Request: openai.API(intent.Service, []byte(body)), Targets: []string{"local/gate-x"}, Tried: tried}
 }
 
 func TestChat(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"nearside/agent"
 	"nearside/agent/config/written"
+	"nearside/agent/decision"
 	"nearside/agent/openai"
 	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
@@ -145,7 +146,7 @@ func live(t testing.TB, p *agent.Policy, n, every int) [][]byte {
 // compare holds a record against what explain told of the same ask.
 func compare(t testing.TB, record []byte, told *agent.Explanation, errTold error) {
 	t.Helper()
-	var got, want agent.Record
+	var got, want decision.Record
 	if err := json.Unmarshal(record, &got); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func compare(t testing.TB, record []byte, told *agent.Explanation, errTold error
 		}
 		return
 	}
-	text, err := json.Marshal(agent.Record{Plan: told.Plan})
+	text, err := json.Marshal(decision.Record{Plan: told.Plan})
 	if err = errors.Join(err, json.Unmarshal(text, &want)); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/agent/learn/audit"
 	"nearside/agent/learn/label"
 	"nearside/agent/openai"
@@ -101,7 +102,7 @@ func TestAuditor(t *testing.T) {
 			go func() { a.Run(ctx); close(ended) }()
 			a.Pick(&agent.Lesson{
 				Decision: "d", Ask: &policy.Ask{Service: "chat", Task: "chat", Mode: policy.Auto, Privacy: policy.Normal, Size: policy.Size{Bytes: 30}}, Request: request,
-				Local: agent.Judged{Target: "local/small", Model: "m1"}, Sure: new(0.9), Said: paris, Formed: true, Given: true,
+				Local: decision.Judged{Target: "local/small", Model: "m1"}, Sure: new(0.9), Said: paris, Formed: true, Given: true,
 			})
 			<-time.After(time.Hour)
 			cancel()

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/agent/learn/label"
 	"nearside/policy"
 	"nearside/policy/calib"
@@ -166,8 +166,8 @@ func (s *Standing) threshold(class string, alpha float64) float64 {
 }
 
 // Judge makes it an agent's calibration.
-func (t *Tables) Judge(target string, ask *policy.Ask, sure *float64) agent.Judged {
-	j := agent.Judged{Target: target}
+func (t *Tables) Judge(target string, ask *policy.Ask, sure *float64) decision.Judged {
+	j := decision.Judged{Target: target}
 	s := t.Of[target]
 	if s == nil {
 		return j

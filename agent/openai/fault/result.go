@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 )
 
 // OfSend says why no headers came: the cause of the context when that
@@ -60,4 +61,29 @@ func untrusted(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	return errors.As(err, &certificate) || errors.As(err, &record)
+}
+
+// Plain says what went wrong in words of our own: what a target wrote may
+// quote the prompt.
+func Plain(err error) string {
+	if err == nil {
+		return "" // before anything is made to look closer
+	}
+	var e *Error
+	var op *net.OpError
+	switch {
+	case errors.As(err, &e):
+		return fmt.Sprintf("the target answered status %d", e.Status)
+	case errors.As(err, &op):
+		return op.Op + ": " + op.Err.Error()
+	}
+	for _, known := range []error{
+		ErrBroken, ErrUnfit, ErrEmpty, ErrCut, ErrStalled,
+		ErrTimeout, ErrBusy, ErrDown,
+	} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return Result(err)
 }

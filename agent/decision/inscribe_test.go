@@ -1,4 +1,4 @@
-package agent_test
+package decision_test
 
 import (
 	"encoding/json"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent"
+	"nearside/agent/decision"
 	"nearside/policy"
 )
 
@@ -59,7 +59,7 @@ func fill(r *rand.Rand, v reflect.Value, words []string) {
 // reflection, so one that is added to a type and not written is missed here.
 func inscribed(t *testing.T, seed uint64, word string) {
 	t.Helper()
-	var r agent.Record
+	var r decision.Record
 	fill(rand.New(rand.NewPCG(seed, 0)), reflect.ValueOf(&r).Elem(), []string{word, "cloud/first", "no route: \"x\" <&> \u2028"})
 	want, err := json.Marshal(&r)
 	if err != nil {
@@ -74,7 +74,7 @@ func TestRecordsAreInscribed(t *testing.T) {
 	for seed := range uint64(3000) {
 		inscribed(t, seed, "lamp")
 	}
-	r := agent.Record{Plan: policy.Plan{Steps: []policy.Step{{Utility: math.NaN()}}}}
+	r := decision.Record{Plan: policy.Plan{Steps: []policy.Step{{Utility: math.NaN()}}}}
 	if got := r.AppendJSON([]byte("[")); string(got) != "[" {
 		t.Errorf("of what is no number: got %s", got)
 	}
@@ -88,7 +88,7 @@ func FuzzInscribe(f *testing.F) {
 
 // BenchmarkInscribe writes a record as a request to the cloud leaves it.
 func BenchmarkInscribe(b *testing.B) {
-	var r agent.Record
+	var r decision.Record
 	if err := json.Unmarshal([]byte(usualRecord), &r); err != nil {
 		b.Fatal(err)
 	}
