@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -65,4 +66,35 @@ func count(a *completion.Answer) (n int) {
 		n++
 	}
 	return n
+}
+
+// TestChoicesBound: nobody here asks for more than one choice, and those that
+// come all the same take room.
+func TestChoicesBound(t *testing.T) {
+	reply := func(n int) string {
+		return `{"choices":` + many(n, `{"index":%d,"message":{"role":"assistant","content":"a%d"},"finish_reason":"stop"}`) + `}`
+	}
+	const most = 128
+	a, body, err := completion.Read([]byte(reply(most)), false)
+	if err != nil || a.Text() != "a0" || string(body) != reply(most) {
+		t.Errorf("%d choices: got %+v, %v", most, a, err)
+	}
+	for _, n := range []int{most + 1, 80_000} {
+		body := []byte(reply(n))
+		s := open(t, sse(string(body)), completion.Shape{})
+		_, plain := completion.Parse(body)
+		for how, err := range map[string]error{"plain": plain, "in a chunk": s.Prime(-1)} {
+			if !errors.Is(err, fault.ErrBroken) || !strings.Contains(err.Error(), "over 128 choices") {
+				t.Errorf("%d choices, %s: got %v", n, how, err)
+			}
+		}
+	}
+	huge := []byte(reply(80_000))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = completion.Parse(huge)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 || err == nil {
+		t.Errorf("%d bytes of choices take %d more, %v", len(huge), took, err)
+	}
 }

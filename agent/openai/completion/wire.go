@@ -9,11 +9,18 @@ import (
 	"nearside/agent/openai/inplace"
 )
 
-// maxCalls bounds the tool calls of an answer: each delta looks for the one that
-// it continues. OpenAI takes at most 128 tools in an ask.
-const maxCalls = 256
+// Bounds of what is taken apart, far above what anybody needs. Of many choices
+// one is the answer; each delta of a tool call looks for the one that it
+// continues. OpenAI gives at most 128 choices and takes at most 128 tools.
+const (
+	maxChoices = 128
+	maxCalls   = 256
+)
 
-var errCalls = fmt.Errorf("%w: over %d tool calls", fault.ErrBroken, maxCalls)
+var (
+	errChoices = fmt.Errorf("%w: over %d choices", fault.ErrBroken, maxChoices)
+	errCalls   = fmt.Errorf("%w: over %d tool calls", fault.ErrBroken, maxCalls)
+)
 
 // envelope is a completion or a chunk: they differ in message and delta. What
 // servers write in odd shapes stays raw, to be read by text and count, so that
@@ -105,6 +112,9 @@ func (e *envelope) readChoices(in *inplace.Reader) error {
 		return nil
 	}
 	for in.Element() {
+		if len(e.Choices) == maxChoices {
+			return errChoices
+		}
 		e.Choices = append(e.Choices, choice{})
 		if err := e.Choices[len(e.Choices)-1].read(in); err != nil {
 			return err
