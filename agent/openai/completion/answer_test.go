@@ -182,3 +182,22 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestContentShape: what is no text and no list of parts is no answer that a
+// caller could read.
+func TestContentShape(t *testing.T) {
+	const call = `,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]`
+	broken, fine := fault.ErrBroken, error(nil)
+	for message, want := range map[string]error{
+		`42`: broken, `{"a":1}`: broken, `{}`: broken, `true`: broken, `false`: broken, `7` + call: broken,
+		`"a"`: fine, `null` + call: fine, `"","refusal":"no"`: fine, `null,"refusal":"no","exotic":7`: fine, `[{"type":"text","text":"a"}]`: fine,
+	} {
+		body := strings.Replace(plain, `"Hello"}`, message+"}", 1)
+		if _, _, err := completion.Read([]byte(body), false); !errors.Is(err, want) {
+			t.Errorf("plain, content %s: got %v, want %v", message, err, want)
+		}
+		if err := open(t, sse(piece(`{"content":`+message+`}`, "null", ""), end), completion.Shape{}).Prime(-1); !errors.Is(err, want) {
+			t.Errorf("streamed, content %s: got %v, want %v", message, err, want)
+		}
+	}
+}

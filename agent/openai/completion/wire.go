@@ -20,6 +20,7 @@ const (
 var (
 	errChoices = fmt.Errorf("%w: over %d choices", fault.ErrBroken, maxChoices)
 	errCalls   = fmt.Errorf("%w: over %d tool calls", fault.ErrBroken, maxCalls)
+	errContent = fmt.Errorf("%w: content is neither a string, a list of parts nor null", fault.ErrBroken)
 )
 
 // envelope is a completion or a chunk: they differ in message and delta. What
@@ -165,7 +166,7 @@ func (m *message) readField(in *inplace.Reader) {
 	switch string(name) {
 	case "role":
 	case "content":
-		m.Content = v
+		m.readContent(v)
 		m.thought = m.thought || !empty && inplace.First(v) == '[' // parts, such as thoughts
 	case "refusal":
 		m.Refusal = v
@@ -175,6 +176,15 @@ func (m *message) readField(in *inplace.Reader) {
 		thought := bytes.HasPrefix(name, []byte("reasoning")) || bytes.HasPrefix(name, []byte("thinking"))
 		m.thought = m.thought || !empty && thought
 		m.other = m.other || !empty && !thought
+	}
+}
+
+func (m *message) readContent(raw json.RawMessage) {
+	switch inplace.First(raw) {
+	case '"', '[', 'n', 0:
+		m.Content = raw
+	default:
+		m.odd = errContent
 	}
 }
 
