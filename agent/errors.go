@@ -13,7 +13,7 @@ var (
 	ErrBudget     = errors.New("every target that could answer is over the cost cap")
 	ErrTooLong    = errors.New("the ask does not fit the context of any target that may answer it")
 	ErrUnverified = errors.New("no answer could be verified, and policy forbids to give one that is not")
-	ErrDeadline   = errors.New("the deadline passed before any target answered")
+	ErrDeadline   = errors.New("no target answered in time")
 	ErrBusy       = errors.New("the local queue is full")
 	ErrUpstream   = errors.New("every target failed")
 	ErrNoRoute    = errors.New("no target could answer")

@@ -64,6 +64,14 @@ func TestWrongRequestGoesToTheCaller(t *testing.T) {
 	f.chat(turn(`"model":"cloud"`)).refused(t, "wrong", 400, "invalid_request_error", "bad_tool", "tools[0]", "The tool is wrong.")
 }
 
+// TestSlowTarget: one that used up less time than the ask had, in a handshake
+// say, is late all the same, but no deadline has passed.
+func TestSlowTarget(t *testing.T) {
+	f := world{cloud: fails("cloud/first", fault.ErrTimeout)}.open(t)
+	got := f.chat(turn(`"model":"cloud"`), "x-nearside-deadline-ms", "60000")
+	got.refused(t, "late", 504, "timeout", "deadline_exceeded", "", "No target answered in time. See /v1/decisions/{id} for what each target did")
+}
+
 func TestRetryAfter(t *testing.T) {
 	f := world{cloud: fails("cloud/first", &fault.Error{Status: 429, Type: "rate_limit_error", Message: "slowly", RetryAfter: 7 * time.Second})}.open(t)
 	got := f.chat(turn(`"model":"cloud"`))

@@ -39,7 +39,7 @@ var outcomes = []struct {
 	{agent.ErrBudget, http.StatusUnprocessableEntity, "policy_blocked", "over_budget", " Raise x-nearside-max-cost, or give the target a price in the config."},
 	{agent.ErrTooLong, http.StatusBadRequest, "invalid_request_error", "context_length_exceeded", " Shorten it, or ask for a shorter answer with max_tokens."},
 	{agent.ErrUnverified, http.StatusBadGateway, "unverified", "unverified", " See /v1/decisions/{id} for what each target did."},
-	{agent.ErrDeadline, http.StatusGatewayTimeout, "timeout", "deadline_exceeded", " Give it more time with x-nearside-deadline-ms."},
+	{agent.ErrDeadline, http.StatusGatewayTimeout, "timeout", "deadline_exceeded", " See /v1/decisions/{id} for what each target did; x-nearside-deadline-ms gives an ask more time."},
 	{agent.ErrBusy, http.StatusTooManyRequests, "rate_limit_error", QueueFull, ""},
 	{agent.ErrNoRoute, http.StatusServiceUnavailable, "no_route", "no_route", " See /v1/decisions/{id} or POST /v1/explain for why each target was left out."},
 	{ErrStopping, http.StatusServiceUnavailable, "shutting_down", "shutting_down", " Ask again when it is back."},
