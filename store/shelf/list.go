@@ -29,9 +29,10 @@ func (h *Shelf) List(ctx context.Context, limit int, before string) ([][]byte, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, mostTime)
 	defer cancel()
-	query, args := h.sql.newest, []any{limit + len(p.seen)}
+	most := limit + len(p.seen) // rows of what waits are met again, those that it replaces as well
+	query, args := h.sql.newest, []any{most}
 	if p.skip != "" { // not in the backlog, so all of that is newer
-		query, args = h.sql.older, []any{before, limit}
+		query, args = h.sql.older, []any{before, most}
 	}
 	rows, err := h.file.Readers.QueryContext(ctx, query, args...)
 	if err != nil {
