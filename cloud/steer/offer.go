@@ -208,6 +208,8 @@ func (s *Steer) refuse(q *offer, err error) {
 	switch why.Reason {
 	case seal.NotYetValid, seal.UnknownKey, seal.TooFewSignatures, seal.WrongPrevious:
 		s.keepWaiting(q, why.Reason)
+	case trial.WaitsForFiles:
+		s.waits(q)
 	default:
 		s.remember(q, *why)
 	}
@@ -224,6 +226,14 @@ func refusal(err error) *seal.Refusal {
 		return &seal.Refusal{Reason: trial.Invalid, Detail: "to look at it took too long: " + err.Error()}
 	}
 	return &seal.Refusal{Reason: trial.NotJudged, Detail: err.Error()}
+}
+
+// waits tells who has files fetched that an envelope is to come again.
+func (s *Steer) waits(q *offer) {
+	s.forget(q)
+	if s.o.Waits != nil && q.envelope != nil { // nil: of an earlier life
+		s.o.Waits(q.envelope, q.from)
+	}
 }
 
 // turnAway has the record know of a refusal, and tells it.
@@ -244,7 +254,7 @@ func (s *Steer) turnAway(q *offer, why seal.Refusal) {
 // remember has the same bytes refused unseen, unless the reason may pass.
 func (s *Steer) remember(q *offer, why seal.Refusal) {
 	switch why.Reason {
-	case seal.NotYetValid, trial.NotKept, trial.HarmfulReplay, trial.AnswersNothing, trial.NotJudged, trial.Busy, trial.TooManyCommands, trial.WaitsForFiles:
+	case seal.NotYetValid, trial.NotKept, trial.HarmfulReplay, trial.AnswersNothing, trial.NotJudged, trial.Busy, trial.TooManyCommands:
 		return
 	}
 	if q.envelope == nil {

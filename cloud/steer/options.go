@@ -73,6 +73,11 @@ type Options struct {
 	// are called from the goroutine that owns the record and must not wait.
 	Tell   func(news.Event)
 	Report func(news.Status)
+	// Waits, if set, is told of every envelope that is refused with
+	// [trial.WaitsForFiles], whether or not somebody still waits for what comes of
+	// it, so that it can be offered again. It is called like Tell, before anything
+	// else is looked at.
+	Waits func(envelope []byte, from string)
 	// Share, if set, gives one string for all that are equal: many steers in a
 	// process then hold a document once.
 	Share func(string) string

@@ -1,6 +1,7 @@
 package steer_test
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"nearside/cloud/steer"
 	"nearside/cloud/steer/news"
 	"nearside/policy/seal"
+	"nearside/policy/trial"
 )
 
 // TestNotYet: what begins later is kept in memory and taken when its time
@@ -188,6 +190,42 @@ func TestPrevious(t *testing.T) {
 		l.refuses(t, two, seal.WrongPrevious)
 		l.takes(t, one) // and what is to follow it
 		l.is(t, "probation", "two", 2)
+	})
+}
+
+// TestWaitsForFiles: who fetches files is told of each envelope that waits for
+// them, also when nobody waits for what comes of it any more: whoever offered it
+// gave up, or it was offered when its time had not come.
+func TestWaitsForFiles(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		waits, looked := []string{}, make(chan struct{})
+		l := live(t, o, &disk{}, func(opt *steer.Options) {
+			opt.Waits = func(envelope []byte, from string) { waits = append(waits, from+" "+string(envelope)) }
+		})
+		defer l.end(t)
+		l.d.valid = func(context.Context, string) error {
+			<-looked
+			return &seal.Refusal{Reason: trial.WaitsForFiles}
+		}
+		slow := o.policy(t, 0, 1, "slow", gate)
+		began := time.Now()
+		_, err := l.Offer(t.Context(), slow, "hand")
+		if took := time.Since(began); err == nil || seal.Reason(err) != "" || took != 30*time.Second || len(waits) > 0 {
+			t.Errorf("given up: got %v after %v, and %d wait", err, took, len(waits))
+		}
+		close(looked)
+		synctest.Wait()
+		if want := "hand " + string(slow); len(waits) != 1 || waits[0] != want {
+			t.Errorf("given up, and it waits for files: told of %q, want %q", waits, want)
+		}
+		soon := o.policy(t, 0, 2, "soon", gate, func(p *seal.Payload) { p.NotBefore = time.Now().Add(time.Hour) })
+		l.refuses(t, soon, seal.NotYetValid)
+		<-time.After(2 * time.Hour)
+		synctest.Wait()
+		if want := "test " + string(soon); len(waits) != 2 || waits[1] != want || l.Status().Waiting != 0 {
+			t.Errorf("its time came: told of %q, want %q, and none that waits", waits, want)
+		}
 	})
 }
 

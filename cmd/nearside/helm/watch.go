@@ -68,6 +68,7 @@ func (h *Helm) steer(cfg *config.Config) (*watch, error) {
 		Root:   root, Keeper: h.keeper(), Subject: w, Clock: h.evidence, Kinds: h.kinds(),
 		Commands: map[string]steer.Obey{"status": w.tellStatus, "diagnose": w.diagnose, "drain_queue": w.drain, "refresh": w.refresh},
 		Tell:     w.told, Report: func(news.Status) { w.report(true) },
+		Waits: func(envelope []byte, from string) { h.room.Waits(kinds.Offer{Envelope: envelope, From: from}) },
 	})
 	if err != nil {
 		return nil, err
@@ -127,14 +128,12 @@ func (w *watch) run(ctx context.Context) {
 
 // offer brings an envelope, and remembers what became of it for the report.
 func (w *watch) offer(ctx context.Context, envelope []byte, from string) (news.Result, error) {
-	came := w.helm.room.Came()
 	defer w.helm.o.Beside()()
 	r, err := w.steer.Offer(ctx, envelope, from)
 	if news := report.Offered(envelope, r, err); news != nil {
 		w.result.Store(news)
 		w.report(true)
 	}
-	w.helm.room.Offered(kinds.Offer{Envelope: envelope, From: from, Came: came}, err) // last: it may offer it again
 	return r, err
 }
 

@@ -38,6 +38,7 @@ type Options struct {
 type Room struct {
 	o      Options
 	opened chan struct{} // closed when there is a yard
+	due    chan struct{} // what waits is to be offered again; room for one
 
 	mu      sync.Mutex // guards what follows
 	yard    *parcel.Yard
@@ -45,12 +46,13 @@ type Room struct {
 	notes   []Note
 	late    map[string]*seal.Payload // in force by the record, whose files are not here
 	came    int                      // files, so far
+	looked  int                      // of them, when a document was last looked at
 	waiting []Offer
 }
 
 // NewRoom makes a room with nothing in it. It touches no disk.
 func NewRoom(o Options) *Room {
-	return &Room{o: o, opened: make(chan struct{}), late: map[string]*seal.Payload{}}
+	return &Room{o: o, opened: make(chan struct{}), due: make(chan struct{}, 1), late: map[string]*seal.Payload{}}
 }
 
 // Hook takes documents of one kind.
@@ -66,6 +68,7 @@ func (r *Room) Hook(kind string) *Hook { return &Hook{r, kind} }
 // [*seal.Refusal]. Files that it names and that are not here are fetched; it is
 // refused with [trial.WaitsForFiles] until they are.
 func (h *Hook) Validate(_ context.Context, p *seal.Payload) error {
+	h.room.look()
 	d, err := h.room.open(p, h.kind+" next")
 	if err != nil {
 		return err
@@ -216,7 +219,7 @@ func (r *Room) files() (*parcel.Yard, error) {
 	return r.yard, err
 }
 
-// Run fetches files until ctx ends.
+// Run fetches files, and offers again what waited for them, until ctx ends.
 func (r *Room) Run(ctx context.Context) error {
 	if _, err := os.Stat(r.o.Dir); err == nil {
 		if _, err := r.files(); err != nil { // it is tried again when they are needed
@@ -232,6 +235,9 @@ func (r *Room) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var again sync.WaitGroup
+	again.Go(func() { r.again(ctx) })
+	defer again.Wait()
 	return yard.Run(ctx)
 }
 

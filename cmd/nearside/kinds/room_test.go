@@ -108,8 +108,8 @@ func TestRoomFetches(t *testing.T) {
 	if seal.Reason(err) != trial.WaitsForFiles {
 		t.Fatalf("got %v", err)
 	}
-	h.Offered(kinds.Offer{Envelope: []byte("envelope"), From: "pull"}, err)
-	h.Offered(kinds.Offer{Envelope: []byte("envelope"), From: "pull"}, err)
+	h.Waits(kinds.Offer{Envelope: []byte("envelope"), From: "pull"})
+	h.Waits(kinds.Offer{Envelope: []byte("envelope"), From: "pull"})
 	if got := within(t, "offered again", h.offered); got != "envelope pull" {
 		t.Errorf("offered %q", got)
 	}
@@ -163,13 +163,12 @@ func TestRoomFetchesSooner(t *testing.T) {
 			t.Fatal("the file never came")
 		}
 	}
-	h.Offered(kinds.Offer{Envelope: []byte("envelope"), From: "pull", Came: came}, err)
+	if seal.Reason(err) != trial.WaitsForFiles {
+		t.Fatalf("got %v", err)
+	}
+	h.Waits(kinds.Offer{Envelope: []byte("envelope"), From: "pull"})
 	if got := within(t, "offered again", h.offered); got != "envelope pull" || len(h.offered) > 0 {
 		t.Errorf("offered %q, and %d more", got, len(h.offered))
-	}
-	h.Offered(kinds.Offer{Envelope: []byte("other"), From: "pull", Came: h.Came()}, err)
-	if len(h.offered) > 0 {
-		t.Errorf("offered %q, though no file came", <-h.offered)
 	}
 }
 
@@ -189,7 +188,10 @@ func TestRoomRefuses(t *testing.T) {
 	f(seal.KindTargets, "goes to its own host", &seal.Payload{Body: "targets: [{name: x, base_url: 'https://evil.example', key_of: first, models: {chat: m}, price: {input: 9, output: 9}}]"})
 	bad := &seal.Payload{Kind: seal.KindGate, Files: []seal.File{h.names([]byte("no gate"))}}
 	err := h.Hook(seal.KindGate).Validate(t.Context(), bad)
-	h.Offered(kinds.Offer{Envelope: []byte("x"), From: "usb"}, err)
+	if seal.Reason(err) != trial.WaitsForFiles {
+		t.Fatalf("got %v", err)
+	}
+	h.Waits(kinds.Offer{Envelope: []byte("x"), From: "usb"})
 	within(t, "offered again", h.offered)
 	f(seal.KindGate, "not a gate file", bad)
 	nowhere := kinds.NewRoom(kinds.Options{Given: h.options().Given})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"nearside/cloud/parcel"
 	"nearside/policy/seal"
@@ -17,61 +16,73 @@ const maxWaiting = 4 // envelopes
 type Offer struct {
 	Envelope []byte
 	From     string // by which road
-	Came     int    // files that had come before it was: what [Room.Came] was then
 }
 
-// Came is how many files have come so far, for [Offer].
+// Waits is told of every envelope that was refused since its files are not here,
+// before [Hook.Validate] looks at another. It is kept in memory, and [Room.Run]
+// offers it again when a file has come; at once, if one came since it was looked
+// at. Waits does not wait, however long the look took and whoever gave it up.
+func (r *Room) Waits(o Offer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.ContainsFunc(r.waiting, func(w Offer) bool { return string(w.Envelope) == string(o.Envelope) }) {
+		o.Envelope = slices.Clone(o.Envelope)
+		r.waiting = append(r.waiting, o)
+		r.waiting = r.waiting[max(0, len(r.waiting)-maxWaiting):]
+	}
+	if r.came != r.looked {
+		r.askAgain()
+	}
+}
+
+// askAgain has what waits be offered again.
+func (r *Room) askAgain() {
+	select {
+	case r.due <- struct{}{}:
+	default: // it will
+	}
+}
+
+// again offers what waits, each time that it is due, until ctx ends.
+func (r *Room) again(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.due:
+		}
+		r.mu.Lock()
+		all := r.waiting
+		r.waiting = nil
+		r.mu.Unlock()
+		for _, o := range all {
+			r.o.Offer(ctx, o.Envelope, o.From)
+		}
+	}
+}
+
+// Came is how many files have come so far.
 func (r *Room) Came() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.came
 }
 
-// Offered is told of every envelope that was offered and what came of it. One
-// that waits for files is kept in memory and offered again when they are here;
-// now, if a file came while it was looked at.
-func (r *Room) Offered(o Offer, err error) {
-	if seal.Reason(err) != trial.WaitsForFiles || r.keeps(o) {
-		return
-	}
-	r.again(o)
-}
-
-// keeps has an envelope wait, unless a file came since it was offered, which may
-// be its own.
-func (r *Room) keeps(o Offer) bool {
+// look begins a look at a document.
+func (r *Room) look() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.came != o.Came {
-		return false
-	}
-	if slices.ContainsFunc(r.waiting, func(w Offer) bool { return string(w.Envelope) == string(o.Envelope) }) {
-		return true
-	}
-	o.Envelope = slices.Clone(o.Envelope)
-	r.waiting = append(r.waiting, o)
-	r.waiting = r.waiting[max(0, len(r.waiting)-maxWaiting):]
-	return true
-}
-
-// again offers envelopes once more.
-func (r *Room) again(all ...Offer) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for _, o := range all {
-		r.o.Offer(ctx, o.Envelope, o.From)
-	}
+	r.looked = r.came
 }
 
 // got looks again at what waited for files.
 func (r *Room) got(parcel.File) {
 	r.mu.Lock()
 	r.came++
-	late, waiting := maps.Clone(r.late), r.waiting
-	r.waiting = nil
+	late := maps.Clone(r.late)
+	r.askAgain()
 	r.mu.Unlock()
 	r.complete(late)
-	r.again(waiting...)
 }
 
 // complete has those documents in force whose files are here now.
