@@ -37,7 +37,7 @@ type Judgement struct {
 
 // Verdict judges a document by what came of asks since it is in force, against
 // the time before. Late is how many asks have waited for longer than
-// [SlowMS], and wait still.
+// [slowMS], and wait still.
 func Verdict(before, since Figures, late int64, elapsed time.Duration) Judgement {
 	v := survey(harms(before, since, late))
 	switch {
@@ -90,7 +90,7 @@ func (h harm) String() string {
 // harms is the table of limits; doc.go says it in words.
 func harms(before, since Figures, late int64) []harm {
 	asks, base := float64(since.Asks), float64(before.Asks)
-	slow, dear := SlowMS(before), dearUSD(before)
+	slow, dear := slowMS(before), dearUSD(before)
 	free, freely := asks-float64(since.Kept), base-float64(before.Kept)
 	tried, usually := since.Times.N()+float64(since.Kept+late), before.Times.N()
 	f := func(name string, k, n, usual, base float64, limit [2]float64) harm {
@@ -110,11 +110,11 @@ func harms(before, since Figures, late int64) []harm {
 	}
 }
 
-// SlowMS is how long, in milliseconds, an ask may take before it counts as
+// slowMS is how long, in milliseconds, an ask may take before it counts as
 // slow: three times the median before, half a second more at least. It is 30 s
 // where that is not known, and never above unless half of the asks before took
 // 15 s.
-func SlowMS(before Figures) float64 {
+func slowMS(before Figures) float64 {
 	const most = 30_000
 	if before.Times.N() < Clear {
 		return most

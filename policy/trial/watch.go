@@ -41,7 +41,7 @@ func (w *Watch) Sofar(elapsed time.Duration, now Figures) (Figures, time.Duratio
 // to have ended last.
 func (w *Watch) late(elapsed time.Duration, now Figures) int64 {
 	w.looks = append(w.looks, look{elapsed, now.Begun})
-	limit := time.Duration(SlowMS(w.usual) * float64(time.Millisecond))
+	limit := time.Duration(slowMS(w.usual) * float64(time.Millisecond))
 	for len(w.looks) > 1 && w.looks[1].at <= elapsed-limit {
 		w.looks = w.looks[1:]
 	}

@@ -129,9 +129,9 @@ func rules(c *Case, p *policy.Plan) []Rule {
 	all, left := make([]Rule, len(c.Doc.Rules)), maxRules
 	for i := range c.Doc.Rules {
 		r := &c.Doc.Rules[i]
-		all[i] = Rule{Name: r.Name, InForce: r.InForce(&c.Ask, &c.Signals), Then: r.Then, When: TraceOf(&r.When, &c.Ask, &c.Signals)}
+		all[i] = Rule{Name: r.Name, InForce: r.InForce(&c.Ask, &c.Signals), Then: r.Then, When: traceOf(&r.When, &c.Ask, &c.Signals)}
 		if r.Until != nil {
-			until := TraceOf(r.Until, &policy.Ask{}, &c.Signals)
+			until := traceOf(r.Until, &policy.Ask{}, &c.Signals)
 			all[i].Until = &until
 		}
 		if !all[i].InForce {

@@ -17,13 +17,13 @@ type Trace struct {
 	Want  string  `json:"want,omitempty"`  // such as "< 20"
 }
 
-// TraceOf evaluates a condition test by test.
-func TraceOf(c *policy.Condition, a *policy.Ask, s *policy.Signals) Trace {
+// traceOf evaluates a condition test by test.
+func traceOf(c *policy.Condition, a *policy.Ask, s *policy.Signals) Trace {
 	t := Trace{Form: "always", Holds: c.Holds(a, s)}
 	of := func(form string, list ...policy.Condition) {
 		t.Form = form
 		for i := range list {
-			t.Of = append(t.Of, TraceOf(&list[i], a, s))
+			t.Of = append(t.Of, traceOf(&list[i], a, s))
 		}
 	}
 	switch {

@@ -62,7 +62,7 @@ func (s Set) open(ctx context.Context, name string, public *[]string) (seal.Sign
 	if len(*public) == 0 {
 		return nil, errors.New("its public key is not known; give it with --key-pub FILE")
 	}
-	key, err := ReadPublic((*public)[0])
+	key, err := readPublic((*public)[0])
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +86,8 @@ func (s Set) file(path string) (seal.Signer, error) {
 	return key, nil
 }
 
-// ReadPublic reads a public key from a file.
-func ReadPublic(path string) (seal.Key, error) {
+// readPublic reads a public key from a file.
+func readPublic(path string) (seal.Key, error) {
 	text, err := strict.ReadFile(path, maxFile)
 	if err != nil {
 		return seal.Key{}, err
@@ -104,7 +104,7 @@ func ReadPublic(path string) (seal.Key, error) {
 func Public(ctx context.Context, name string) (seal.Key, error) {
 	id, ok := strings.CutPrefix(name, agentPrefix)
 	if !ok {
-		return ReadPublic(name)
+		return readPublic(name)
 	}
 	s, err := openAgent(ctx, id)
 	if err != nil {
