@@ -247,6 +247,41 @@ func TestNoReserveNoGrowth(t *testing.T) {
 	}
 }
 
+// blocked opens a store that can have no reserve, and tells where that would be.
+func blocked(t *testing.T, o store.Options) (s *store.Store, reserve string) {
+	t.Helper()
+	reserve = filepath.Join(o.Dir, "reserve")
+	if err := errors.Join(os.RemoveAll(reserve), os.MkdirAll(filepath.Join(reserve, "in the way"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, o)
+	write(t, s)
+	if got := s.Stats().Queue.State; got != file.StateFull {
+		t.Fatalf("without a reserve it is %s", got)
+	}
+	return s, reserve
+}
+
+// TestReserveComesBack soon after writes find room for it, not with the upkeep of
+// the next minute.
+func TestReserveComesBack(t *testing.T) {
+	s, reserve := blocked(t, store.Options{Dir: t.TempDir(), Now: func() time.Time { return noon }})
+	run(t, s)
+	s.Put("before", []byte("v"), noon)
+	waitFor(t, func() bool { return s.Stats().Cache.Waiting == 0 })
+	if err := os.RemoveAll(reserve); err != nil {
+		t.Fatal(err)
+	}
+	room := time.Now()
+	waitFor(t, func() bool {
+		s.Put("after", []byte("v"), noon)
+		return s.Stats().Cache.State == file.StateOK
+	})
+	if took := time.Since(room); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // TestLargeBatchesInAFullStore: what comes under full load into files that are
 // full makes way for itself, and the reserve for a full disk is not touched.
 func TestLargeBatchesInAFullStore(t *testing.T) {

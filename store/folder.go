@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // ErrLocked says that another process has the state folder open. Unlike a folder
@@ -21,8 +22,9 @@ const reserveBytes = 1 << 20
 // space is given up when the disk is full, because SQLite needs room even to
 // delete. The zero value is the folder of a store in memory and does nothing.
 type folder struct {
-	dir string
-	log *slog.Logger
+	dir   string
+	log   *slog.Logger
+	tried time.Time // by regain
 
 	mu    sync.Mutex // guards all below and the reserve file
 	lock  *os.File
@@ -88,6 +90,20 @@ func (d *folder) fillReserve() {
 	d.spent = os.WriteFile(path, block, 0o600) != nil
 	if d.spent {
 		os.Remove(path)
+	}
+}
+
+// regain makes the reserve anew where it was given up and the disk has much more
+// room than that by now: until then each write costs old entries. It is for one
+// goroutine.
+func (d *folder) regain() {
+	if !d.Lean() || time.Since(d.tried) < time.Second {
+		return
+	}
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(d.dir, &disk); err == nil && disk.Bavail*uint64(disk.Bsize) >= 4*reserveBytes {
+		d.tried = time.Now() // it may fail all the same, at a quota
+		d.fillReserve()
 	}
 }
 

@@ -55,6 +55,7 @@ func (s *Store) gather(ctx context.Context) {
 // next time: a sync of the disk for few costs as much as one for many.
 func (s *Store) write(ctx context.Context) {
 	defer s.beside()()
+	s.folder.regain()
 	for more := true; more; {
 		answers, decisions := s.answers.Flush(ctx), s.history.Flush(ctx)
 		more = answers || decisions
