@@ -282,6 +282,27 @@ func TestReserveComesBack(t *testing.T) {
 	}
 }
 
+// TestYoungAndFull: a small file without room to grow loses about as much as comes.
+func TestYoungAndFull(t *testing.T) {
+	o := store.Options{Dir: t.TempDir(), Now: func() time.Time { return noon }}
+	s := open(t, o)
+	const before, after = 20, 4
+	for i := range before {
+		s.Record(fmt.Sprint("before", i), noon, is(noise(1000)))
+		write(t, s)
+	}
+	s.Close()
+	s, _ = blocked(t, o)
+	for i := range after {
+		s.Record(fmt.Sprint("after", i), noon, is(noise(1000)))
+		write(t, s)
+	}
+	got := s.Stats().Queue
+	if _, ok, err := s.Decision(t.Context(), "after0"); !ok || err != nil || got.Dropped != 0 || got.Rows < (before+after)/2 {
+		t.Errorf("got %+v, the first that came since is there: %t, %v", got, ok, err)
+	}
+}
+
 // TestLargeBatchesInAFullStore: what comes under full load into files that are
 // full makes way for itself, and the reserve for a full disk is not touched.
 func TestLargeBatchesInAFullStore(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 const (
 	expirePiece = 64             // rows removed at a time for their age
 	evictPiece  = 4              // rows removed at a time for room, at least
-	slackPages  = 8              // for indexes and inner pages
+	slackPages  = 8              // for indexes and inner pages, at most
 	maxAhead    = 24 * time.Hour // a value dated later comes from a wrong clock, and would be young for ever
 )
 
@@ -118,10 +118,15 @@ func (h *Shelf) clear(ctx context.Context, tx *sql.Tx, c *change, need int64) er
 	}
 	if h.reserve.Lean() {
 		limit = min(limit, c.pages+c.free)
+		need -= slackPages - slackIn(limit)
 	}
 	// A file far above its limit is brought down over several transactions.
 	return c.evict(ctx, tx, h.sql.evict, max(limit-need, c.pages-2*need))
 }
+
+// slackIn is the slack that a file of so many pages needs: in a small one few
+// indexes have inner pages. Where it is too little, there is makeRoom.
+func slackIn(pages int64) int64 { return min(slackPages, max(1, pages/16)) }
 
 // evict removes the oldest rows until so many pages are in use or none is left.
 func (c *change) evict(ctx context.Context, tx *sql.Tx, query string, pages int64) error {
