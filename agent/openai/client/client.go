@@ -76,14 +76,16 @@ func readAll(resp *http.Response) ([]byte, error) {
 	return nil, fmt.Errorf("%w: over %d bytes", fault.ErrBroken, completion.MaxBytes)
 }
 
-// ChatStream posts a streamed request and returns when the headers are there.
+// ChatStream posts a streamed request and returns when the headers are there. A
+// reply that does not say what it is may be a stream; one that says that it is
+// something else is [fault.ErrBroken].
 // The stream lives until it is closed or ctx ends.
 func (c *Client) ChatStream(ctx context.Context, body []byte, shape completion.Shape) (*completion.Stream, error) {
 	resp, err := c.post(ctx, body)
 	if err != nil {
 		return nil, err
 	}
-	if kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
+	if kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); kind != "" && !strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
 		resp.Body.Close()
 		return nil, fmt.Errorf("%w: content type %q for a stream", fault.ErrBroken, kind)
 	}

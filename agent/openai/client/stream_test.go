@@ -31,11 +31,31 @@ func TestStreamBySplitWrites(t *testing.T) {
 }
 
 func TestNotAStream(t *testing.T) {
-	for name, kind := range map[string]string{plain: "application/json", "<html>": "text/html", "?": ""} {
+	for name, kind := range map[string]string{plain: "application/json", "<html>": "text/html", "?": "?"} {
 		c := &client.Client{Base: "http://server", HTTP: canned{kind, name}}
 		if _, err := c.ChatStream(t.Context(), nil, completion.Shape{}); !errors.Is(err, fault.ErrBroken) {
 			t.Errorf("%s: got %v, want ErrBroken", kind, err)
 		}
+	}
+}
+
+// TestStreamOfNoType: a server may leave out what it sends; what is no stream
+// then ends before it says anything, so that another target answers.
+func TestStreamOfNoType(t *testing.T) {
+	for body, want := range map[string]error{
+		"data: " + hel + "\n\ndata: " + end + "\n\ndata: [DONE]\n\n": nil, ": wait\n\nevent: message\ndata: " + hel + "\n\ndata: [DONE]\n\n": nil,
+		plain: fault.ErrCut, "<html>\n\n": fault.ErrCut, "": fault.ErrCut,
+	} {
+		c := &client.Client{Base: "http://server", HTTP: canned{"", body}}
+		s, err := c.ChatStream(t.Context(), nil, completion.Shape{})
+		if err != nil {
+			t.Errorf("%q: %v", body, err)
+			continue
+		}
+		if err := s.Prime(1); !errors.Is(err, want) {
+			t.Errorf("%q: got %v, want %v", body, err, want)
+		}
+		s.Close()
 	}
 }
 
