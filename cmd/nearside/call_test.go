@@ -167,7 +167,7 @@ func TestCallCarries(t *testing.T) {
 	h.write("shop.key", "k-123")
 	h.start()
 	set(t, one, fake.Fault{Kind: fake.Misshapen})
-	until(t, "the key is there", patience, func() bool { return h.target("cloud/second").Usable })
+	until(t, "the keys are there", patience, func() bool { return h.target("cloud/first").Usable && h.target("cloud/second").Usable })
 	r := h.call("inventory", screw)
 	a, b := one.State().Last.Header, two.State().Last.Header
 	if r.status != 200 || b.Get("X-Api-Key") != "k-123" || b.Get("X-Shop") != "berlin" || b.Get("Authorization") != "" {
