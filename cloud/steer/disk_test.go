@@ -86,6 +86,13 @@ func (k *disk) record(tb testing.TB) trial.Record {
 	return r
 }
 
+// other is the second copy.
+func (k *disk) other() []byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.second
+}
+
 // tardy has read the other copy at once, and hands it over later.
 type tardy struct{ *disk }
 
@@ -96,7 +103,7 @@ func (s tardy) Load() ([]byte, error) {
 }
 
 func (s tardy) Second(context.Context) ([]byte, error) {
-	b := s.disk.second
+	b := s.other()
 	time.Sleep(5 * time.Second)
 	return b, nil
 }
@@ -120,7 +127,7 @@ func TestOlderFirstCopy(t *testing.T) {
 		l = live(t, o, tardy{k})
 		defer l.end(t)
 		time.Sleep(4 * time.Second)
-		if r, err := trial.Decode(k.second); err != nil || r.Good == nil || r.Good.Said.Version != 2 {
+		if r, err := trial.Decode(k.other()); err != nil || r.Good == nil || r.Good.Said.Version != 2 {
 			t.Fatalf("the newer copy is gone: %+v, %v", r.Good, err)
 		}
 		time.Sleep(4 * time.Second)
