@@ -44,17 +44,14 @@ func (s *Steer) reset(ctx context.Context, forget bool) error {
 			return err
 		}
 	}
-	kinds := s.rec.Kinds
 	if err := s.save(s.rec.Reset(forget)); err != nil {
 		return err
 	}
 	s.root, s.probe, s.own, s.evidence = root, trial.Probe{}, "", nil
 	s.waiting, s.known = nil, nil
 	s.tell(news.Event{Kind: news.Reset})
-	for name := range kinds {
-		if k := s.o.Kinds[name]; k != nil {
-			_ = k.Apply(ctx, nil) // back to the device's own; there is nothing older to go back to
-		}
+	for _, kind := range s.o.Kinds { // also where nothing is in force: something may wait to be
+		_ = kind.Apply(ctx, nil) // there is nothing older to go back to
 	}
 	return s.enforce(ctx, nil)
 }

@@ -227,11 +227,15 @@ func TestReset(t *testing.T) {
 		l = live(t, o, k)
 		l.is(t, "factory", "", 0)
 		l.takes(t, o.policy(t, 1, 7, "seven"))
+		l.d.gate = "waits for its files" // who has them fetched is to hear of a reset, too
 		if err := l.Reset(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		l.is(t, "factory", "", 0)
+		if l.d.gate != "" {
+			t.Errorf("the gate %q stays", l.d.gate)
+		}
 		l.takes(t, o.policy(t, 0, 1, "one"))
 		l.end(t)
 		if err := l.Reset(t.Context(), true); err != steer.ErrStopped {

@@ -58,10 +58,13 @@ func (h *Helm) free() (int64, error) {
 }
 
 // offerAgain brings an envelope whose files have come.
-func (h *Helm) offerAgain(ctx context.Context, envelope []byte, from string) {
-	if w := h.watch.Load(); w != nil {
-		_, _ = w.offer(ctx, envelope, from) // what came of it is told
+func (h *Helm) offerAgain(ctx context.Context, envelope []byte, from string) error {
+	w := h.watch.Load()
+	if w == nil {
+		return steer.ErrStopped
 	}
+	_, err := w.offer(ctx, envelope, from)
+	return err
 }
 
 // fetch gets the files that documents name, until ctx ends.

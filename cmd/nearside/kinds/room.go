@@ -22,14 +22,14 @@ import (
 
 // Options are what a room is made of; all but Free are needed.
 type Options struct {
-	Dir     string                                                  // of the files that documents name; "": such documents are not taken
-	Via     func() (http.RoundTripper, error)                       // by which they are fetched, made when it is needed
-	Online  func() bool                                             // false: there is known to be no network
-	Metered func() bool                                             // bytes cost money
-	Free    func() (int64, error)                                   // bytes free on the disk; nil is not known
-	Given   func() (cfg *config.Config, own *policy.Document)       // by hand, without what came from outside
-	Renew   func()                                                  // puts in force what [Room.Over] makes of it now
-	Offer   func(ctx context.Context, envelope []byte, from string) // brings an envelope again whose files have come
+	Dir     string                                                        // of the files that documents name; "": such documents are not taken
+	Via     func() (http.RoundTripper, error)                             // by which they are fetched, made when it is needed
+	Online  func() bool                                                   // false: there is known to be no network
+	Metered func() bool                                                   // bytes cost money
+	Free    func() (int64, error)                                         // bytes free on the disk; nil is not known
+	Given   func() (cfg *config.Config, own *policy.Document)             // by hand, without what came from outside
+	Renew   func()                                                        // puts in force what [Room.Over] makes of it now
+	Offer   func(ctx context.Context, envelope []byte, from string) error // brings an envelope again whose files have come
 	Log     *slog.Logger
 }
 
@@ -45,14 +45,16 @@ type Room struct {
 	set     Set
 	notes   []Note
 	late    map[string]*seal.Payload // in force by the record, whose files are not here
+	waiting map[string]*waiter       // by kind
 	came    int                      // files, so far
-	looked  int                      // of them, when a document was last looked at
-	waiting []Offer
+
+	looked     *waiter // the document last looked at, if it waits for files
+	cameBefore int     // that look: files
 }
 
 // NewRoom makes a room with nothing in it. It touches no disk.
 func NewRoom(o Options) *Room {
-	return &Room{o: o, opened: make(chan struct{}), due: make(chan struct{}, 1), late: map[string]*seal.Payload{}}
+	return &Room{o: o, opened: make(chan struct{}), due: make(chan struct{}, 1), late: map[string]*seal.Payload{}, waiting: map[string]*waiter{}}
 }
 
 // Hook takes documents of one kind.
@@ -65,11 +67,10 @@ type Hook struct {
 func (r *Room) Hook(kind string) *Hook { return &Hook{r, kind} }
 
 // Validate tells why a document may not be put in force on this device, as a
-// [*seal.Refusal]. Files that it names and that are not here are fetched; it is
-// refused with [trial.WaitsForFiles] until they are.
+// [*seal.Refusal]. It is refused with [trial.WaitsForFiles] until the files that
+// it names are here; [Room.Waits] has them fetched.
 func (h *Hook) Validate(_ context.Context, p *seal.Payload) error {
-	h.room.look()
-	d, err := h.room.open(p, h.kind+" next")
+	d, err := h.room.look(p)
 	if err != nil {
 		return err
 	}
@@ -83,66 +84,61 @@ func (h *Hook) Validate(_ context.Context, p *seal.Payload) error {
 	return nil
 }
 
-// Apply puts a document in force, nil for none. One whose files were lost while
-// the daemon did not run is in force as soon as they are here again.
+// Apply puts a document in force, nil for none, and no older one waits any more.
+// One whose files were lost while the daemon did not run is in force as soon as
+// they are here again.
 func (h *Hook) Apply(_ context.Context, p *seal.Payload) error {
 	r := h.room
 	if p == nil {
-		r.put(h.kind, nil, nil)
+		r.put(h.kind, nil, nil, nil)
 		return nil
 	}
 	came := r.Came()
-	d, err := r.open(p, h.kind)
-	if seal.Reason(err) == trial.WaitsForFiles {
-		r.put(h.kind, nil, p)
-		if r.Came() != came { // before it was known to be late
-			r.complete(map[string]*seal.Payload{h.kind: p})
-		}
-		return nil
-	}
-	if err != nil {
+	d, wishes, err := r.open(p)
+	late := seal.Reason(err) == trial.WaitsForFiles
+	if err != nil && !late {
 		return err
 	}
-	r.put(h.kind, d, nil)
+	r.put(h.kind, p, d, wishes)
+	if late && r.Came() != came { // before it was known to be late
+		r.complete(map[string]*seal.Payload{h.kind: p})
+	}
 	return nil
 }
 
-// put has a document in force, or none, and what is late.
-func (r *Room) put(kind string, d Document, late *seal.Payload) {
+// put has a document in force, with a nil d as soon as its files are here, or
+// none.
+func (r *Room) put(kind string, p *seal.Payload, d Document, wishes []parcel.Wish) {
 	r.mu.Lock()
+	had := r.set[kind] != nil || r.late[kind] != nil
 	r.set = r.set.With(kind, d)
-	if r.late[kind] = late; late == nil {
-		delete(r.late, kind)
+	if delete(r.late, kind); p != nil && d == nil {
+		r.late[kind] = p
 	}
-	yard := r.yard
+	if p == nil || !r.newerWaits(p) {
+		delete(r.waiting, kind)
+	}
+	if r.yard != nil {
+		r.yard.Want(kind, wishes...)
+	}
+	r.wish()
 	r.mu.Unlock()
-	if yard != nil && late == nil {
-		var wishes []parcel.Wish
-		if d != nil {
-			wishes = d.Wishes()
-		}
-		yard.Want(kind, wishes...)
-		yard.Want(kind + " next")
+	if had || p != nil {
+		r.o.Renew()
 	}
-	r.o.Renew()
 }
 
-// Drop has nothing in force any more: another steers, or nobody does. Files that
+// Drop has nothing in force and nothing wait: another steers, or nobody does. Files that
 // are here stay until the next start, since another may want them at once.
 func (r *Room) Drop() {
 	r.mu.Lock()
 	had, late := len(r.set)+len(r.late) > 0, r.late
-	r.set, r.late, r.waiting = nil, map[string]*seal.Payload{}, nil
-	yard := r.yard
-	r.mu.Unlock()
-	for _, kind := range Names() {
-		if yard != nil {
-			yard.Want(kind + " next")
-		}
-		if late[kind] != nil {
-			yard.Want(kind)
-		}
+	r.set, r.late, r.waiting = nil, map[string]*seal.Payload{}, map[string]*waiter{}
+	for kind := range late {
+		r.yard.Want(kind)
 	}
+	r.wish()
+	r.mu.Unlock()
 	if had {
 		r.o.Renew()
 	}
@@ -154,31 +150,28 @@ func (r *Room) now() Set {
 	return r.set
 }
 
-// open reads a document and its files. Those that are not here are fetched, in
-// the name of who wants them.
-func (r *Room) open(p *seal.Payload, who string) (Document, error) {
+// open reads a document, what files it names, and those. Some may not be here.
+func (r *Room) open(p *seal.Payload) (Document, []parcel.Wish, error) {
 	d, err := Read(p)
 	if err != nil {
-		return nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
+		return nil, nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
 	}
 	wishes := d.Wishes()
 	if len(wishes) == 0 {
-		return loaded(d, nil)
+		d, err = loaded(d, nil)
+		return d, nil, err
 	}
 	yard, err := r.files()
 	if err != nil {
-		return nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
+		return nil, nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
 	}
-	yard.Want(who, wishes...)
 	for _, w := range wishes {
 		if !yard.Has(w.File) {
-			return nil, waits(w.Name)
+			return nil, wishes, waits(w.Name)
 		}
 	}
-	if d, err = loaded(d, yard.Read); err != nil && seal.Reason(err) != trial.WaitsForFiles {
-		yard.Want(who)
-	}
-	return d, err
+	d, err = loaded(d, yard.Read)
+	return d, wishes, err
 }
 
 func loaded(d Document, read Reader) (Document, error) {

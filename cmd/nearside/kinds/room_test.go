@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -29,6 +31,7 @@ type house struct {
 	dir     string
 	server  *httptest.Server
 	content []byte
+	hold    atomic.Pointer[chan struct{}] // files come when it is closed
 	asked   atomic.Int32
 	renewed chan struct{}
 	offered chan string
@@ -39,6 +42,9 @@ func newHouse(t *testing.T) *house {
 	h := &house{cfg: device(), dir: filepath.Join(t.TempDir(), "parcels"), renewed: make(chan struct{}, 16), offered: make(chan string, 16)}
 	h.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h.asked.Add(1)
+		if hold := h.hold.Load(); hold != nil {
+			<-*hold
+		}
 		_, _ = w.Write(h.content)
 	}))
 	t.Cleanup(h.server.Close)
@@ -52,7 +58,10 @@ func (h *house) options() kinds.Options {
 		Online: func() bool { return true }, Metered: func() bool { return false },
 		Given: func() (*config.Config, *policy.Document) { return h.cfg, nil },
 		Renew: func() { h.renewed <- struct{}{} }, Log: slog.New(slog.DiscardHandler),
-		Offer: func(_ context.Context, e []byte, from string) { h.offered <- string(e) + " " + from },
+		Offer: func(_ context.Context, e []byte, from string) error {
+			h.offered <- string(e) + " " + from
+			return errors.New("it is still being looked at")
+		},
 	}
 }
 
@@ -77,6 +86,13 @@ func (h *house) names(content []byte) seal.File {
 	h.content = content
 	sum := sha256.Sum256(content)
 	return seal.File{Name: "shop.gate", URL: h.server.URL + "/shop.gate", SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(content))}
+}
+
+// holds has no file come until it is closed.
+func (h *house) holds() chan struct{} {
+	hold := make(chan struct{})
+	h.hold.Store(&hold)
+	return hold
 }
 
 func within[T any](t *testing.T, what string, c <-chan T) T {
@@ -147,28 +163,78 @@ func TestRoomFetches(t *testing.T) {
 	}
 }
 
-// TestRoomFetchesSooner than it hears that the document waits: that is offered
-// again all the same, once.
+// TestRoomFetchesSooner than it hears that the document waits, since another one
+// names the same file: that is offered again all the same.
 func TestRoomFetchesSooner(t *testing.T) {
 	h := newHouse(t)
 	h.run(t)
-	came := h.Came()
-	err := h.Hook(seal.KindGate).Validate(t.Context(), &seal.Payload{Kind: seal.KindGate, Files: []seal.File{h.names(trained(t, "open", "close"))}})
-	end, look := time.After(time.Minute), time.NewTicker(time.Millisecond)
-	defer look.Stop()
-	for h.Came() == came {
-		select {
-		case <-look.C:
-		case <-end:
-			t.Fatal("the file never came")
+	file, hook := h.names(trained(t, "open", "close")), h.Hook(seal.KindGate)
+	looked := func(version int64) {
+		t.Helper()
+		if err := hook.Validate(t.Context(), &seal.Payload{Kind: seal.KindGate, Version: version, Files: []seal.File{file}}); seal.Reason(err) != trial.WaitsForFiles {
+			t.Fatalf("got %v", err)
 		}
 	}
-	if seal.Reason(err) != trial.WaitsForFiles {
-		t.Fatalf("got %v", err)
+	looked(1)
+	hold := h.holds()
+	h.Waits(kinds.Offer{Envelope: []byte("one"), From: "pull"})
+	looked(2)
+	close(hold)
+	if got := within(t, "the first is offered again", h.offered); got != "one pull" {
+		t.Errorf("offered %q", got)
 	}
-	h.Waits(kinds.Offer{Envelope: []byte("envelope"), From: "pull"})
-	if got := within(t, "offered again", h.offered); got != "envelope pull" || len(h.offered) > 0 {
-		t.Errorf("offered %q, and %d more", got, len(h.offered))
+	h.Waits(kinds.Offer{Envelope: []byte("two"), From: "pull"})
+	if got := within(t, "offered again", h.offered); got != "two pull" {
+		t.Errorf("offered %q", got)
+	}
+}
+
+// TestRoomNewestWaits: of documents that all wait for files, the newest is fetched
+// for and offered, once, whichever came last; the others neither hold it up nor
+// come back. One that is newer than what was put in force goes on waiting.
+func TestRoomNewestWaits(t *testing.T) {
+	h := newHouse(t)
+	h.run(t)
+	good, hook := h.names(trained(t, "open", "close")), h.Hook(seal.KindGate)
+	never := good
+	never.SHA256 = strings.Repeat("0", 64)
+	document := func(version int64, f seal.File) *seal.Payload {
+		return &seal.Payload{Kind: seal.KindGate, Version: version, Files: []seal.File{f}}
+	}
+	waits := func(p *seal.Payload, words string) {
+		t.Helper()
+		err := hook.Validate(t.Context(), p)
+		if seal.Reason(err) != trial.WaitsForFiles || !strings.Contains(err.Error(), words) {
+			t.Fatalf("got %v, want %s", err, words)
+		}
+		h.Waits(kinds.Offer{Envelope: fmt.Append(nil, p.Version), From: "mqtt"})
+	}
+	hold := h.holds()
+	waits(document(7, never), "is being fetched")
+	waits(document(9, good), "is being fetched")
+	waits(document(8, never), "version 9, which is newer, waits")
+	close(hold)
+	if got := within(t, "offered again", h.offered); got != "9 mqtt" {
+		t.Errorf("offered %q", got)
+	}
+	takes := func(p *seal.Payload) {
+		t.Helper()
+		if err := errors.Join(hook.Validate(t.Context(), p), hook.Apply(t.Context(), p)); err != nil {
+			t.Fatal(err)
+		}
+		within(t, "renewed", h.renewed)
+	}
+	takes(document(9, good))
+	waits(document(11, never), "is being fetched")
+	takes(document(10, good))
+	if m := h.Missing(); gateOf(h) != "gate-shop" || len(m) != 1 || len(h.offered) > 0 {
+		t.Errorf("in force is %q, missing %+v, and %d were offered", gateOf(h), m, len(h.offered))
+	}
+	if err := hook.Apply(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if m := h.Missing(); gateOf(h) != "" || len(m) > 0 {
+		t.Errorf("in force is %q, missing %+v after all was dropped", gateOf(h), m)
 	}
 }
 
