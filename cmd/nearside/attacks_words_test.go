@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -143,8 +145,14 @@ func TestAttackBodies(t *testing.T) {
 	t.Parallel()
 	s := newCouncil(t).besieged(t)
 	s.repels(t, seal.TooLarge, func() {
-		resp, err := s.http.Post("http://localhost/v1/policy/apply", "application/json", struct{ *strings.Reader }{strings.NewReader(strings.Repeat(" ", 10_000_000))})
-		must(t, "send 10 MB", err)
+		conn, err := net.Dial("unix", s.socket)
+		must(t, "dial", err)
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		go fmt.Fprintf(conn, "POST /v1/policy/apply HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
+			10_000_000, strings.Repeat(" ", 10_000_000)) // a client of the library may see no more than that it was hung up on
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		must(t, "read the reply", err)
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("10 MB: got %s", resp.Status)
