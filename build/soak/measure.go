@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,27 +61,22 @@ func field(text []byte, name string) float64 {
 	return 0
 }
 
-// growth is how much something grew over the time of the samples, by the line
-// that fits them best.
+// growth is how much something grew over the time of the samples: the median of
+// the slopes between any two (Theil-Sen), so that what a flood leaves behind for a
+// while counts for nothing, at whichever end of the run it comes.
 func growth(all []sample, of func(sample) float64) float64 {
-	if len(all) < 2 {
+	var slopes []float64
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if d := (a.at - b.at).Seconds(); d > 0 {
+				slopes = append(slopes, (of(a)-of(b))/d)
+			}
+		}
+	}
+	if len(slopes) == 0 {
 		return 0
 	}
-	var x, y float64
-	for _, s := range all {
-		x += s.at.Seconds()
-		y += of(s)
-	}
-	n := float64(len(all))
-	x, y = x/n, y/n
-	var xy, xx float64
-	for _, s := range all {
-		dx := s.at.Seconds() - x
-		xy += dx * (of(s) - y)
-		xx += dx * dx
-	}
-	if xx == 0 {
-		return 0
-	}
-	return xy / xx * (all[len(all)-1].at - all[0].at).Seconds()
+	slices.Sort(slopes)
+	n := len(slopes)
+	return (slopes[(n-1)/2] + slopes[n/2]) / 2 * (all[len(all)-1].at - all[0].at).Seconds()
 }

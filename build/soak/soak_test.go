@@ -71,7 +71,9 @@ func TestGrowth(t *testing.T) {
 	f(0, 5, 5, 5)
 	f(3, 5, 6, 7, 8)
 	f(-3, 8, 7, 6, 5)
-	f(0.857, 0, 2, 0, 2, 0, 2) // noise
+	f(0, 0, 2, 0, 2, 0, 2)           // noise
+	f(0, 5, 5, 40, 5, 5, 5, 5, 40)   // floods, one of them last
+	f(7, 5, 6, 41, 8, 9, 10, 11, 46) // floods of what leaks
 }
 
 func TestReport(t *testing.T) {
