@@ -30,13 +30,18 @@ type busy struct {
 	after time.Duration
 }
 
+// lost is what comes of a network that is not there, or not what it seems.
+type lost struct{ error }
+
+func (l *lost) Unwrap() error { return l.error }
+
 // ErrAltered is the error of a file whose bytes are not those that were signed.
 var ErrAltered = errors.New("its SHA-256 is not the signed one")
 
 // Of a server that takes too long.
 var (
-	errStalled = fmt.Errorf("no byte came for %s", stall)
-	errSlow    = fmt.Errorf("it came at less than %d bytes a second", leastRate)
+	errStalled error = &lost{fmt.Errorf("no byte came for %s", stall)}
+	errSlow          = fmt.Errorf("it came at less than %d bytes a second", leastRate)
 )
 
 // Read is the content of a file that has come, checked again since disks rot.
@@ -165,7 +170,7 @@ func fill(out io.Writer, in io.Reader, n int64) error {
 		return err
 	}
 	if got < n {
-		return fmt.Errorf("it ended %d bytes early: %w", n-got, io.ErrUnexpectedEOF)
+		return &lost{fmt.Errorf("it ended %d bytes early: %w", n-got, io.ErrUnexpectedEOF)}
 	}
 	if more, _ := in.Read(make([]byte, 1)); more > 0 {
 		return fmt.Errorf("it is larger than was signed: %w", ErrAltered)
@@ -183,6 +188,9 @@ func (p *pulse) Read(b []byte) (int, error) {
 	n, err := p.Reader.Read(b)
 	if n > 0 {
 		p.alive.Reset(stall)
+	}
+	if err != nil && err != io.EOF {
+		err = &lost{err}
 	}
 	return n, err
 }
@@ -203,7 +211,7 @@ func (y *Yard) ask(ctx context.Context, f File, had int64) (*http.Response, erro
 	}
 	reply, err := y.Via.RoundTrip(r)
 	if err != nil {
-		return nil, err
+		return nil, &lost{err}
 	}
 	if err := judge(reply, f, had); err != nil {
 		return nil, errors.Join(err, reply.Body.Close())

@@ -38,6 +38,12 @@ func (f File) Check() error {
 	return nil
 }
 
+// source is the file at its address, whatever documents call it.
+func (f File) source() File {
+	f.Name = ""
+	return f
+}
+
 func plain(name string) bool {
 	return name != "" && len(name) <= 64 && name[0] != '.' && name[0] != '_' && name[0] != '-' &&
 		strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == ""
@@ -47,4 +53,5 @@ func plain(name string) bool {
 type Wish struct {
 	File
 	Dear bool // also where bytes cost money, whatever its size
+	Kept bool // only where it is here: it is not removed, and not fetched
 }

@@ -1,10 +1,9 @@
 package parcel
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 const (
 	firstRetry  = 10 * time.Second
 	mostRetry   = time.Hour
+	mostAltered = 24 * time.Hour  // of an address that has other bytes: each look costs all of them
 	look        = 5 * time.Minute // a network that nobody told of is seen at the latest then
 	partKept    = 7 * 24 * time.Hour
 	partSuffix  = ".part"
@@ -44,17 +44,19 @@ type Yard struct {
 	root  *os.Root
 	woken chan struct{} // room for one
 	disk  sync.Mutex    // held while a file takes its place or loses it
+	out   *errand       // under way, nil for none; of the goroutine of Run
 
 	mu     sync.Mutex // guards wishes and trials
 	wishes map[string][]Wish
-	trials map[string]*trial // by digest, of files that are not here
+	trials map[File]*trial // by [File.source], of files that are not here
 }
 
-// trial is how fetching a file goes.
+// trial is how fetching a file from an address goes.
 type trial struct {
 	failures int
 	next     time.Time
 	fault    string
+	lost     bool // for want of a network, as it seems
 }
 
 // Status is a file that is wanted and not here yet.
@@ -62,7 +64,7 @@ type Status struct {
 	Name  string    `json:"name"`
 	Bytes int64     `json:"bytes"`
 	Have  int64     `json:"have"`
-	Why   string    `json:"why,omitempty"` // why not
+	Why   string    `json:"why,omitempty"` // why not; absent while it is being fetched
 	Next  time.Time `json:"next,omitzero"` // when it is tried again
 }
 
@@ -91,7 +93,7 @@ func Open(o Options) (*Yard, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Yard{Options: o, root: root, woken: make(chan struct{}, 1), wishes: map[string][]Wish{}, trials: map[string]*trial{}}, nil
+	return &Yard{Options: o, root: root, woken: make(chan struct{}, 1), wishes: map[string][]Wish{}, trials: map[File]*trial{}}, nil
 }
 
 // Want says which files somebody wants, in the place of what they wanted before.
@@ -122,7 +124,7 @@ func (y *Yard) Status() []Status {
 	list := []Status{}
 	for _, w := range y.missing() {
 		s := Status{Name: w.Name, Bytes: w.Bytes, Have: y.have(w.File)}
-		if t := y.trials[w.SHA256]; t != nil {
+		if t := y.trials[w.source()]; t != nil {
 			s.Why, s.Next = t.fault, t.next
 		}
 		list = append(list, s)
@@ -130,13 +132,18 @@ func (y *Yard) Status() []Status {
 	return list
 }
 
-// missing are the wishes that are not here, each file once, in the order of
-// those who want them. y.mu is held.
+// missing are the wishes that are not here, each address of a file once, in the
+// order of those who want them: where one has it not, another may. y.mu is held.
 func (y *Yard) missing() []Wish {
 	var all []Wish
 	for _, w := range y.wanted() {
-		if !slices.ContainsFunc(all, func(o Wish) bool { return o.SHA256 == w.SHA256 }) && y.size(w.SHA256) != w.Bytes {
+		if w.Kept || y.size(w.SHA256) == w.Bytes {
+			continue
+		}
+		if i := slices.IndexFunc(all, func(o Wish) bool { return o.source() == w.source() }); i < 0 {
 			all = append(all, w)
+		} else {
+			all[i].Dear = all[i].Dear || w.Dear
 		}
 	}
 	return all
@@ -151,44 +158,22 @@ func (y *Yard) wanted() []Wish {
 	return all
 }
 
-// Run fetches what is wanted until ctx ends. It is to be called once.
-func (y *Yard) Run(ctx context.Context) error {
-	defer y.root.Close()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-y.woken:
-		case <-timer.C:
-		}
-		y.tidy(time.Now())
-		wish, wait := y.next(time.Now())
-		if wish != nil {
-			y.try(ctx, wish)
-			wait = 0
-		}
-		timer.Reset(wait)
-	}
-}
-
 // next is the file to fetch now, nil when there is none, and how long until one
 // might be.
-func (y *Yard) next(now time.Time) (*Wish, time.Duration) {
-	is := y.conditions() // before the lock: who knows them may ask for the status
+func (y *Yard) next(now time.Time, is conditions) (*Wish, time.Duration) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	wait := look
 	for _, w := range y.missing() {
-		t := y.trial(w.SHA256)
+		t := y.trial(w.File)
 		switch why := is.hinder(w, y.have(w.File)); {
 		case why != "":
 			t.fault = why
 		case now.Before(t.next):
 			wait = min(wait, t.next.Sub(now))
 		default:
-			return &w, 0
+			t.fault, t.next = "", time.Time{}
+			return &w, look
 		}
 	}
 	return nil, wait
@@ -214,81 +199,52 @@ func (y *Yard) conditions() conditions {
 // hinder says why a file cannot be fetched now of which so much has come, "" when
 // it can.
 func (c conditions) hinder(w Wish, have int64) string {
-	need := w.Bytes - have + spare
 	switch {
 	case !c.online:
 		return "the network is offline"
-	case w.Bytes > meteredMost && !w.Dear && c.metered:
+	case c.dear(w):
 		return "it waits for a network where bytes cost nothing; the document may say metered: allow"
-	case c.free < need:
-		return fmt.Sprintf("the disk has %d bytes free, and %d are needed", c.free, need)
+	case c.short(w, have):
+		return fmt.Sprintf("the disk has %d bytes free, and %d are needed", c.free, w.Bytes-have+spare)
 	}
 	return ""
 }
 
+// dear tells whether a file is to wait until bytes cost nothing.
+func (c conditions) dear(w Wish) bool { return c.metered && w.Bytes > meteredMost && !w.Dear }
+
+// short tells whether the disk has no room for the rest of a file.
+func (c conditions) short(w Wish, have int64) bool { return c.free < w.Bytes-have+spare }
+
 // trial is how fetching that file goes. y.mu is held.
-func (y *Yard) trial(digest string) *trial {
-	t := y.trials[digest]
+func (y *Yard) trial(f File) *trial {
+	t := y.trials[f.source()]
 	if t == nil {
 		t = &trial{}
-		y.trials[digest] = t
+		y.trials[f.source()] = t
 	}
 	return t
 }
 
-// try fetches a file once.
-func (y *Yard) try(ctx context.Context, w *Wish) {
-	err := y.fetch(ctx, w.File)
-	if ctx.Err() != nil {
-		return
-	}
-	y.noteTrial(w.SHA256, err)
-	if err != nil {
-		y.Log.Warn("a file from outside has not come", "file", w.Name, "err", err)
-		return
-	}
-	y.Log.Info("a file from outside has come", "file", w.Name, "bytes", w.Bytes)
-	y.Got(w.File)
-}
-
-func (y *Yard) noteTrial(digest string, err error) {
+// tidy removes what nobody wants, and tells whether it removed something. A part
+// is kept for a week, since the document that wants it may come again, unless
+// others need the room.
+func (y *Yard) tidy(now time.Time, is conditions) (removed bool) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	if err == nil {
-		delete(y.trials, digest)
-		return
-	}
-	t := y.trial(digest)
-	bound := min(mostRetry, firstRetry<<min(t.failures, 20))
-	var busy *busy
-	wait := max(time.Second, time.Duration(y.Random()*float64(bound)))
-	if errors.As(err, &busy) {
-		wait = max(wait, busy.after)
-	}
-	t.failures++
-	t.fault, t.next = err.Error(), time.Now().Add(wait)
-}
-
-// tidy removes what nobody wants. A part is kept for a week, since the document
-// that wants it may come again.
-func (y *Yard) tidy(now time.Time) {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	keep := map[string]bool{}
+	keep, from := map[string]bool{}, map[File]bool{}
 	for _, w := range y.wanted() {
-		keep[w.SHA256] = true
+		keep[w.SHA256], from[w.source()] = true, true
 	}
-	for digest := range y.trials {
-		if !keep[digest] {
-			delete(y.trials, digest)
-		}
-	}
+	maps.DeleteFunc(y.trials, func(f File, _ *trial) bool { return !from[f] })
+	short := slices.ContainsFunc(y.missing(), func(w Wish) bool { return is.short(w, y.have(w.File)) })
 	for _, e := range y.entries() {
 		digest, part := strings.CutSuffix(e.Name(), partSuffix)
 		info, err := e.Info()
-		fresh := part && err == nil && now.Sub(info.ModTime()).Abs() < partKept
+		fresh := part && !short && err == nil && now.Sub(info.ModTime()).Abs() < partKept
 		if !keep[digest] && !fresh {
-			_ = y.root.RemoveAll(e.Name()) // what cannot be removed now is tried again
+			removed = y.root.RemoveAll(e.Name()) == nil || removed // what cannot be removed now is tried again
 		}
 	}
+	return removed
 }

@@ -69,6 +69,7 @@ type Helm struct {
 	outside atomic.Pointer[document]        // the policy from outside that is in force, nil for the device's own
 	tight   atomic.Pointer[map[string]bool] // rules of it that keep more on the device than its own policy does
 	way     atomic.Pointer[network.View]    // the network at the latest look, nil before the first
+	frugal  atomic.Bool                     // bytes or wake-ups cost more than usual, at the latest look
 	next    chan *config.Config             // to steer by from now on; room for one
 
 	mu    sync.Mutex // guards fault
@@ -231,8 +232,14 @@ func (h *Helm) Fault() string {
 // to be woken all the same.
 func (h *Helm) Network(is network.View) {
 	was, w := h.way.Swap(&is), h.watch.Load()
+	if w == nil {
+		return
+	}
+	if frugal := h.o.Device.Frugal(); h.frugal.Swap(frugal) != frugal {
+		h.room.Wake()
+	}
 	switch {
-	case w == nil || was == nil || was.State == is.State && was.Since.Equal(is.Since):
+	case was == nil || was.State == is.State && was.Since.Equal(is.Since):
 	case is.State != network.Offline:
 		w.online()
 		h.room.Wake()

@@ -2,7 +2,11 @@ package helm
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,6 +16,8 @@ import (
 	"nearside/cloud/network"
 	"nearside/cloud/pull"
 	"nearside/cmd/nearside/kinds"
+	"nearside/policy/seal"
+	"nearside/policy/trial"
 )
 
 // line is a broker that remembers what it was told.
@@ -42,7 +48,7 @@ func TestNetwork(t *testing.T) {
 		{"gone and back", view(network.Online, network.ByCalls, 1), view(network.Online, network.ByCalls, 2), []string{"online"}},
 		{"back and gone", view(network.Offline, network.ByHost, 1), view(network.Offline, network.ByHost, 2), []string{"away"}},
 	} {
-		h, to := &Helm{room: kinds.NewRoom(kinds.Options{})}, &line{}
+		h, to := &Helm{o: Options{Device: still{}}, room: kinds.NewRoom(kinds.Options{})}, &line{}
 		h.Network(c.was)
 		h.watch.Store(&watch{helm: h, link: to})
 		h.Network(c.is)
@@ -51,6 +57,60 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("%s: told %v, want %v", c.name, to.told, c.want)
 		}
 	}
+}
+
+// thrifty is a device where bytes cost money at times.
+type thrifty struct {
+	still
+	now *atomic.Bool
+}
+
+func (d thrifty) Frugal() bool { return d.now.Load() }
+
+// asked is how files are asked for; none comes.
+type asked chan time.Time
+
+func (a asked) RoundTrip(*http.Request) (*http.Response, error) {
+	a <- time.Now()
+	return nil, errors.New("not now")
+}
+
+// TestFreeAgain: a large file that waits for a network where bytes cost nothing is
+// asked for at the first look at such a one, though it is online as before.
+func TestFreeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, a := thrifty{now: &atomic.Bool{}}, make(asked, 8)
+		d.now.Store(true)
+		h := &Helm{o: Options{Device: d}, room: kinds.NewRoom(kinds.Options{
+			Dir: t.TempDir(), Via: func() (http.RoundTripper, error) { return a, nil }, Log: slog.New(slog.DiscardHandler),
+			Online: func() bool { return true }, Metered: d.Frugal,
+		})}
+		h.watch.Store(&watch{helm: h})
+		look := func() { h.Network(network.View{State: network.Unknown}) }
+		look()
+		p := seal.Payload{Kind: seal.KindGate, Version: 1, Files: []seal.File{{Name: "a.gate", URL: "https://files.example/a", SHA256: strings.Repeat("a", 64), Bytes: 1 << 20}}}
+		if err := h.room.Hook(p.Kind).Validate(t.Context(), &p); seal.Reason(err) != trial.WaitsForFiles {
+			t.Fatalf("got %v", err)
+		}
+		h.room.Waits(kinds.Offer{})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- h.room.Run(ctx) }()
+		synctest.Wait()
+		look()
+		synctest.Wait()
+		if m := h.room.Missing(); len(a) > 0 || len(m) != 1 || !strings.Contains(m[0].Why, "cost nothing") {
+			t.Errorf("bytes cost money: asked %d times, %+v", len(a), m)
+		}
+		d.now.Store(false)
+		look()
+		synctest.Wait()
+		if len(a) != 1 {
+			t.Errorf("bytes cost nothing: asked %d times", len(a))
+		}
+		stop()
+		<-ended
+	})
 }
 
 // source is an address that says when it is asked.
@@ -72,7 +132,7 @@ func TestShortOutage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &Helm{room: kinds.NewRoom(kinds.Options{})}
+		h := &Helm{o: Options{Device: still{}}, room: kinds.NewRoom(kinds.Options{})}
 		h.Network(network.View{State: network.Online, Since: time.Now()})
 		h.watch.Store(&watch{helm: h, puller: p})
 		ctx, stop := context.WithCancel(t.Context())

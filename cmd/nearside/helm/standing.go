@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -177,7 +178,7 @@ func (h *Helm) Conditions(offline bool) []status.Condition {
 		add("remote_document", map[bool]string{true: "warn", false: "info"}[n.Whole], n.Kind+" from outside: "+n.Text, "sign one that fits this device, or change its config")
 	}
 	for _, f := range h.room.Missing() {
-		add("remote_files", "info", fmt.Sprintf("%s, which a document from outside names, is not here yet: %d of %d bytes; %s", f.Name, f.Have, f.Bytes, f.Why), "it is tried again by itself")
+		add("remote_files", "info", fmt.Sprintf("%s, which a document from outside names, is not here yet: %d of %d bytes; %s", f.Name, f.Have, f.Bytes, cmp.Or(f.Why, "it is being fetched")), "it is tried again by itself")
 	}
 	if w.blocked != nil {
 		add("remote", "warn", "a way by which this device is steered cannot be used: "+*w.blocked, "correct remote in the config, then run: nearside config reload")

@@ -234,12 +234,13 @@ func (r *Room) Run(ctx context.Context) error {
 	return yard.Run(ctx)
 }
 
-// Wake has files looked for again, such as when the network came back.
+// Wake has files looked for again, such as when the network came back, or is
+// another.
 func (r *Room) Wake() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.yard != nil {
-		r.yard.Wake()
+		r.yard.Retry()
 	}
 }
 
