@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"nearside/build/port"
 )
 
 const (
@@ -95,11 +97,12 @@ func (s *stage) settings(context.Context) error {
 	if err != nil {
 		return err
 	}
-	ports, err := free(2)
-	if err != nil {
+	if s.devices, err = port.Free(); err != nil {
 		return err
 	}
-	s.devices, s.operators = ports[0], ports[1]
+	if s.operators, err = port.Free(); err != nil {
+		return err
+	}
 	conf := strings.ReplaceAll(string(text), "/etc/mosquitto/nearside", s.folder)
 	conf = strings.ReplaceAll(conf, "listener 8883", fmt.Sprintf("listener %d 127.0.0.1", s.devices))
 	conf = strings.ReplaceAll(conf, "listener 8884", fmt.Sprintf("listener %d 127.0.0.1", s.operators))
@@ -113,20 +116,6 @@ func me() string {
 		return "root"
 	}
 	return os.Getenv("USER")
-}
-
-// free are ports that nobody listens on.
-func free(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 func (s *stage) keys(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"nearside/build/port"
 	"nearside/cloud/fleet/broker"
 	"nearside/cloud/wire"
 )
@@ -22,19 +23,18 @@ import (
 // startMosquitto is a real broker with the limits of build/mqtt/mosquitto.conf.
 func startMosquitto(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	number, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().(*net.TCPAddr)
-	l.Close()
+	address := fmt.Sprintf("127.0.0.1:%d", number)
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
 	shipped, err := os.ReadFile("../../build/mqtt/mosquitto.conf")
 	if err != nil {
 		t.Fatal(err)
 	}
 	limits := regexp.MustCompile(`(?m)^(max_|message_).*$`).FindAllString(string(shipped), -1)
-	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\n%s\n", address.Port, strings.Join(limits, "\n"))
+	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\n%s\n", number, strings.Join(limits, "\n"))
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -51,10 +51,10 @@ func startMosquitto(t testing.TB) string {
 	end, look := time.After(patience), time.NewTicker(10*time.Millisecond)
 	defer look.Stop()
 	for {
-		conn, err := net.Dial("tcp", address.String())
+		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
-			return "tcp://" + address.String()
+			return "tcp://" + address
 		}
 		select {
 		case <-look.C:

@@ -15,6 +15,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 	"go.uber.org/goleak"
 
+	"nearside/build/port"
 	"nearside/cloud/push"
 )
 
@@ -201,12 +202,11 @@ func (h *hub) url() string { return "tcp://" + h.address }
 // free is an address on loopback that nobody listens at.
 func free(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := port.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 func (h *hub) publish(t testing.TB, topic, body string, retain bool) {

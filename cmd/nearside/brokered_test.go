@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"nearside/build/port"
 	"nearside/cloud/wire"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/policy/seal"
@@ -33,12 +33,11 @@ type hub struct {
 
 func newHub(t testing.TB) *hub {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := port.Address() // to which it comes back after the tests have closed it
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hub{t: t, address: l.Addr().String(), last: map[string][]byte{}, heard: map[string]int{}}
-	l.Close()
+	h := &hub{t: t, address: address, last: map[string][]byte{}, heard: map[string]int{}}
 	h.open()
 	t.Cleanup(func() { h.Close() })
 	return h

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"nearside/build/port"
 	"nearside/cmd/fakecloud/fake"
 )
 
@@ -70,12 +70,10 @@ func (h *house) startOnTCP() (addr string) { return h.startAt("http", http.Defau
 // startAt does so for the client of another scheme.
 func (h *house) startAt(scheme string, client *http.Client) (addr string) {
 	h.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := port.Address()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	addr = l.Addr().String()
-	l.Close()
 	h.cmd = h.command("serve", "--state", filepath.Join(h.dir, "state"), "--http", addr)
 	h.cmd.Stdout, h.cmd.Stderr = &h.log, &h.log
 	h.ended = make(chan error, 1)

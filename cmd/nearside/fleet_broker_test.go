@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"nearside/build/port"
 )
 
 // scriptBroker starts a Mosquitto on loopback that lets everybody do everything,
@@ -18,23 +20,17 @@ func scriptBroker(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: broker")
 	}
-	port := freePort(ts)
-	conf := ts.MkAbs("broker.conf")
-	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 200\n", port)
-	ts.Check(os.WriteFile(conf, []byte(text), 0o600))
-	startBroker(ts, conf, port)
-	ts.Setenv("BROKER", fmt.Sprintf("tcp://127.0.0.1:%d", port))
-}
-
-func freePort(ts *testscript.TestScript) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	number, err := port.Free()
 	ts.Check(err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	conf := ts.MkAbs("broker.conf")
+	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 200\n", number)
+	ts.Check(os.WriteFile(conf, []byte(text), 0o600))
+	startBroker(ts, conf, number)
+	ts.Setenv("BROKER", fmt.Sprintf("tcp://127.0.0.1:%d", number))
 }
 
 // startBroker runs Mosquitto until the script ends, and waits until it listens.
-func startBroker(ts *testscript.TestScript, conf string, port int) {
+func startBroker(ts *testscript.TestScript, conf string, number int) {
 	path, err := exec.LookPath("mosquitto")
 	if err != nil {
 		path = "/usr/sbin/mosquitto" // which is not on everybody's path
@@ -56,7 +52,7 @@ func startBroker(ts *testscript.TestScript, conf string, port int) {
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
 	for {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", number))
 		if err == nil {
 			conn.Close()
 			return

@@ -2,15 +2,17 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"nearside/build/port"
 )
 
 // guide is the shell of docs/FLEET.md: its blocks that are marked to be run.
@@ -28,17 +30,6 @@ func guide(t *testing.T) string {
 		t.Fatalf("docs/FLEET.md has %d blocks to run", len(all))
 	}
 	return strings.Join(all, "\n")
-}
-
-// free is a port that nobody uses now.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
 // TestFleetGuide: every command of the operator's guide does what it says, in
@@ -63,14 +54,22 @@ func TestFleetGuide(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	devices, operators := free(t), free(t)
+	var ports [2]string
+	for i := range ports {
+		n, err := port.Free()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports[i] = strconv.Itoa(n)
+	}
+	devices, operators := ports[0], ports[1]
 	script := strings.NewReplacer("127.0.0.1:8883", "127.0.0.1:"+devices, "127.0.0.1:8884", "127.0.0.1:"+operators).Replace(guide(t))
 	const own = "> mqtt/mosquitto.conf\n"
 	if strings.Count(script, own) != 2 {
 		t.Fatalf("the guide makes mosquitto.conf in another way; its ports must be set here")
 	}
-	ports := fmt.Sprintf("sed -i 's/listener 8883/listener %s/;s/listener 8884/listener %s/' mqtt/mosquitto.conf\n", devices, operators)
-	script = "set -eux\n" + strings.Replace(script, own, own+ports, 1)
+	moved := fmt.Sprintf("sed -i 's/listener 8883/listener %s/;s/listener 8884/listener %s/' mqtt/mosquitto.conf\n", devices, operators)
+	script = "set -eux\n" + strings.Replace(script, own, own+moved, 1)
 	runGuide(t, dir, bin, script)
 }
 

@@ -23,6 +23,7 @@ import (
 	"nearside/agent/config"
 	"nearside/agent/config/secret"
 	"nearside/agent/server/status"
+	"nearside/build/port"
 	"nearside/cmd/nearside/daemon"
 	"nearside/cmd/nearside/doctor"
 	"nearside/local/sandbox"
@@ -428,7 +429,11 @@ func TestInterrupted(t *testing.T) {
 
 // TestPortIsFree asks for a port that was taken a moment ago.
 func TestPortIsFree(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := port.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
