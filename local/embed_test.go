@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"nearside/agent/openai"
 	"nearside/agent/openai/embed"
@@ -21,7 +20,7 @@ func askEmbed(t *testing.T, l *local.Local, body string) (*openai.Reply, error) 
 		t.Fatal(err)
 	}
 	return l.Chat(t.Context(), openai.Call{
-		Request: r, Targets: []string{"local/tiny"}, Budget: 20 * time.Second, Tried: func(openai.Attempt) {},
+		Request: r, Targets: []string{"local/tiny"}, Budget: patience, Tried: func(openai.Attempt) {},
 	})
 }
 

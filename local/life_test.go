@@ -24,13 +24,13 @@ import (
 // checksum.
 func TestHoldsAModelToItsFirstLoad(t *testing.T) {
 	o := options(t, "ok")
-	if _, _, err := ask(t, run(t, o), question, 20*time.Second); err != nil {
+	if _, _, err := ask(t, run(t, o), question, patience); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(o.Models[0].File, []byte("other weights"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := ask(t, run(t, o), question, 20*time.Second); err == nil || !strings.Contains(err.Error(), "its first load says") {
+	if _, _, err := ask(t, run(t, o), question, patience); err == nil || !strings.Contains(err.Error(), "its first load says") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -39,7 +39,7 @@ func TestHoldsAModelToItsFirstLoad(t *testing.T) {
 // another file in place of the model.
 func swapWhileStopped(t *testing.T, l *local.Local, file string) {
 	t.Helper()
-	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
+	if _, _, err := ask(t, l, question, patience); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, func() bool { return l.Status()[0].State == local.Stopped })
@@ -53,7 +53,7 @@ func TestChecksAChangedModelAtItsNextStart(t *testing.T) {
 	o.Idle = 50 * time.Millisecond
 	l := run(t, o)
 	swapWhileStopped(t, l, o.Models[0].File)
-	if _, _, err := ask(t, l, question, 20*time.Second); err == nil || !strings.Contains(err.Error(), "its first load says") {
+	if _, _, err := ask(t, l, question, patience); err == nil || !strings.Contains(err.Error(), "its first load says") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -72,12 +72,12 @@ func TestLedgerThatComesLate(t *testing.T) {
 		return ledger
 	}
 	l := run(t, o)
-	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
+	if _, _, err := ask(t, l, question, patience); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, func() bool { return l.Status()[0].State == local.Stopped })
 	there.Store(true)
-	if _, _, err := ask(t, l, question, 20*time.Second); err == nil || !strings.Contains(err.Error(), "its first load says") {
+	if _, _, err := ask(t, l, question, patience); err == nil || !strings.Contains(err.Error(), "its first load says") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -107,7 +107,7 @@ func TestNothingOfAWrapperIsLeft(t *testing.T) {
 			pids := filepath.Join(o.Dir, "pids")
 			o.Command = append([]string{"sh", "-c", `(trap "" TERM; exec sleep 300) & echo $! >>"$0"; exec "$@"`, pids}, o.Command...)
 			if !t.Run("life", func(t *testing.T) {
-				if _, _, err := ask(t, run(t, o), question, 20*time.Second); err != nil {
+				if _, _, err := ask(t, run(t, o), question, patience); err != nil {
 					t.Fatal(err)
 				}
 			}) {
@@ -120,7 +120,7 @@ func TestNothingOfAWrapperIsLeft(t *testing.T) {
 
 func TestHungEngineIsReplaced(t *testing.T) {
 	l := run(t, options(t, "ok"))
-	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
+	if _, _, err := ask(t, l, question, patience); err != nil {
 		t.Fatal(err)
 	}
 	pid := l.Status()[0].PID
@@ -131,11 +131,11 @@ func TestHungEngineIsReplaced(t *testing.T) {
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		return bytes.Contains(stat, []byte(") T "))
 	})
-	if _, _, err := ask(t, l, question, 1200*time.Millisecond); !errors.Is(err, fault.ErrTimeout) {
+	if _, _, err := ask(t, l, question, 3*time.Second); !errors.Is(err, fault.ErrTimeout) {
 		t.Fatalf("got %v", err)
 	}
 	waitFor(t, func() bool { return strings.Contains(l.Status()[0].Why, "the engine hung") })
-	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
+	if _, _, err := ask(t, l, question, patience); err != nil {
 		t.Errorf("the next life: %v", err)
 	}
 }
@@ -144,6 +144,9 @@ func TestHungEngineIsReplaced(t *testing.T) {
 func TestSlowEngineIsLeftAlone(t *testing.T) {
 	o := options(t, "hang")
 	l := run(t, o)
+	if _, _, err := ask(t, l, `{"messages":[{"role":"user","content":"Up?"}]}`, patience); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := ask(t, l, question, 4*time.Second); !errors.Is(err, fault.ErrTimeout) {
 		t.Fatalf("got %v", err)
 	}
@@ -159,14 +162,14 @@ func TestSlowEngineIsLeftAlone(t *testing.T) {
 func TestEngineWithoutASocketIsReplaced(t *testing.T) {
 	o := options(t, "narrow") // which keeps no connection
 	l := run(t, o)
-	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
+	if _, _, err := ask(t, l, question, patience); err != nil {
 		t.Fatal(err)
 	}
 	sockets, _ := filepath.Glob(filepath.Join(o.Dir, "*.sock"))
 	if len(sockets) != 1 || os.Remove(sockets[0]) != nil {
 		t.Fatalf("got sockets %v", sockets)
 	}
-	_, tried, err := ask(t, l, question, 20*time.Second)
+	_, tried, err := ask(t, l, question, patience)
 	if err != nil || strings.Join(tried, " ") != "crashed ok" {
 		t.Errorf("got %v, %v", tried, err)
 	}
@@ -185,7 +188,7 @@ func TestSharesItsFolder(t *testing.T) {
 	one, other := run(t, o), run(t, o)
 	for range 2 {
 		for _, l := range []*local.Local{one, other} {
-			if _, tried, err := ask(t, l, question, 20*time.Second); err != nil || len(tried) != 1 {
+			if _, tried, err := ask(t, l, question, patience); err != nil || len(tried) != 1 {
 				t.Errorf("got %v, %v", tried, err)
 			}
 		}

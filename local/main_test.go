@@ -35,9 +35,9 @@ func TestMain(m *testing.M) {
 // fakeEngine takes llama-server's flags. Modes: ok, old, older (versions), bad (exits
 // while loading), greedy (takes 2 GiB first), slow (never ready), crash (dies at every ask), once (dies at
 // the first ask of the file beside the model, then answers), hang (is well and
-// never answers; a file beside the model shows that it was asked how it is since
-// the last ask), narrow (takes few connections), empty (says nothing), and any
-// other, such as echo (answers with the body it got).
+// never answers the question of the tests; a file beside the model shows that it
+// was asked how it is since), narrow (takes few connections), empty (says
+// nothing), and any other, such as echo (answers with the body it got).
 func fakeEngine(mode string, args []string) {
 	fs := flag.NewFlagSet("engine", flag.ExitOnError)
 	host, model, version := fs.String("host", "", ""), fs.String("model", "", ""), fs.Bool("version", false, "")
@@ -96,7 +96,7 @@ func fakeEngine(mode string, args []string) {
 	if mode == "narrow" {
 		narrow(l.(*net.UnixListener), mux)
 	}
-	_ = (&http.Server{Handler: mux, ReadHeaderTimeout: time.Second}).Serve(l)
+	_ = (&http.Server{Handler: mux, ReadHeaderTimeout: patience}).Serve(l)
 }
 
 // narrow serves one connection after the other, a request each, and lets five
@@ -131,8 +131,10 @@ func answer(w http.ResponseWriter, mode, model string, body []byte) {
 			os.Exit(9)
 		}
 	case "hang":
-		os.Remove(model + ".health")
-		select {}
+		if strings.Contains(string(body), "Really?") {
+			os.Remove(model + ".health")
+			select {}
+		}
 	case "empty":
 		body = nil
 	}

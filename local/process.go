@@ -24,8 +24,8 @@ import (
 // How the process of an engine is spoken to.
 const (
 	stopGrace   = 3 * time.Second
-	maxConns    = 4 // a llama-server lets five connections wait, and more fail
-	healthLimit = time.Second
+	maxConns    = 4               // a llama-server lets five connections wait, and more fail
+	healthLimit = 3 * time.Second // a busy machine makes late who is well
 )
 
 // process is one life of an engine: a leader, and what it started in its group.

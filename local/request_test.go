@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"nearside/agent/openai"
 	"nearside/local"
@@ -16,7 +15,7 @@ import (
 func TestRebuilds(t *testing.T) {
 	l := run(t, options(t, "echo"))
 	sent := func(body string) (out map[string]any, reply *openai.Reply) {
-		reply, _, err := ask(t, l, body, 20*time.Second)
+		reply, _, err := ask(t, l, body, patience)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +58,7 @@ func TestRebuildsMessages(t *testing.T) {
 	reply, _, err := ask(t, l, `{"messages":[
 		{"role":"user","content":[{"type":"image_url","Type":"text","text":"seen","image_url":{"url":"http://10.0.0.1/"}}]},
 		{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","evil":1,"function":{"name":"f","arguments":"{}","evil":1}}]},
-		{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}`, 20*time.Second)
+		{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}`, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +81,7 @@ func TestIgnoredNamesAreBounded(t *testing.T) {
 		fmt.Fprintf(&many, `"x%02d":1,`, i)
 	}
 	long := strings.Repeat("n", 70)
-	reply, _, err := ask(t, l, `{"a\r\n\u00e9":1,"`+long+`":1,`+many.String()+question[1:], 20*time.Second)
+	reply, _, err := ask(t, l, `{"a\r\n\u00e9":1,"`+long+`":1,`+many.String()+question[1:], patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +95,7 @@ func TestIgnoredNamesAreBounded(t *testing.T) {
 // agent to find it poor, and no fault of the engine.
 func TestEmptyAnswerIsGiven(t *testing.T) {
 	l := run(t, options(t, "empty"))
-	reply, tried, err := ask(t, l, question, 20*time.Second)
+	reply, tried, err := ask(t, l, question, patience)
 	if err != nil || reply.Answer.Text() != "" || len(reply.Body) == 0 || strings.Join(tried, " ") != "ok" {
 		t.Fatalf("got %+v, %v, %v", reply, tried, err)
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"nearside/agent/openai/fault"
 	"nearside/local"
@@ -19,7 +18,7 @@ import (
 // TestClosedIn looks at an engine from outside: what is not in force is told.
 func TestClosedIn(t *testing.T) {
 	l := run(t, options(t, "ok"))
-	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
+	if _, _, err := ask(t, l, question, patience); err != nil {
 		t.Fatal(err)
 	}
 	s := l.Status()[0]
@@ -66,7 +65,7 @@ func TestFilesOfOthersAreClosed(t *testing.T) {
 	script := `d=$(printf %s "$1" | tr ^ /); for f in given/f secret; do x=; read x <"$d/$f"; echo "$x"; done >"$0" 2>/dev/null; shift; exec "$@"`
 	o.Command = append([]string{"sh", "-c", script, seen, strings.ReplaceAll(elsewhere, "/", "^")}, o.Command...)
 	l := run(t, o)
-	if _, _, err := ask(t, l, question, 20*time.Second); err != nil {
+	if _, _, err := ask(t, l, question, patience); err != nil {
 		t.Fatal(err)
 	}
 	want := "text\ntext\n"
@@ -91,7 +90,7 @@ func TestMemoryShort(t *testing.T) {
 	o.Memory = func() (uint64, bool) { return free.Load(), true }
 	l := run(t, o)
 	for range 4 {
-		if _, _, err := ask(t, l, question, 20*time.Second); !errors.Is(err, fault.ErrDown) {
+		if _, _, err := ask(t, l, question, patience); !errors.Is(err, fault.ErrDown) {
 			t.Fatalf("got %v", err)
 		}
 		if s := l.Status()[0]; s.State != local.Short || s.Usable || s.PID != 0 || !strings.HasPrefix(s.Why, "memory: 10 MiB are available") {
@@ -99,7 +98,7 @@ func TestMemoryShort(t *testing.T) {
 		}
 	}
 	free.Store(100 << 20)
-	if _, _, err := ask(t, run(t, o), question, 20*time.Second); err != nil {
+	if _, _, err := ask(t, run(t, o), question, patience); err != nil {
 		t.Error(err)
 	}
 }
@@ -110,7 +109,7 @@ func TestBoundIsNamed(t *testing.T) {
 	o := options(t, "greedy")
 	o.Bound = 1 << 30
 	l := run(t, o)
-	_, _, err := ask(t, l, question, 20*time.Second)
+	_, _, err := ask(t, l, question, patience)
 	if !errors.Is(err, fault.ErrDown) || !strings.Contains(err.Error(), "it may have 1024 MiB of memory: see local.engine.memory") {
 		t.Errorf("got %v", err)
 	}

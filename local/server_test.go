@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"nearside/agent/openai/fault"
 	"nearside/local"
@@ -24,7 +23,7 @@ func TestServerByURL(t *testing.T) {
 	o := options(t, "ok")
 	o.URL = srv.URL + "/v1"
 	l := run(t, o)
-	reply, _, err := ask(t, l, question, 20*time.Second)
+	reply, _, err := ask(t, l, question, patience)
 	if err != nil || reply.Answer.Text() != "hi" {
 		t.Fatalf("got %+v, %v", reply, err)
 	}
@@ -42,14 +41,14 @@ func TestDeadServerRests(t *testing.T) {
 	if s := l.Status()[0]; !s.Usable || s.State != local.Ready {
 		t.Errorf("before the first ask: got %+v", s)
 	}
-	if _, _, err := ask(t, l, question, 20*time.Second); err == nil {
+	if _, _, err := ask(t, l, question, patience); err == nil {
 		t.Fatal("a server that is gone answered")
 	}
 	want := "nobody answers at " + srv.URL
 	if s := l.Status()[0]; s.Usable || s.Why != want {
 		t.Errorf("got %+v, want %q", s, want)
 	}
-	if _, _, err := ask(t, l, question, 20*time.Second); !errors.Is(err, fault.ErrDown) || !strings.Contains(err.Error(), want) {
+	if _, _, err := ask(t, l, question, patience); !errors.Is(err, fault.ErrDown) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
 }

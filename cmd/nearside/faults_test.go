@@ -55,7 +55,7 @@ func failOver(t *testing.T, fault fake.Fault, a ask, n int) {
 		if r.status != http.StatusOK || r.target() != "cloud/second" || r.finish != "stop" || r.text == "" {
 			t.Fatalf("ask %d: got %v, want an answer of cloud/second", i, r)
 		}
-		if r.took > 3*time.Second {
+		if r.took > 3*time.Second && r.header.Get("x-nearside-attempts") != "1" { // not for a busy machine
 			waited++
 		}
 	}
