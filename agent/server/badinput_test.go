@@ -123,7 +123,7 @@ func TestTooLarge(t *testing.T) {
 		"a body of 17 MiB": turn(`"user":"` + strings.Repeat("x", 17<<20) + `"`),
 		"100,001 messages": `{"messages":[` + strings.Repeat(`{"role":"user","content":""},`, 100_000) + `{"role":"user","content":""}]}`,
 	} {
-		f.chat(body).refused(t, name, 413, "request_too_large", "", "-", "")
+		f.blurt("tcp", "/v1/chat/completions", body).refused(t, name, 413, "request_too_large", "", "-", "")
 	}
 }
 

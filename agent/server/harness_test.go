@@ -247,11 +247,16 @@ func (f *face) send(client *http.Client, method, path, body string, head ...stri
 
 func (f *face) call(client *http.Client, method, path, body string, head ...string) reply {
 	f.t.Helper()
-	resp := f.send(client, method, path, body, head...)
+	return f.heard(f.send(client, method, path, body, head...))
+}
+
+// heard is a reply, read to its end.
+func (f *face) heard(resp *http.Response) reply {
+	f.t.Helper()
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		f.t.Fatalf("%s %s: read body: %v", method, path, err)
+		f.t.Fatalf("read body: %v", err)
 	}
 	r := reply{status: resp.StatusCode, header: resp.Header, body: string(text)}
 	var wire struct{ Error any }
@@ -260,6 +265,19 @@ func (f *face) call(client *http.Client, method, path, body string, head ...stri
 		_ = json.Unmarshal(object, &r.fault) // a null stays ""
 	}
 	return r
+}
+
+// blurt posts a body that may be refused before its end. A client of the library
+// would tell of the reply or of the write that failed, whichever it sees first.
+func (f *face) blurt(network, path, body string) reply {
+	f.t.Helper()
+	w := f.dial(f.t, network)
+	go w.say(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body))
+	resp, err := http.ReadResponse(w.in, nil)
+	if err != nil {
+		f.t.Fatalf("POST %s: %v", path, err)
+	}
+	return f.heard(resp)
 }
 
 // chat posts a chat request over TCP.

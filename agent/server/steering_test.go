@@ -45,7 +45,7 @@ func TestSteering(t *testing.T) {
 	if want := `{"kind":"policy","version":7,"digest":"ab","state":"probation","changed":true}` + "\n"; got.status != 200 || got.body != want || string(brought) != "envelope" {
 		t.Errorf("POST: %d %s, with %q", got.status, got.body, brought)
 	}
-	f.call(f.unix, "POST", steering.ApplyPath, strings.Repeat("x", 1<<20))
+	f.blurt("unix", steering.ApplyPath, strings.Repeat("x", 1<<20))
 	if len(brought) <= 64<<10 || len(brought) > 70<<10 {
 		t.Errorf("of a megabyte %d bytes reached the device, want a little more than an envelope may have", len(brought))
 	}

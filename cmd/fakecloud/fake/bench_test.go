@@ -34,7 +34,7 @@ type bench struct {
 
 func newBench(t *testing.T, opts fake.Options) *bench {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	b := &bench{t: t, ctx: ctx, server: fake.New(opts), client: &http.Client{Transport: &http.Transport{}}, key: opts.Key}
 	t.Cleanup(func() {
 		b.server.Close()

@@ -132,7 +132,7 @@ func TestRoutes(t *testing.T) {
 	f("/v1/images", "{}", 404, `Invalid URL (POST /v1/images)`)
 	f("/v1/chat/completions", plain, 404, "The model `fake-model` does not exist")
 	f("/v1/chat/completions", `{"model":"one"}`, 400, `"param":"messages"`)
-	f("/v1/chat/completions", strings.Repeat(" ", 17<<20), 413, `"code":"request_too_large"`)
+	f("/v1/chat/completions", strings.Repeat(" ", 16<<20+1), 413, `"code":"request_too_large"`)
 }
 
 func TestContentType(t *testing.T) {
