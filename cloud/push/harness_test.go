@@ -65,7 +65,7 @@ type device struct {
 }
 
 // quick is a pace for tests: a hundredth of the usual.
-var quick = push.Pace{Least: 10 * time.Millisecond, First: 50 * time.Millisecond, Most: 200 * time.Millisecond, Steady: time.Second, Nudge: 10 * time.Millisecond, Connect: 5 * time.Second, Answer: 2 * time.Second}
+var quick = push.Pace{Least: 10 * time.Millisecond, First: 50 * time.Millisecond, Most: 200 * time.Millisecond, Steady: time.Second, Nudge: 10 * time.Millisecond, Connect: 30 * time.Second, Answer: 20 * time.Second}
 
 // start runs a link until the test ends; change may be nil.
 func start(t testing.TB, url string, change func(*push.Options)) *device {

@@ -129,7 +129,7 @@ func TestSilentZip(t *testing.T) {
 	t.Cleanup(func() { way.CloseIdleConnections(); s.Close() })
 	c := client.Client{Base: s.URL, HTTP: way}
 	for _, size := range []int{10, 100 << 10} { // a large one goes the library's way
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		body := []byte(`{"stream":true,"user":"` + strings.Repeat("u", size) + `"}`)
 		stream, err := c.ChatStream(ctx, body, completion.Shape{Silence: 50 * time.Millisecond})
 		if err != nil {

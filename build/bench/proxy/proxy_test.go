@@ -30,7 +30,7 @@ func TestRun(t *testing.T) {
 				return conn, err
 			}
 		}
-	}}, Timeout: 10 * time.Second}
+	}}, Timeout: time.Minute}
 	resp, err := client.Post("http://localhost/v1/x", "text/plain", strings.NewReader("hello"))
 	if err != nil {
 		t.Fatal(err)

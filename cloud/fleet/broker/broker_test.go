@@ -141,7 +141,7 @@ func TestDialFails(t *testing.T) {
 		{"no broker", "tls://127.0.0.1:" + closed, "ca", "operator", "is it a broker for MQTT 3.1.1", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			options := broker.Options{URL: c.url, Timeout: 10 * time.Second}
+			options := broker.Options{URL: c.url, Timeout: time.Minute}
 			if c.ca != "" {
 				options.CA = o.file(c.ca + ".crt")
 			}
