@@ -242,6 +242,12 @@ func (h *house) status() status.Status {
 	return s
 }
 
+// storeOpens waits until what is kept can be read.
+func (h *house) storeOpens() {
+	h.t.Helper()
+	until(h.t, "the store is open", patience, func() bool { return h.status().Store.Queue.State != "opening" })
+}
+
 // target is one target as the status shows it.
 func (h *house) target(name string) status.Target {
 	h.t.Helper()

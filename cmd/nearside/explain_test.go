@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 	f(2, []string{"battery and battery_pct are one signal"}, "--set", "battery=8", "--set", "battery_pct=9", "hello")
 
 	r := h.goes("to be explained", "local/fake-model", "local_first")
-	id := r.header.Get("x-nearside-decision")
+	id := h.record(r).ID
 	f(0, []string{"decision " + id, ": the plan is the same now"}, "--decision", id)
 	h.write("record.json", string(h.get("/v1/decisions/"+id)))
 	f(0, []string{"decision " + id, "rule hot_critical is in force"}, "--ask", filepath.Join(h.dir, "record.json"), "--set", "temperature=97")

@@ -33,6 +33,7 @@ func TestFeedbackOutlastsAKill(t *testing.T) {
 	h := unstarted(t, "local: {engine: {url: "+near.URL()+"/v1}, models: [{name: fake-model}]}", "policy: policy.yaml")
 	h.write("policy.yaml", trusting(t))
 	h.start()
+	h.storeOpens()
 	ids := map[string]string{}
 	for privacy := range map[string]bool{"normal": true, "private": true} {
 		r := h.ask(ask{text: "What is the capital of France?"}.headed("x-nearside-privacy", privacy))
@@ -46,6 +47,7 @@ func TestFeedbackOutlastsAKill(t *testing.T) {
 	until(t, "the records are written", patience, func() bool { return h.status().Store.Queue.Rows == 2 })
 	h.kill()
 	h.start()
+	h.storeOpens()
 	for privacy, id := range ids {
 		if taken, code, notes := h.judge(t, id, "good"); code != 0 || !taken.Replaced || taken.Verdict != "good" {
 			t.Errorf("%s, after the kill: got %+v, exit %d, %s", privacy, taken, code, notes)
@@ -69,6 +71,7 @@ func TestLearningOff(t *testing.T) {
 	t.Parallel()
 	config := noLocal + "\n" + clouds(newCloud(t, fake.Options{}))
 	h := newHouse(t, config, "learn: {disabled: true}")
+	h.storeOpens()
 	id := h.ask(ask{text: "hello"}).header.Get("x-nearside-decision")
 	if taken, code, notes := h.judge(t, id, "bad"); code != 0 || taken.Kept || taken.Target != "cloud/first" {
 		t.Errorf("off: got %+v, exit %d, %s", taken, code, notes)

@@ -125,6 +125,11 @@ func TestHostile(t *testing.T) {
 		close(over)
 	}()
 	h.asksUntil(over)
+	for _, a := range attacks() { // of the many all may have been too late to be heard
+		if got := a.make(t, addr); slices.Contains([]string{"wrong hosts", "pages"}, a.name) && got != http.StatusForbidden {
+			t.Errorf("%s, in the quiet after: got status %d", a.name, got)
+		}
+	}
 
 	const bound = 700 // MiB, with the race detector, which takes several times what the daemon does (134)
 	if peak := h.peakMiB(); peak > bound {

@@ -30,6 +30,7 @@ func (h *house) shell(command, program string) {
 
 // TestFewDescriptors gives a daemon 64 descriptors and three times as many
 // callers, idle and asking: all are answered, near and far, and nobody is blamed.
+// Who is too slow to speak, as on a busy machine all are, makes way and comes again.
 func TestFewDescriptors(t *testing.T) {
 	cloud := newCloud(t, fake.Options{})
 	h := unstarted(t, clouds(cloud))
@@ -44,8 +45,17 @@ func TestFewDescriptors(t *testing.T) {
 	}
 	h.http.Transport.(*http.Transport).DisableKeepAlives = true // an idle one may be closed for another
 	inParallel(100, 0, 300, func(i int) {
-		if r := h.ask(inCloud(fmt.Sprint("question ", i))); r.target() != "cloud/first" {
-			t.Errorf("got %v", r)
+		resp, err := h.send(t.Context(), inCloud(fmt.Sprint("question ", i)))
+		for end := time.Now().Add(patience); err != nil && time.Now().Before(end); {
+			resp, err = h.send(t.Context(), inCloud(fmt.Sprint("question ", i)))
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer resp.Body.Close()
+		if got := resp.Header.Get("x-nearside-target"); got != "cloud/first" {
+			t.Errorf("got %s of %q, want cloud/first", resp.Status, got)
 		}
 	})
 	h.answers(t)

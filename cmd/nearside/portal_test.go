@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -22,7 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"nearside/agent/decision"
 	"nearside/agent/server/status"
 	"nearside/cmd/fakecloud/fake"
 	"nearside/policy"
@@ -185,7 +183,7 @@ func TestPushedNetwork(t *testing.T) {
 	}
 	h.wish(`{"network":{"value":"offline","ttl_s":3600}}`)
 	h.knows("about to suspend", "offline", "host")
-	h.far.silent(t, func() { h.refusesAtOnce("") })
+	h.far.quietens(t, func() { h.refusesAtOnce("") })
 	h.wish(`{"network":null,"metered":null}`)
 	h.knows("nothing is said", "online", "calls")
 	h.far.plug(t, "down")
@@ -201,10 +199,7 @@ func (h *house) metered(a ask) float64 {
 	if r.route() != "cloud" {
 		h.t.Errorf("got %v, want an answer of the cloud", r)
 	}
-	var rec decision.Record
-	if err := json.Unmarshal(h.get("/v1/decisions/"+r.header.Get("x-nearside-decision")), &rec); err != nil {
-		h.t.Fatal(err)
-	}
+	rec := h.record(r)
 	for _, s := range rec.Steps {
 		if s.Kind == policy.StepCloud {
 			return s.Terms.Metered

@@ -44,9 +44,8 @@ func questions(t testing.TB, file string) []asked {
 func (h *house) record(r *reply) decision.Record {
 	h.t.Helper()
 	var rec decision.Record
-	if err := json.Unmarshal(h.get("/v1/decisions/"+r.header.Get("x-nearside-decision")), &rec); err != nil {
-		h.t.Fatal(err)
-	}
+	id := r.header.Get("x-nearside-decision")
+	until(h.t, "the decision is there", patience, func() bool { return json.Unmarshal(h.get("/v1/decisions/"+id), &rec) == nil && rec.ID == id })
 	return rec
 }
 

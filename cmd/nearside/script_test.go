@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,15 +121,13 @@ func scriptUp(ts *testscript.TestScript, neg bool, args []string) {
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
 	for {
-		conn, err := net.Dial("unix", ts.Getenv("NEARSIDE_SOCKET"))
-		if err == nil {
-			conn.Close()
+		if ts.Exec("nearside", "status", "--json") == nil && !strings.Contains(ts.ReadFile("stdout"), `"opening"`) {
 			return
 		}
 		select {
 		case <-look.C:
 		case <-end:
-			ts.Fatalf("the daemon does not listen: %v", err)
+			ts.Fatalf("the daemon does not listen, or its store is not open: %s", ts.ReadFile("stderr"))
 		}
 	}
 }

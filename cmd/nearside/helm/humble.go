@@ -28,7 +28,11 @@ func humbly(f func()) {
 		// For good: what is set here cannot be taken back. Where it cannot be set
 		// the judgement takes its turns like all else.
 		runtime.LockOSThread()
-		_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Nice: lowly, Runtime: turn}, 0)
+		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Nice: lowly, Runtime: turn}
+		if own, err := unix.SchedGetAttr(0, 0); err == nil {
+			attr.Nice = max(lowly, own.Nice) // never before a daemon that was started humbler
+		}
+		_ = unix.SchedSetAttr(0, &attr, 0)
 		f()
 	}()
 	if <-done; why != nil {
