@@ -22,7 +22,7 @@ var ErrUnsettled = errors.New("a daemon was killed; the file is checked at the n
 func Check(ctx context.Context, dir string) error {
 	err := unlocked(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // there was never a store
+		err = nil // there was never a store, or its files were brought here
 	}
 	for _, name := range []string{"queue.db", "cache.db"} {
 		if err == nil {

@@ -53,6 +53,12 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("after a kill", store.ErrUnsettled)
+	if err := errors.Join(os.Remove(filepath.Join(dir, "lock")), os.Remove(filepath.Join(dir, "queue.db-wal"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Check(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "queue.db") {
+		t.Errorf("of a damaged file in a folder that was copied without its lock: got %v, want its name", err)
+	}
 }
 
 func TestExposed(t *testing.T) {
