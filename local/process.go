@@ -146,7 +146,15 @@ func (p *process) ending() string {
 	if errors.As(p.err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
 		return "the engine was killed from outside, as the kernel does when memory is short"
 	}
-	return fmt.Sprintf("the engine ended: %v", p.err)
+	return "the engine ended: " + p.exit()
+}
+
+// exit says how the process ended; valid after exited.
+func (p *process) exit() string {
+	if p.err == nil {
+		return "exit status 0"
+	}
+	return p.err.Error()
 }
 
 // waitReady blocks until the engine has loaded its model, ended, or ctx ends.
@@ -159,7 +167,7 @@ func (p *process) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-p.exited:
-			return fmt.Errorf("the engine ended while loading: %v; it said: %s%s", p.err, p.said, p.hint())
+			return fmt.Errorf("the engine ended while loading: %s; it said: %s%s", p.exit(), p.said, p.hint())
 		case <-ctx.Done():
 			return errors.New("the engine did not become ready in time")
 		case <-tick.C:

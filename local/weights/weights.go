@@ -100,8 +100,12 @@ func Quantisation(file string) string {
 	return ""
 }
 
-// Sum is the SHA-256 of a file, in lower-case hex.
+// Sum is the SHA-256 of a file, in lower-case hex. What is no file, such as a
+// pipe, which may never end, is an error.
 func Sum(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
