@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/kinds":      {"agent/config", "agent/config/strict", "cloud/parcel", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/seal", "policy/trial"},
 	"cmd/nearside/tables":     {"cmd/nearside/whole", "policy/calib"},
-	"cmd/nearside/doctor":     {"agent/config", "agent/config/remote", "agent/config/secret", "agent/config/strict", "agent/openai/client", "agent/server/callers", "agent/server/listen", "agent/server/status", "agent/server/steering", "local", "local/sense", "local/weights", "policy/seal", "store"},
+	"cmd/nearside/doctor":     {"agent/config", "agent/config/remote", "agent/config/secret", "agent/config/strict", "agent/openai/client", "agent/openai/fault", "agent/server/callers", "agent/server/listen", "agent/server/status", "agent/server/steering", "local", "local/sense", "local/weights", "policy/seal", "store"},
 	"cmd/fakecloud":           {"cmd/fakecloud/fake"},
 	"cmd/fakecloud/fake":      {"cmd/fakecloud/fake/chat"},
 	"cmd/fakecloud/fake/chat": {},

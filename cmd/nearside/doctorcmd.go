@@ -54,7 +54,7 @@ func patientOf(c *cobra.Command, g *shell.Globals, f *serveFlags) *doctor.Patien
 	}
 	p.Config, _, p.Fault = f.load(c, g)
 	if p.Config != nil {
-		p.Engine = daemon.LocalOptions(p.Config)
+		p.Engine, p.Gate = daemon.LocalOptions(p.Config), daemon.CheckGate(p.Config)
 	}
 	d := shell.NewClient(defaultSocket())
 	if found, err := g.Daemon(); err == nil {

@@ -33,6 +33,7 @@ type Patient struct {
 	File    string         // of the config, for people
 	Config  *config.Config // nil when it cannot be used
 	Fault   error          // why config or policy cannot be used
+	Gate    error          // why the gate of the config cannot be used
 	Release string         // of this program
 	Built   time.Time      // when this program was, at the earliest
 	Now     time.Time
@@ -57,7 +58,7 @@ func Examine(ctx context.Context, p *Patient, doing func(name string), found fun
 		all = append(all, []check{
 			{"socket", checkSocket}, {"http", checkHTTP}, {"certificate", checkCertificates},
 			{"state", checkState}, {"disk", checkDisk}, {"store", checkStore}, {"secrets", checkSecrets},
-			{"model", checkModels}, {"memory", checkMemory}, {"engine", checkEngine},
+			{"model", checkModels}, {"memory", checkMemory}, {"engine", checkEngine}, {"gate", checkGate},
 			{"network", checkLink}, {"dns", checkNames}, {"target", checkTargets}, {"remote", checkRemote},
 		}...)
 	}

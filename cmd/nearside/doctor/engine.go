@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"nearside/agent/config"
 	"nearside/agent/openai/client"
+	"nearside/agent/openai/fault"
 	"nearside/local"
 	"nearside/local/sense"
 	"nearside/local/weights"
@@ -45,17 +47,44 @@ func checkModels(_ context.Context, p *Patient) []Finding {
 
 func model(m config.Model) Finding {
 	sum, err := weights.Sum(m.File)
+	begins, known := beginning(m.File)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fail(m.Name+": the model file "+m.File+" is not there", "run make setup, or correct local.models")
 	case err != nil:
 		return fail(m.Name+": the model cannot be read: "+err.Error(), "let the daemon's user read it")
+	case sum == m.SHA256:
+		return ok(m.Name + ": there, with the right checksum")
+	case m.SHA256 == "" && known && begins != "GGUF":
+		return warn(fmt.Sprintf("%s: the model file %s is no GGUF file: it begins with %q", m.Name, m.File, begins), "fetch it again (make setup does), or correct local.models")
 	case m.SHA256 == "":
 		return ok(m.Name + ": there, held to the checksum of its first load")
-	case sum != m.SHA256:
-		return fail(fmt.Sprintf("%s: the model file %s has SHA-256 %.12s..., not %.12s...", m.Name, m.File, sum, m.SHA256), "restore the file (make setup does), or correct its sha256 under local.models")
 	}
-	return ok(m.Name + ": there, with the right checksum")
+	return fail(fmt.Sprintf("%s: the model file %s has SHA-256 %.12s..., not %.12s...", m.Name, m.File, sum, m.SHA256), "restore the file (make setup does), or correct its sha256 under local.models")
+}
+
+// beginning is what a file begins with, of a model the word GGUF.
+func beginning(path string) (text string, known bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	first := make([]byte, 4)
+	n, err := io.ReadFull(f, first)
+	return string(first[:n]), err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// checkGate tells whether the gate of the config can be used. Of a running
+// daemon's it says so itself.
+func checkGate(_ context.Context, p *Patient) []Finding {
+	switch {
+	case p.Config.Local.Gate == nil || p.Daemon != nil:
+		return nil
+	case p.Gate != nil:
+		return []Finding{warn("the daemon will work without its gate: "+p.Gate.Error(), "train it again (nearside gate train), or correct local.gate")}
+	}
+	return []Finding{ok(p.Config.Local.Gate.Source() + " can be used")}
 }
 
 // ownModels tells whether this device has models to run.
@@ -138,7 +167,14 @@ func engineAt(ctx context.Context, url string) Finding {
 	ctx, cancel := context.WithTimeout(ctx, replyLimit)
 	defer cancel()
 	engine := client.Client{Base: url, HTTP: &http.Transport{DisableKeepAlives: true}}
-	if err := engine.Ping(ctx); err != nil {
+	var refused *fault.Error
+	err := engine.Ping(ctx)
+	switch {
+	case errors.As(err, &refused):
+		return fail("the server at "+url+" does not give its list of models: "+err.Error(), "correct local.engine.url, which mostly ends with /v1; the server must ask for no key")
+	case errors.Is(err, fault.ErrBroken):
+		return fail("what answers at "+url+" is no such server: "+err.Error(), "correct local.engine.url, which mostly ends with /v1")
+	case err != nil:
 		return fail("nobody answers at "+url+": "+err.Error(), "start the server there, or correct local.engine.url")
 	}
 	return ok("the server at " + url + " answers")

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"nearside/agent/config"
@@ -151,6 +152,8 @@ func judge(t config.Target, a *answer) Finding {
 		return warn("it answers and has no list of models at base_url ("+status+"), so its key is not checked", "check base_url; it mostly ends with /v1")
 	case a.status == http.StatusTooManyRequests:
 		return warn("it answers and wants fewer calls ("+status+")", "wait, or look at the limits of this key")
+	case a.status >= 400 && a.status < 500:
+		return warn("it answers and does not take a call for its list of models ("+status+")", "check base_url: http or https, the port, and the path, which mostly ends with /v1")
 	case a.status != http.StatusOK:
 		return warn("it answers with trouble of its own ("+status+")", "wait, or look at its provider's status page")
 	case unread != nil:
@@ -178,13 +181,21 @@ func unreached(t config.Target, err error) Finding {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var record tls.RecordHeaderError
+	var op *net.OpError
 	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return fail("the proxy does not answer: "+err.Error(), "start it, or correct HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fail("its certificate is not good now: "+invalid.Error(), "set the clock of this device; when that is right, the target's certificate has expired: tell who runs it")
-	case errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &record):
+	case errors.As(err, &record):
+		return fail("what answers there does not speak TLS: "+err.Error(), "write http:// in base_url where the target has no TLS; else "+portalHint)
+	case errors.As(err, &unknown), errors.As(err, &host):
 		return fail(portal+err.Error(), portalHint+"; a certificate authority of your own goes into the system's store, or SSL_CERT_FILE")
 	case errors.Is(err, context.DeadlineExceeded):
 		return fail(fmt.Sprintf("no answer within %v", callLimit), "check the network; a firewall may swallow the calls")
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return fail("it hangs up without an answer: "+err.Error(), "check base_url ("+t.BaseURL+"): https where the target speaks TLS, and the port")
 	}
 	return fail("it cannot be reached: "+err.Error(), "check base_url ("+t.BaseURL+") and the network")
 }
