@@ -21,24 +21,26 @@ func (s *Server) bound(w http.ResponseWriter, r *http.Request) (release func()) 
 	if len(r.TransferEncoding) > 0 {
 		w.Header().Set("Connection", "close") // it may have had a length, too: what follows is not to be trusted
 	}
-	if r.ContentLength > maxBody {
-		r.Body = tooLarge{}
+	most := min(maxBody, s.opts.Limits.Bodies) // with little memory one alone may be too large
+	if r.ContentLength > most {
+		r.Body = tooLarge(most)
 		return func() {}
 	}
 	if r.ContentLength >= 0 && r.ContentLength <= small {
 		return func() {}
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	b := &body{ReadCloser: r.Body, taken: &s.bodies, most: s.opts.Limits.Bodies, left: small}
 	r.Body = b
 	return func() { s.bodies.Add(-b.held) }
 }
 
-// tooLarge is a body whose length says that it is: it is not waited for.
-type tooLarge struct{}
+// tooLarge is a body whose length says that it is larger than this: it is not
+// waited for.
+type tooLarge int64
 
-func (tooLarge) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: maxBody} }
-func (tooLarge) Close() error             { return nil }
+func (most tooLarge) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: int64(most)} }
+func (tooLarge) Close() error                  { return nil }
 
 // body takes leave for what it reads from what all may hold.
 type body struct {
@@ -55,8 +57,10 @@ var errCrowded = &fault.Error{
 	Message: "Too many large bodies are here at once; ask again in a second.",
 }
 
-// reserve takes leave for n bytes more.
+// reserve takes leave for n bytes more, or for what is left of all that may be:
+// no body is larger.
 func (b *body) reserve(n int64) error {
+	n = min(n, b.most-b.held)
 	if b.taken.Add(n) > b.most {
 		b.taken.Add(-n)
 		return errCrowded

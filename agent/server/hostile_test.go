@@ -364,6 +364,33 @@ func TestLargeBodies(t *testing.T) {
 	}
 }
 
+// TestTooLargeAlone: where there is little memory for large bodies, one that can
+// never have room is told so, and not to come again.
+func TestTooLargeAlone(t *testing.T) {
+	f := world{local: says("local/small", "Hi."), limits: server.Limits{Bodies: 1<<20 - 1}}.open(t)
+	inChunks := func(body string) reply {
+		w := f.dial(t, "unix")
+		go w.say(fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body))
+		resp, err := http.ReadResponse(w.in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.heard(resp)
+	}
+	whole := func(body string) reply { return f.blurt("unix", "/v1/chat/completions", body) }
+	for name, post := range map[string]func(string) reply{"whole": whole, "in chunks": inChunks} {
+		fill := strings.Repeat("x", 1<<20-1-len(turn(`"user":""`)))
+		if got := post(turn(`"user":"` + fill + `"`)); got.status != 200 {
+			t.Errorf("%s, as large as may be: %d %s", name, got.status, got.body)
+		}
+		got := post(turn(`"user":"` + fill + `x"`))
+		got.refused(t, name+", one more", 413, "request_too_large", "", "", "larger than 1048575 bytes")
+		if got.header.Get("x-should-retry") != "false" {
+			t.Errorf("%s: %v, want no word of trying again", name, got.header)
+		}
+	}
+}
+
 // TestOddJSON: depth, number and names of what is in a body are bounded.
 func TestOddJSON(t *testing.T) {
 	f := world{local: says("local/small", "Hi.")}.open(t)
