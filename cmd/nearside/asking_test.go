@@ -105,6 +105,17 @@ func (h *house) ask(a ask) *reply {
 	return r
 }
 
+// soon asks again where a busy machine took so long over a stream that its headers
+// came before it was known who answers.
+func (h *house) soon(a ask) *reply {
+	for range 5 {
+		if r := h.ask(a); r.route() != "pending" {
+			return r
+		}
+	}
+	return h.ask(a)
+}
+
 // piece is a completion, a chunk or an error.
 type piece struct {
 	Choices []struct {

@@ -39,7 +39,7 @@ func TestMetrics(t *testing.T) {
 		"a local stream":   {ask{text: "Count to three."}.with("model", "local").with("stream", true).with("max_tokens", 8), "local"},
 		"a stream of both": {inCloud("Name three rivers.").with("stream", true), "cloud"},
 	} {
-		if r := h.ask(step.ask); r.route() != step.route {
+		if r := h.soon(step.ask); r.route() != step.route {
 			t.Errorf("%s: got %v, want route %s", name, r, step.route)
 		}
 	}

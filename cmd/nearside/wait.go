@@ -62,12 +62,15 @@ is printed), 4 nobody ever answered.`,
 func await(ctx context.Context, d *shell.Client, path string, limit time.Duration) error {
 	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	answered := false
+	answered, why := false, error(nil)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		spoke, err := look(waiting, d, path)
 		answered = answered || spoke
 		if err == nil {
 			return nil
+		}
+		if why == nil || waiting.Err() == nil { // a look that the time was up for saw nothing
+			why = err
 		}
 		select {
 		case <-time.After(pause):
@@ -77,11 +80,11 @@ func await(ctx context.Context, d *shell.Client, path string, limit time.Duratio
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		err = fmt.Errorf("not within %v: %w", limit, err)
+		why = fmt.Errorf("not within %v: %w", limit, why)
 		if !answered {
-			return shell.Absent(err)
+			return shell.Absent(why)
 		}
-		return shell.Failed(err)
+		return shell.Failed(why)
 	}
 }
 

@@ -17,7 +17,7 @@ func TestWait(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"wait", "--timeout", "30ms"}, shell.ExitAbsent, "no daemon answers"},
+		{[]string{"wait", "--timeout", "1s"}, shell.ExitAbsent, "no daemon answers"},
 		{[]string{"wait", "--timeout", "0s"}, shell.ExitUsage, "above 0"},
 		{[]string{"wait", "--timeout", "soon"}, shell.ExitUsage, "timeout"},
 	} {
@@ -35,7 +35,7 @@ func TestWait(t *testing.T) {
 	if _, bad, code := h.run("wait"); code != 0 {
 		t.Errorf("of a daemon that runs: got exit %d and %q", code, bad)
 	}
-	if _, bad, code := h.run("wait", "--ready", "--timeout", "100ms"); code != shell.ExitFailed || !strings.Contains(bad, "nothing can answer") {
+	if _, bad, code := h.run("wait", "--ready", "--timeout", "2s"); code != shell.ExitFailed || !strings.Contains(bad, "nothing can answer") {
 		t.Errorf("without any target: got exit %d and %q, want %d and the reason", code, bad, shell.ExitFailed)
 	}
 	h.write("nearside.yaml", noLocal+"\n"+clouds(first))
