@@ -111,7 +111,7 @@ type reply struct {
 }
 
 func (d *daemon) ask(ctx context.Context, q question) reply {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	body := []byte(q.raw)
 	if q.body != nil {

@@ -57,7 +57,7 @@ func newDaemon(program, dir, first, second string) (*daemon, error) {
 }
 
 // startLimit is how long a start may take on a busy machine.
-const startLimit = 30 * time.Second
+const startLimit = 2 * time.Minute
 
 func (d *daemon) start(ctx context.Context) error {
 	d.cmd = exec.Command(d.program, "serve", "--config", filepath.Join(d.dir, "nearside.yaml"))
