@@ -52,6 +52,13 @@ func (h *house) onlyOne(t *testing.T, crowd int) {
 			t.Errorf("one ended with %v, want exit status 1", err)
 		}
 	}
+	until(t, "the one that is left answers", patience, func() bool {
+		resp, err := h.http.Get("http://localhost/healthz")
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err == nil
+	})
 	if r := h.ask(ask{text: "Who is there?"}); r.route() != "cloud" {
 		t.Errorf("got %v", r)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -198,16 +199,17 @@ func TestBrokenInstall(t *testing.T) {
 }
 
 // condition is one entry of the status's health.
-func (h *house) condition(name string) status.Condition {
+func (h *house) condition(name string) (found status.Condition) {
 	h.t.Helper()
-	s := h.status()
-	for _, c := range s.Health {
-		if c.Name == name {
-			return c
+	until(h.t, "there is a condition "+name, patience, func() bool {
+		all := h.status().Health
+		i := slices.IndexFunc(all, func(c status.Condition) bool { return c.Name == name })
+		if i >= 0 {
+			found = all[i]
 		}
-	}
-	h.t.Fatalf("no condition %s in %+v", name, s.Health)
-	return status.Condition{}
+		return i >= 0
+	})
+	return found
 }
 
 const garbage = "this is no model"
