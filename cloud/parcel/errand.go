@@ -114,11 +114,11 @@ func (y *Yard) came(ctx context.Context, err error) {
 func (y *Yard) note(f File, err error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	t := y.trial(f)
 	if err == nil {
-		delete(y.trials, f.source())
+		*t = trial{rotten: t.rotten}
 		return
 	}
-	t := y.trial(f)
 	most := mostRetry
 	if errors.Is(err, ErrAltered) {
 		most = mostAltered

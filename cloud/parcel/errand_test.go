@@ -283,3 +283,31 @@ func TestMakesRoom(t *testing.T) {
 		}
 	})
 }
+
+// TestRotsAgain: a disk that alters each file that is put on it does not have it
+// fetched without end.
+func TestRotsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t)
+		f := b.has("/f", 1000)
+		b.run(t)
+		defer b.stop()
+		b.Want("gate", parcel.Wish{File: f})
+		for range 7 * 24 * 60 {
+			<-time.After(time.Minute)
+			synctest.Wait()
+			if !b.Has(f) {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(b.dir, f.SHA256), make([]byte, f.Bytes), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.Read(f); !errors.Is(err, parcel.ErrAltered) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if n := len(b.asked); n < 12 || n > 25 {
+			t.Errorf("asked %d times in a week", n)
+		}
+	})
+}

@@ -61,7 +61,7 @@ func (y *Yard) Read(f File) ([]byte, error) {
 		return nil, fmt.Errorf("read file %s: %w", f.Name, err)
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != f.SHA256 {
-		y.discard(file, f.SHA256)
+		y.discard(file, f)
 		return nil, fmt.Errorf("read file %s: %w", f.Name, ErrAltered)
 	}
 	return data, nil
@@ -69,15 +69,27 @@ func (y *Yard) Read(f File) ([]byte, error) {
 
 // discard removes a file that is not what was signed, unless a good one took its
 // place meanwhile, and has it fetched.
-func (y *Yard) discard(file *os.File, name string) {
+func (y *Yard) discard(file *os.File, f File) {
 	y.disk.Lock()
 	defer y.disk.Unlock()
 	read, err := file.Stat()
-	now, gone := y.root.Lstat(name)
+	now, gone := y.root.Lstat(f.SHA256)
 	if err == nil && gone == nil && os.SameFile(read, now) {
-		_ = y.root.Remove(name) // else it is found again at the next reading
+		y.rot(f)
+		_ = y.root.Remove(f.SHA256) // else it is found again at the next reading
 	}
 	y.Wake()
+}
+
+// rot has a file fetched anew at once; one that is another again and again, ever
+// more seldom, since the disk is to blame and each time costs all its bytes.
+func (y *Yard) rot(f File) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	t := y.trial(f)
+	if t.rotten++; t.rotten > 1 {
+		t.fault, t.next = "the disk does not keep it as it came", time.Now().Add(min(mostAltered, firstRetry<<min(t.rotten, 20)))
+	}
 }
 
 // fetch brings the rest of a file. What was there of it is gone on with once: if

@@ -57,6 +57,7 @@ type trial struct {
 	next     time.Time
 	fault    string
 	lost     bool // for want of a network, as it seems
+	rotten   int  // how often it came, and was another when it was read
 }
 
 // Status is a file that is wanted and not here yet.
