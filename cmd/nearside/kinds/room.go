@@ -2,9 +2,6 @@ package kinds
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -23,7 +20,7 @@ import (
 // Options are what a room is made of; all but Free are needed.
 type Options struct {
 	Dir     string                                                        // of the files that documents name; "": such documents are not taken
-	Via     func() (http.RoundTripper, error)                             // by which they are fetched, made when it is needed
+	Via     func() (http.RoundTripper, error)                             // by which one is fetched, made for each
 	Online  func() bool                                                   // false: there is known to be no network
 	Metered func() bool                                                   // bytes cost money
 	Free    func() (int64, error)                                         // bytes free on the disk; nil is not known
@@ -38,23 +35,30 @@ type Options struct {
 type Room struct {
 	o      Options
 	opened chan struct{} // closed when there is a yard
-	due    chan struct{} // what waits is to be offered again; room for one
+	due    chan struct{} // what waits is to be looked at again; room for one
+	later  chan struct{} // in a while; room for one
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards what follows; held while the yard is told, never the other way about
 	yard    *parcel.Yard
 	set     Set
 	notes   []Note
-	late    map[string]*seal.Payload // in force by the record, whose files are not here
-	waiting map[string]*waiter       // by kind
-	came    int                      // files, so far
+	late    map[string]*waiter   // in force by the record, without their files
+	waiting map[string][]*waiter // by kind, the newest first
+	kept    map[string][]parcel.Wish
+	came    int  // files, so far
+	rotten  bool // a file came that a document in force had lost
 
-	looked     *waiter // the document last looked at, if it waits for files
-	cameBefore int     // that look: files
+	looked     *waiter       // the document last looked at, if it waits for files
+	judged     []parcel.Wish // its files, if it does not
+	cameBefore int           // that look: files
 }
 
 // NewRoom makes a room with nothing in it. It touches no disk.
 func NewRoom(o Options) *Room {
-	return &Room{o: o, opened: make(chan struct{}), due: make(chan struct{}, 1), late: map[string]*seal.Payload{}, waiting: map[string]*waiter{}}
+	return &Room{
+		o: o, opened: make(chan struct{}), due: make(chan struct{}, 1), later: make(chan struct{}, 1),
+		late: map[string]*waiter{}, waiting: map[string][]*waiter{}, kept: map[string][]parcel.Wish{},
+	}
 }
 
 // Hook takes documents of one kind.
@@ -85,12 +89,12 @@ func (h *Hook) Validate(_ context.Context, p *seal.Payload) error {
 }
 
 // Apply puts a document in force, nil for none, and no older one waits any more.
-// One whose files were lost while the daemon did not run is in force as soon as
-// they are here again.
+// One whose files were lost while the daemon did not run, or cannot be read now,
+// is in force as soon as they can.
 func (h *Hook) Apply(_ context.Context, p *seal.Payload) error {
 	r := h.room
 	if p == nil {
-		r.put(h.kind, nil, nil, nil)
+		r.put(h.kind, nil, nil)
 		return nil
 	}
 	came := r.Came()
@@ -99,28 +103,26 @@ func (h *Hook) Apply(_ context.Context, p *seal.Payload) error {
 	if err != nil && !late {
 		return err
 	}
-	r.put(h.kind, p, d, wishes)
+	r.put(h.kind, d, &waiter{of: p, wishes: wishes})
 	if late && r.Came() != came { // before it was known to be late
-		r.complete(map[string]*seal.Payload{h.kind: p})
+		knock(r.due)
+	} else if late {
+		knock(r.later)
 	}
 	return nil
 }
 
 // put has a document in force, with a nil d as soon as its files are here, or
 // none.
-func (r *Room) put(kind string, p *seal.Payload, d Document, wishes []parcel.Wish) {
+func (r *Room) put(kind string, d Document, p *waiter) {
 	r.mu.Lock()
 	had := r.set[kind] != nil || r.late[kind] != nil
-	r.set = r.set.With(kind, d)
+	r.set, r.judged = r.set.With(kind, d), nil
+	delete(r.kept, kind)
 	if delete(r.late, kind); p != nil && d == nil {
 		r.late[kind] = p
 	}
-	if p == nil || !r.newerWaits(p) {
-		delete(r.waiting, kind)
-	}
-	if r.yard != nil {
-		r.yard.Want(kind, wishes...)
-	}
+	r.waiting[kind] = slices.DeleteFunc(r.waiting[kind], func(w *waiter) bool { return p == nil || !w.newer(p) })
 	r.wish()
 	r.mu.Unlock()
 	if had || p != nil {
@@ -132,16 +134,30 @@ func (r *Room) put(kind string, p *seal.Payload, d Document, wishes []parcel.Wis
 // are here stay until the next start, since another may want them at once.
 func (r *Room) Drop() {
 	r.mu.Lock()
-	had, late := len(r.set)+len(r.late) > 0, r.late
-	r.set, r.late, r.waiting = nil, map[string]*seal.Payload{}, map[string]*waiter{}
-	for kind := range late {
-		r.yard.Want(kind)
+	had := len(r.set)+len(r.late) > 0
+	for _, kind := range Names() {
+		if all := r.wishes(kind); len(all) > 0 {
+			r.kept[kind] = kept(all)
+		}
 	}
+	r.set, r.late, r.waiting, r.looked, r.judged = nil, map[string]*waiter{}, map[string][]*waiter{}, nil, nil
 	r.wish()
+	if r.yard != nil {
+		r.yard.Retry() // by the trust and the proxy of another, maybe
+	}
 	r.mu.Unlock()
 	if had {
 		r.o.Renew()
 	}
+}
+
+// kept is those wishes for as long as their files are here.
+func kept(all []parcel.Wish) []parcel.Wish {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Kept = true
+	}
+	return all
 }
 
 func (r *Room) now() Set {
@@ -157,36 +173,42 @@ func (r *Room) open(p *seal.Payload) (Document, []parcel.Wish, error) {
 		return nil, nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
 	}
 	wishes := d.Wishes()
-	if len(wishes) == 0 {
-		d, err = loaded(d, nil)
-		return d, nil, err
-	}
-	yard, err := r.files()
-	if err != nil {
-		return nil, nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
-	}
-	for _, w := range wishes {
-		if !yard.Has(w.File) {
-			return nil, wishes, waits(w.Name)
-		}
-	}
-	d, err = loaded(d, yard.Read)
+	d, err = r.load(d, wishes)
 	return d, wishes, err
 }
 
-func loaded(d Document, read Reader) (Document, error) {
+// load reads the files of a document. One that cannot be read now says nothing of
+// the document, which waits for it as for one that is not here.
+func (r *Room) load(d Document, wishes []parcel.Wish) (Document, error) {
+	read := Reader(nil)
+	if len(wishes) > 0 {
+		yard, err := r.files()
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(wishes, func(w parcel.Wish) bool { return !yard.Has(w.File) }); i >= 0 {
+			return nil, waits(wishes[i].Name + " is being fetched; the document is looked at again when it is here")
+		}
+		read = func(f parcel.File) ([]byte, error) {
+			data, err := yard.Read(f)
+			if err != nil {
+				err = waits("what it names is not here, and is looked for again: " + err.Error())
+			}
+			return data, err
+		}
+	}
 	err := d.Load(read)
-	switch {
-	case err == nil:
+	if err == nil {
 		return d, nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, parcel.ErrAltered):
-		return nil, waits("what it names")
+	}
+	if seal.Reason(err) == trial.WaitsForFiles {
+		return nil, err
 	}
 	return nil, &seal.Refusal{Reason: trial.Invalid, Detail: err.Error()}
 }
 
-func waits(what string) error {
-	return &seal.Refusal{Reason: trial.WaitsForFiles, Detail: what + " is being fetched; the document is looked at again when it is here"}
+func waits(detail string) error {
+	return &seal.Refusal{Reason: trial.WaitsForFiles, Detail: detail}
 }
 
 // files is the yard, opened when it is first needed.
@@ -197,19 +219,30 @@ func (r *Room) files() (*parcel.Yard, error) {
 		return r.yard, nil
 	}
 	if r.o.Dir == "" {
-		return nil, errors.New("files cannot be kept: this device has no state folder")
+		return nil, &seal.Refusal{Reason: trial.Invalid, Detail: "files cannot be kept: this device has no state folder"}
 	}
-	via, err := r.o.Via()
-	if err != nil {
-		return nil, fmt.Errorf("files cannot be fetched: %w", err)
-	}
-	r.yard, err = parcel.Open(parcel.Options{
-		Dir: r.o.Dir, Via: via, Got: r.got, Online: r.o.Online, Metered: r.o.Metered, Free: r.o.Free, Log: r.o.Log,
+	yard, err := parcel.Open(parcel.Options{
+		Dir: r.o.Dir, Via: via(r.o.Via), Got: r.got, Online: r.o.Online, Metered: r.o.Metered, Free: r.o.Free, Log: r.o.Log,
 	})
-	if err == nil {
-		close(r.opened)
+	if err != nil {
+		return nil, waits("what it names cannot be kept now; that is tried again: " + err.Error())
 	}
-	return r.yard, err
+	r.yard = yard
+	r.wish()
+	close(r.opened)
+	return yard, nil
+}
+
+// via is a way to fetch that is made for each file: the config may be another by
+// then, and what cannot be made now may be later.
+type via func() (http.RoundTripper, error)
+
+func (v via) RoundTrip(q *http.Request) (*http.Response, error) {
+	to, err := v()
+	if err != nil {
+		return nil, err
+	}
+	return to.RoundTrip(q)
 }
 
 // Run fetches files, and offers again what waited for them, until ctx ends.
@@ -219,6 +252,9 @@ func (r *Room) Run(ctx context.Context) error {
 			r.o.Log.Warn("files from outside", "err", err)
 		}
 	}
+	var again sync.WaitGroup
+	again.Go(func() { r.again(ctx) })
+	defer again.Wait()
 	select {
 	case <-ctx.Done():
 		return nil
@@ -228,9 +264,6 @@ func (r *Room) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var again sync.WaitGroup
-	again.Go(func() { r.again(ctx) })
-	defer again.Wait()
 	return yard.Run(ctx)
 }
 
