@@ -2,7 +2,8 @@
 // one at a time and quickly, all there are at any other time. With more than one the
 // Go runtime wakes a thread on an idle processor for nearly each hand-over between
 // goroutines, and the first would have done both sooner: a third of all switches of
-// an ask that is alone. What it sets is of the whole process.
+// an ask that is alone. It also has the runtime's monitor look round less often, see
+// slack.go. What it sets is of the whole process.
 package cores
 
 import (
