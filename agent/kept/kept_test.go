@@ -130,11 +130,13 @@ func TestKeyStays(t *testing.T) {
 func TestEncode(t *testing.T) {
 	for _, name := range []string{"", "cloud/first", "gpt \"4\"\n<é>\x7f\u2028", "\xff"} {
 		e := kept.Entry{Target: "cloud/" + name, Model: name, Body: []byte(`{"a":"b\n"}`)}
-		head, err := json.Marshal(&e)
-		if err != nil {
+		var head strings.Builder
+		line := json.NewEncoder(&head)
+		line.SetEscapeHTML(false)
+		if err := line.Encode(&e); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := string(e.Encode()), string(head)+"\n"+string(e.Body); got != want {
+		if got, want := string(e.Encode()), head.String()+string(e.Body); got != want {
 			t.Errorf("%q:\ngot  %q\nwant %q", name, got, want)
 		}
 	}

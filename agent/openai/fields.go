@@ -176,16 +176,17 @@ func (r *Request) get(one known) json.RawMessage {
 // them is said by readMessages.
 func (r *Request) readTurns(in *inplace.Reader) json.RawMessage {
 	r.Messages, r.strange = r.room.turns[:0], false
-	from := in.At()
+	from, wrong := in.At(), false
 	if !in.List() {
 		return in.Value()
 	}
 	for in.Element() {
 		m, ok := readTurn(in)
 		r.strange = r.strange || !ok
-		if len(r.Messages) <= maxEntries { // more are refused
+		if !wrong && len(r.Messages) <= maxEntries { // more are refused
 			r.Messages = append(r.Messages, m)
 		}
+		wrong = wrong || !ok || !slices.Contains(roles, m.Role) // it is refused: no room for those behind it
 	}
 	return in.Since(from)
 }

@@ -61,9 +61,9 @@ func (m Message) Text() string {
 		return inplace.String(m.Content)
 	}
 	var texts []string
-	for _, p := range completion.Parts(m.Content) {
-		if p.Type == "text" {
-			texts = append(texts, p.Text)
+	for p := range completion.Parts(m.Content) {
+		if p.IsText() {
+			texts = append(texts, inplace.String(p.Text))
 		}
 	}
 	return strings.Join(texts, "\n")
@@ -125,8 +125,10 @@ func (r *Request) HasRole(roles ...string) bool {
 // image or sound.
 func (r *Request) HasParts() bool {
 	for i := range r.Messages {
-		if slices.ContainsFunc(completion.Parts(r.Messages[i].Content), func(p completion.Part) bool { return p.Type != "text" }) {
-			return true
+		for p := range completion.Parts(r.Messages[i].Content) {
+			if !p.IsText() {
+				return true
+			}
 		}
 	}
 	return false
@@ -226,7 +228,5 @@ func withUsage(options json.RawMessage) json.RawMessage {
 	if len(options) == 0 || string(options) == alone { // as most are
 		return json.RawMessage(alone)
 	}
-	o := inplace.Fields(options)
-	o["include_usage"] = json.RawMessage("true")
-	return inplace.Encode(o)
+	return inplace.Close(inplace.AppendRest([]byte(`{"include_usage":true,`), options, "include_usage"), '}')
 }

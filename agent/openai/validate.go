@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nearside/agent/openai/completion"
 	"nearside/agent/openai/fault"
 	"nearside/agent/openai/inplace"
 )
@@ -143,19 +144,17 @@ func (m *Message) check(i int) error {
 }
 
 func (m *Message) checkParts(i int) error {
-	var parts []struct {
-		Type *string         `json:"type"`
-		Text json.RawMessage `json:"text"`
-	}
 	name := at("messages", i, "content")
-	if err := decode(name, m.Content, &parts, "a string or a list of objects with a type"); err != nil {
+	if err := tooMany(name, m.Content); err != nil {
 		return err
 	}
-	for _, p := range parts {
-		if p.Type == nil {
+	for p := range completion.Parts(m.Content) {
+		switch kind := inplace.First(p.Type); {
+		case p.Odd, kind != '"' && kind != 'n' && kind != 0:
+			return fault.Invalid(name, "%s must be a string or a list of objects with a type.", name)
+		case kind != '"':
 			return fault.Invalid(name, "%s has a part without a type, such as \"text\".", name)
-		}
-		if *p.Type == "text" && inplace.First(p.Text) != '"' {
+		case p.IsText() && inplace.First(p.Text) != '"':
 			return fault.Invalid(name, "%s has a text part whose text is not a string.", name)
 		}
 	}
@@ -268,25 +267,61 @@ func (r *Request) readTools() error {
 }
 
 func (r *Request) checkTools(raw json.RawMessage) error {
-	var tools []struct {
-		Type     string `json:"type"`
-		Function struct {
-			Name string `json:"name"`
-		} `json:"function"`
-	}
-	if err := decode("tools", raw, &tools, "a list of {\"type\":\"function\",\"function\":{\"name\":...}}"); err != nil {
+	if err := tooMany("tools", raw); err != nil {
 		return err
 	}
-	for i, t := range tools {
-		if t.Type == "" {
-			return fault.Invalid(at("tools", i, "type"), "tools[%d].type is missing; it must be \"function\".", i)
-		}
-		if t.Type == "function" && t.Function.Name == "" {
-			return fault.Invalid(at("tools", i, "function.name"), "tools[%d].function.name is missing.", i)
+	in, n := inplace.Read(raw), 0
+	list := in.List()
+	for ; list && in.Element(); n++ {
+		t, ok := readTool(&in)
+		switch {
+		case !ok:
+			list = false
+		case unnamed(t.kind):
+			return fault.Invalid(at("tools", n, "type"), "tools[%d].type is missing; it must be \"function\".", n)
+		case inplace.Says(t.kind, "function") && unnamed(t.name):
+			return fault.Invalid(at("tools", n, "function.name"), "tools[%d].function.name is missing.", n)
 		}
 	}
-	r.Tools = len(tools) > 0
+	if !list {
+		return fault.Invalid("tools", "tools must be a list of {\"type\":\"function\",\"function\":{\"name\":...}}.")
+	}
+	r.Tools = n > 0
 	return nil
+}
+
+// tool is what is read of a tool: its type, and the name of its function.
+type tool struct{ kind, name json.RawMessage }
+
+// readTool reads the tool that is next. It is not ok when it is no object, or what
+// is read of it of the wrong kind; null is as good as absent.
+func readTool(in *inplace.Reader) (t tool, ok bool) {
+	if !in.Object() {
+		return t, inplace.First(in.Value()) == 'n'
+	}
+	ok = true
+	for in.Member() {
+		switch string(in.Name) {
+		case "type":
+			t.kind = in.Value()
+		case "function":
+			if t.name = nil; !in.Object() {
+				ok = inplace.First(in.Value()) == 'n'
+				continue
+			}
+			for in.Member() {
+				if string(in.Name) == "name" {
+					t.name = in.Value()
+				}
+			}
+		}
+	}
+	return t, ok && (unnamed(t.kind) || t.kind[0] == '"') && (unnamed(t.name) || t.name[0] == '"')
+}
+
+// unnamed tells whether a name is absent, null or empty.
+func unnamed(raw json.RawMessage) bool {
+	return len(raw) == 0 || raw[0] == 'n' || string(raw) == `""`
 }
 
 func (r *Request) readFormat() error {

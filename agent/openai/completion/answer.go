@@ -17,20 +17,59 @@ type Token struct {
 	Logprob float64
 }
 
-// UnmarshalJSON reads the token; a probability may be absent or null.
-func (t *Token) UnmarshalJSON(b []byte) error {
-	var wire struct {
-		Text    string   `json:"token"`
-		Logprob *float64 `json:"logprob"`
+// mostTokens is how many tokens of an answer are kept, far more than a model says
+// at once.
+const mostTokens = 1 << 17
+
+// addTokens takes in the tokens of one choice. Where one of them is in an odd
+// shape, nothing is known of any.
+func (a *Answer) addTokens(logprobs json.RawMessage) {
+	from := len(a.Tokens)
+	in := inplace.Read(logprobs)
+	for open := in.Object(); open && in.Member(); {
+		if string(in.Name) != "content" {
+			continue
+		}
+		a.Tokens = a.Tokens[:from]
+		if in.List() && !a.listTokens(&in) {
+			a.Tokens = a.Tokens[:from]
+		}
 	}
-	if err := json.Unmarshal(b, &wire); err != nil {
-		return err
+}
+
+// listTokens reads a list that was entered, and tells whether all of it is as it
+// should be.
+func (a *Answer) listTokens(in *inplace.Reader) bool {
+	well := true
+	for in.Element() {
+		t, ok := readToken(in)
+		if well = well && ok; well && len(a.Tokens) < mostTokens {
+			a.Tokens = append(a.Tokens, t)
+		}
 	}
-	*t = Token{wire.Text, math.NaN()}
-	if wire.Logprob != nil {
-		t.Logprob = *wire.Logprob
+	return well
+}
+
+// readToken reads the token that is next; a probability may be absent or null.
+func readToken(in *inplace.Reader) (t Token, ok bool) {
+	var text, logprob json.RawMessage
+	for open := in.Object(); open && in.Member(); {
+		switch string(in.Name) {
+		case "token":
+			text = in.Value()
+		case "logprob":
+			logprob = in.Value()
+		}
 	}
-	return nil
+	t = Token{inplace.String(text), math.NaN()}
+	if c := inplace.First(logprob); c != 0 && c != 'n' {
+		n, err := strconv.ParseFloat(string(logprob), 64)
+		if err != nil {
+			return t, false
+		}
+		t.Logprob = n
+	}
+	return t, inplace.First(text) == '"'
 }
 
 // Usage counts tokens, as the target counted them.
@@ -94,6 +133,7 @@ type Answer struct {
 	Usage   *Usage
 
 	text    strings.Builder
+	said    bool // some of it is no blank
 	refusal strings.Builder
 	calls   []*toolCall
 	index   int64 // of the choice that is the answer
@@ -131,7 +171,7 @@ func (a *Answer) Empty() bool {
 }
 
 func (a *Answer) silent() bool {
-	return !a.Refused && !a.other && !a.HasCalls() && strings.TrimSpace(a.Text()) == ""
+	return !a.Refused && !a.other && !a.HasCalls() && !a.said
 }
 
 // add takes in one completion or chunk. It returns the place of the choice
@@ -150,11 +190,13 @@ func (a *Answer) add(e *envelope) (int, error) {
 			a.index, a.begun = n, true
 		}
 		if n == a.index {
-			a.addChoice(&e.Choices[i])
-			if len(a.calls) > maxCalls {
-				return i, errCalls
+			c := &e.Choices[i]
+			err := c.message.readCalls(e.calls[:0])
+			e.calls = c.message.calls
+			if a.addChoice(c); len(a.calls) > maxCalls {
+				err = errCalls
 			}
-			return i, nil
+			return i, err
 		}
 	}
 	return -1, nil
@@ -162,12 +204,7 @@ func (a *Answer) add(e *envelope) (int, error) {
 
 func (a *Answer) addChoice(c *choice) {
 	a.addMessage(c)
-	if inplace.First(c.Logprobs) == '{' {
-		var logprobs struct{ Content []Token }
-		if json.Unmarshal(c.Logprobs, &logprobs) == nil {
-			a.Tokens = append(a.Tokens, logprobs.Content...)
-		}
-	}
+	a.addTokens(c.Logprobs)
 	if f := reason(c.Finish); f != "" {
 		a.Finish = f
 	}
@@ -175,16 +212,18 @@ func (a *Answer) addChoice(c *choice) {
 
 func (a *Answer) addMessage(c *choice) {
 	m := &c.message
+	was := a.text.Len()
 	content, refusal := speak(&a.text, m.Content), speak(&a.refusal, m.Refusal)
+	a.said = a.said || strings.TrimSpace(a.Text()[was:]) != ""
 	a.Refused = a.Refused || refusal
-	for i := range m.Calls {
-		a.addCall(i, &m.Calls[i])
+	for i := range m.calls {
+		a.addCall(i, &m.calls[i])
 	}
 	silent := a.silent()
 	if silent {
 		a.other = m.other
 	}
-	if silent && m.thought || (!silent || a.other) && (content || refusal || len(m.Calls) > 0 || a.other) {
+	if silent && m.thought || (!silent || a.other) && (content || refusal || len(m.calls) > 0 || a.other) {
 		a.parts++
 	}
 }
@@ -209,8 +248,8 @@ func (a *Answer) addCall(i int, c *call) {
 	}
 	t := a.calls[c.place]
 	c.newID, c.newName = t.id == "", t.name == ""
-	t.id, t.kind, t.name = cmp.Or(t.id, id), cmp.Or(t.kind, text(c.Type)), cmp.Or(t.name, text(c.Function.Name))
-	speak(&t.args, c.Function.Arguments)
+	t.id, t.kind, t.name = cmp.Or(t.id, id), cmp.Or(t.kind, text(c.Type)), cmp.Or(t.name, text(c.Name))
+	speak(&t.args, c.Arguments)
 }
 
 // settle gives an answer that is whole the reason it ended for, when it never

@@ -2,7 +2,7 @@ package completion
 
 import (
 	"encoding/json"
-	"slices"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -28,40 +28,65 @@ func text(raw json.RawMessage) string {
 		return ""
 	case '"':
 		return inplace.String(raw)
-	case '[':
-		var all strings.Builder
-		for _, p := range Parts(raw) {
-			all.WriteString(p.Text)
-		}
-		return all.String()
 	}
-	return string(raw)
+	var all strings.Builder
+	speak(&all, raw)
+	return all.String()
 }
 
 // Part is one of the parts that content may be a list of.
 type Part struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
+	Type, Text json.RawMessage // nil when absent
+	Odd        bool            // it is no object at all
 }
 
-// Parts reads the parts of content that was found valid before; a string has
-// none.
-func Parts(content json.RawMessage) []Part {
-	if inplace.First(content) != '[' {
-		return nil
+// IsText tells whether the part says that it is text.
+func (p *Part) IsText() bool { return inplace.Says(p.Type, "text") }
+
+// Parts goes through the parts of content that was found valid before; a string
+// has none. A null is a part without type and text.
+func Parts(content json.RawMessage) iter.Seq[Part] {
+	return func(yield func(Part) bool) {
+		in := inplace.Read(content)
+		for open := in.List(); open && in.Element(); {
+			if !yield(readPart(&in)) {
+				return
+			}
+		}
 	}
-	var p []Part
-	_ = json.Unmarshal(content, &p)
+}
+
+func readPart(in *inplace.Reader) (p Part) {
+	if !in.Object() {
+		p.Odd = inplace.First(in.Value()) != 'n'
+		return p
+	}
+	for in.Member() {
+		switch string(in.Name) {
+		case "type":
+			p.Type = in.Value()
+		case "text":
+			p.Text = in.Value()
+		}
+	}
 	return p
 }
 
 // speak adds the text of a value, and tells whether there was any.
 func speak(to *strings.Builder, raw json.RawMessage) bool {
 	was := to.Len()
-	if s, ok := inplace.Bare(raw); ok {
-		to.Write(s)
-	} else {
-		to.WriteString(text(raw))
+	switch inplace.First(raw) {
+	case 0, 'n':
+	case '"':
+		inplace.Unquote(to, raw)
+	case '[':
+		for p := range Parts(raw) {
+			if inplace.First(p.Text) == '"' {
+				inplace.Unquote(to, p.Text)
+			}
+		}
+	default:
+		to.Write(raw)
 	}
 	return to.Len() > was
 }
@@ -77,9 +102,6 @@ func count(raw json.RawMessage) int64 {
 	}
 	return int64(n)
 }
-
-// list reads the entries of a list; anything else has none.
-func list(raw json.RawMessage) []json.RawMessage { return slices.Collect(inplace.Elements(raw)) }
 
 // blank tells whether a value holds nothing.
 func blank(raw json.RawMessage) bool {

@@ -42,29 +42,28 @@ func (s *Stream) shape(c *chunk, finish string) []byte {
 	if s.right(c, finish) {
 		return c.data
 	}
-	a := s.Answer
-	a.name()
-	top := inplace.Fields(c.data)
-	one := map[string]json.RawMessage{}
-	if choices := list(top["choices"]); c.i < len(choices) {
-		one = inplace.Fields(choices[c.i])
+	s.Answer.name()
+	out := make([]byte, 0, len(c.data)+len(s.Answer.ID)+len(s.Answer.Model)+room*(1+len(c.choice().message.calls)/3))
+	out = inplace.AppendRest(append(out, '{'), c.data, "id", "object", "created", "model", "choices", "timings", "usage")
+	out = append(c.appendChoice(append(out, `"choices":[`...), finish, s.strip), `],`...)
+	out = s.appendNoUsage(s.appendHead(out))
+	s.size += max(0, len(out)-len(c.data))
+	return out
+}
+
+// room is what a chunk gets at most that it did not have, names apart.
+const room = 160
+
+// appendChoice adds the choice put right.
+func (c *chunk) appendChoice(to []byte, finish string, strip bool) []byte {
+	one := c.choice()
+	to = append(one.appendDelta(append(to, `{"index":0,"delta":`...)), `,"finish_reason":`...)
+	to = append(append(to, finish...), ',')
+	without := []string{"index", "delta", "message", "finish_reason", "logprobs"}
+	if !strip {
+		without = without[:len(without)-1]
 	}
-	one["index"] = json.RawMessage("0")
-	one["delta"] = c.choice().delta()
-	one["finish_reason"] = json.RawMessage(finish)
-	delete(one, "message")
-	if s.strip {
-		delete(one, "logprobs")
-	}
-	top["id"], top["object"] = inplace.Encode(a.ID), inplace.Encode(chunkKind)
-	top["created"], top["model"] = inplace.Encode(a.Created), inplace.Encode(a.Model)
-	top["choices"] = inplace.Encode([]any{one})
-	delete(top, "timings")
-	delete(top, "usage")
-	if s.usage {
-		top["usage"] = json.RawMessage("null")
-	}
-	return inplace.Encode(top)
+	return inplace.Close(inplace.AppendRest(to, one.All, without...), '}')
 }
 
 // name gives an answer without a name one.
@@ -77,11 +76,10 @@ func (a *Answer) name() {
 	}
 }
 
-// right tells whether a chunk can go out as it came. One with a line break in
-// it cannot: it would end the event too early.
+// right tells whether a chunk can go out as it came.
 func (s *Stream) right(c *chunk, finish string) bool {
 	switch {
-	case s.strip, len(c.e.Choices) != 1, bytes.IndexByte(c.data, '\n') >= 0, bytes.IndexByte(c.data, '\r') >= 0, !c.e.named():
+	case s.strip, len(c.e.Choices) != 1, !c.e.named():
 		return false
 	case string(c.choice().Finish) != finish, string(c.choice().Index) != "0", !c.choice().right():
 		return false
@@ -100,52 +98,67 @@ func (e *envelope) named() bool {
 // right tells whether the delta is as clients rely on.
 func (c *choice) right() bool {
 	return inplace.First(c.Delta) == '{' && c.Message == nil && !flat(c.message.Content) &&
-		!slices.ContainsFunc(c.message.Calls, func(t call) bool { return !t.right() })
+		!slices.ContainsFunc(c.message.calls, func(t call) bool { return !t.right() })
 }
 
 // flat tells whether content is a list of nothing but text.
 func flat(content json.RawMessage) bool {
-	return inplace.First(content) == '[' && !slices.ContainsFunc(Parts(content), func(p Part) bool { return p.Type != "text" })
+	for p := range Parts(content) {
+		if !p.IsText() {
+			return false
+		}
+	}
+	return inplace.First(content) == '['
 }
 
 // right tells whether a tool call delta has its place, and its id and name
 // only when they are new.
 func (c *call) right() bool {
-	args := inplace.First(c.Function.Arguments)
-	return string(c.Index) == strconv.Itoa(c.place) && (c.newID || c.ID == nil) && (c.newName || c.Function.Name == nil) && (args == 0 || args == '"')
+	args := inplace.First(c.Arguments)
+	return string(c.Index) == strconv.Itoa(c.place) && (c.newID || c.ID == nil) && (c.newName || c.Name == nil) && (args == 0 || args == '"')
 }
 
-// delta is the choice's delta put right.
-func (c *choice) delta() json.RawMessage {
+// appendDelta adds the choice's delta put right.
+func (c *choice) appendDelta(to []byte) []byte {
 	if inplace.First(c.Delta) == '{' && c.right() {
-		return c.Delta
+		return append(to, c.Delta...)
 	}
-	d := inplace.Fields(c.Delta)
+	without := make([]string, 0, 2)
+	to = append(to, '{')
 	if flat(c.message.Content) {
-		d["content"] = inplace.Encode(text(c.message.Content))
+		without = append(without, "content")
+		to = append(inplace.AppendString(append(to, `"content":`...), text(c.message.Content)), ',')
 	}
-	if calls := list(d["tool_calls"]); len(calls) > 0 && len(calls) == len(c.message.Calls) {
-		for i := range calls {
-			calls[i] = c.message.Calls[i].delta(inplace.Fields(calls[i]))
+	if len(c.message.calls) > 0 {
+		without = append(without, "tool_calls")
+		to = append(to, `"tool_calls":[`...)
+		for i := range c.message.calls {
+			to = append(c.message.calls[i].appendDelta(to), ',')
 		}
-		d["tool_calls"] = inplace.Encode(calls)
+		to = append(inplace.Close(to, ']'), ',')
 	}
-	return inplace.Encode(d)
+	return inplace.Close(inplace.AppendRest(to, c.Delta, without...), '}')
 }
 
-// delta puts the fields of a tool call delta right.
-func (c *call) delta(fields map[string]json.RawMessage) json.RawMessage {
-	function := inplace.Fields(fields["function"])
-	if !c.newID {
-		delete(fields, "id")
-		delete(fields, "type")
+// appendDelta adds a tool call delta put right.
+func (c *call) appendDelta(to []byte) []byte {
+	to = strconv.AppendInt(append(to, `{"index":`...), int64(c.place), 10)
+	to = append(to, `,"function":{"arguments":`...)
+	if inplace.First(c.Arguments) == '"' {
+		to = append(to, c.Arguments...)
+	} else {
+		to = inplace.AppendString(to, text(c.Arguments))
 	}
-	if !c.newName {
-		delete(function, "name")
+	without := []string{"arguments", "name"}
+	if c.newName {
+		without = without[:1]
 	}
-	function["arguments"] = inplace.Encode(text(c.Function.Arguments))
-	fields["index"], fields["function"] = inplace.Encode(c.place), inplace.Encode(function)
-	return inplace.Encode(fields)
+	to = inplace.Close(inplace.AppendRest(append(to, ','), c.Function, without...), '}')
+	without = []string{"index", "function", "id", "type"}
+	if c.newID {
+		without = without[:2]
+	}
+	return inplace.Close(inplace.AppendRest(append(to, ','), c.All, without...), '}')
 }
 
 // reshape takes out of a completion what the caller did not ask for, and says
@@ -154,21 +167,31 @@ func (a *Answer) reshape(completion []byte, e *envelope, strip bool) []byte {
 	if !strip && reason(e.Choices[0].Finish) == a.Finish {
 		return completion
 	}
-	top := inplace.Fields(completion)
-	choices := list(top["choices"])
-	for i, raw := range choices {
-		c := inplace.Fields(raw)
-		if i == 0 {
-			c["finish_reason"] = inplace.Encode(a.Finish)
-		}
-		if strip {
-			delete(c, "logprobs")
-		}
-		choices[i] = inplace.Encode(c)
+	without := []string{"choices", "timings"}
+	if !strip {
+		without = without[:1]
+	}
+	out := append(make([]byte, 0, len(completion)+room), '{')
+	out = append(inplace.AppendRest(out, completion, without...), `"choices":[`...)
+	for i := range e.Choices {
+		out = append(a.appendChoice(append(out, '{'), e.Choices[i].All, i == 0, strip), ',')
+	}
+	return append(inplace.Close(out, ']'), '}')
+}
+
+// appendChoice adds the rest of a choice of a completion; the first one is the
+// answer's.
+func (a *Answer) appendChoice(to []byte, choice json.RawMessage, first, strip bool) []byte {
+	without := make([]string, 0, 2)
+	if first {
+		without = append(without, "finish_reason")
 	}
 	if strip {
-		delete(top, "timings")
+		without = append(without, "logprobs")
 	}
-	top["choices"] = inplace.Encode(choices)
-	return inplace.Encode(top)
+	to = inplace.AppendRest(to, choice, without...)
+	if first {
+		to = inplace.AppendString(append(to, `"finish_reason":`...), a.Finish)
+	}
+	return inplace.Close(to, '}')
 }

@@ -17,6 +17,8 @@ import (
 // MaxBytes bounds a reply, plain or streamed.
 const MaxBytes = 32 << 20
 
+var errSize = fmt.Errorf("%w: stream over %d bytes", fault.ErrBroken, MaxBytes)
+
 // A server that said why it ended may leave the connection open: it gets this
 // long to say more, and no time to speak of once it told the usage.
 const (
@@ -54,7 +56,7 @@ type Stream struct {
 	allowed time.Duration // longest silence; 0 is unbounded
 	listens bool          // the alarm is set
 	given   bool          // handed out: Next was called
-	size    int           // bytes read
+	size    int           // bytes of all events, as they came or as they went on, whichever is more
 	event   envelope      // the latest chunk as it was read
 	ready   [][]byte      // shaped, not handed out yet
 	last    []byte        // the final chunk, held back until nothing can follow
@@ -240,7 +242,7 @@ func (s *Stream) finish() {
 // take reads one chunk and queues it in the right shape.
 func (s *Stream) take(data []byte) error {
 	if s.size += len(data); s.size > MaxBytes {
-		return fmt.Errorf("%w: stream over %d bytes", fault.ErrBroken, MaxBytes)
+		return errSize
 	}
 	data, e := inplace.Mended(data), &s.event
 	if err := e.read(data); err != nil {
@@ -249,6 +251,7 @@ func (s *Stream) take(data []byte) error {
 	if e.failed() {
 		return fault.OfEvent(e.Error)
 	}
+	flatten(data)
 	ended := s.Answer.Finish != ""
 	i, err := s.Answer.add(e)
 	switch {
@@ -259,7 +262,25 @@ func (s *Stream) take(data []byte) error {
 	default:
 		s.counted = ended && inplace.First(e.Usage) == '{'
 	}
+	if s.size > MaxBytes { // as it went on
+		return errSize
+	}
 	return nil
+}
+
+// flatten puts blanks in the place of line breaks, which would end the event too
+// early. In valid JSON they are nothing but white space.
+func flatten(data []byte) {
+	for _, end := range [...]byte{'\n', '\r'} {
+		for at := 0; at < len(data); at++ {
+			next := bytes.IndexByte(data[at:], end)
+			if next < 0 {
+				break
+			}
+			at += next
+			data[at] = ' '
+		}
+	}
 }
 
 // queue hands a chunk on. The end is held back, since some servers say it with

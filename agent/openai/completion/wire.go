@@ -30,36 +30,32 @@ type envelope struct {
 	ID, Object, Created, Model, Usage, Error, Timings json.RawMessage
 	Choices                                           []choice
 
+	calls  []call    // room of those that the answer's choice has
 	counts *Usage    // what Usage says
 	again  bool      // it has more than one usage
 	room   [1]choice // of Choices, when there are no more
 }
 
 type choice struct {
-	Index, Message, Delta, Finish, Logprobs json.RawMessage
+	All, Index, Message, Delta, Finish, Logprobs json.RawMessage
 
 	message message // the delta, else the message
 }
 
 type message struct {
-	Content, Refusal json.RawMessage
-	Calls            []call
+	Content, Refusal, Calls json.RawMessage // Refusal is a string, if anything
 
-	says    bool // there is anything in it but a role
-	other   bool // a field that nothing here knows
-	thought bool // thoughts, which are not the answer yet
+	calls   []call // read when the choice is the answer's
+	says    bool   // there is anything in it but a role
+	other   bool   // a field that nothing here knows
+	thought bool   // thoughts, which are not the answer yet
 
 	odd error // makes the whole reply a broken one
 }
 
+// call is a tool call, or a delta of one.
 type call struct {
-	Index    json.RawMessage `json:"index"`
-	ID       json.RawMessage `json:"id"`
-	Type     json.RawMessage `json:"type"`
-	Function struct {
-		Name      json.RawMessage `json:"name"`
-		Arguments json.RawMessage `json:"arguments"`
-	} `json:"function"`
+	All, Index, ID, Type, Function, Name, Arguments json.RawMessage // the last two stand in the function
 
 	place          int  // among the calls of the answer
 	newID, newName bool // not said before
@@ -68,7 +64,7 @@ type call struct {
 // read takes in what fits of a completion or chunk, in the room of the one
 // before. It is [fault.ErrBroken] when that is nothing.
 func (e *envelope) read(data []byte) error {
-	*e = envelope{Choices: e.Choices[:0]}
+	*e = envelope{Choices: e.Choices[:0], calls: e.calls[:0]}
 	if e.Choices == nil {
 		e.Choices = e.room[:0]
 	}
@@ -126,6 +122,7 @@ func (e *envelope) readChoices(in *inplace.Reader) error {
 
 func (c *choice) read(in *inplace.Reader) error {
 	var whole message
+	from := in.At()
 	for open := in.Object(); open && in.Member(); {
 		switch string(in.Name) {
 		case "index":
@@ -140,6 +137,7 @@ func (c *choice) read(in *inplace.Reader) error {
 			c.Logprobs = in.Value()
 		}
 	}
+	c.All = in.Since(from)
 	if inplace.First(c.Delta) != '{' {
 		c.Delta, c.message = c.Message, whole
 	}
@@ -161,7 +159,7 @@ func (m *message) read(in *inplace.Reader) json.RawMessage {
 
 func (m *message) readField(in *inplace.Reader) {
 	name, v := in.Name, in.Value()
-	empty := blank(v)
+	empty := blank(v) || string(name) == "refusal" && inplace.First(v) != '"'
 	m.says = m.says || !empty && string(name) != "role"
 	switch string(name) {
 	case "role":
@@ -169,9 +167,11 @@ func (m *message) readField(in *inplace.Reader) {
 		m.readContent(v)
 		m.thought = m.thought || !empty && inplace.First(v) == '[' // parts, such as thoughts
 	case "refusal":
-		m.Refusal = v
+		if m.Refusal = nil; !empty {
+			m.Refusal = v // the reference knows a string and null, anything else is as good as absent
+		}
 	case "tool_calls":
-		m.readCalls(v)
+		m.Calls = v
 	default:
 		thought := bytes.HasPrefix(name, []byte("reasoning")) || bytes.HasPrefix(name, []byte("thinking"))
 		m.thought = m.thought || !empty && thought
@@ -188,27 +188,49 @@ func (m *message) readContent(raw json.RawMessage) {
 	}
 }
 
-// readCalls takes in what fits of tool calls.
-func (m *message) readCalls(raw json.RawMessage) {
-	if over(raw, maxCalls) {
-		m.odd = errCalls
-		return
+// readCalls takes in what fits of tool calls, in the room there is.
+func (m *message) readCalls(room []call) error {
+	m.calls = room
+	in := inplace.Read(m.Calls)
+	for open := in.List(); open && in.Element(); {
+		if len(m.calls) == maxCalls {
+			return errCalls
+		}
+		m.calls = append(m.calls, call{})
+		m.calls[len(m.calls)-1].read(&in)
 	}
-	_ = json.Unmarshal(raw, &m.Calls)
+	return nil
 }
 
-// over tells whether a list has more than so many entries, without making room
-// for them. One that is short need not be gone through.
-func over(raw json.RawMessage, most int) bool {
-	if len(raw) < 2*most {
-		return false
-	}
-	for range inplace.Elements(raw) {
-		if most--; most < 0 {
-			return true
+func (c *call) read(in *inplace.Reader) {
+	from := in.At()
+	for open := in.Object(); open && in.Member(); {
+		switch string(in.Name) {
+		case "index":
+			c.Index = in.Value()
+		case "id":
+			c.ID = in.Value()
+		case "type":
+			c.Type = in.Value()
+		case "function":
+			c.readFunction(in)
 		}
 	}
-	return false
+	c.All = in.Since(from)
+}
+
+func (c *call) readFunction(in *inplace.Reader) {
+	c.Name, c.Arguments = nil, nil
+	from := in.At()
+	for open := in.Object(); open && in.Member(); {
+		switch string(in.Name) {
+		case "name":
+			c.Name = in.Value()
+		case "arguments":
+			c.Arguments = in.Value()
+		}
+	}
+	c.Function = in.Since(from)
 }
 
 // failed tells whether it is an error instead.

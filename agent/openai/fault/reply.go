@@ -65,7 +65,8 @@ func readReply(resp *http.Response, body []byte, now time.Time) *Error {
 		body = one
 		break
 	}
-	e.read(inplace.Fields(body))
+	w := wordsOf(body)
+	e.read(&w)
 	return e
 }
 
@@ -73,23 +74,46 @@ func readReply(resp *http.Response, body []byte, now time.Time) *Error {
 func OfEvent(raw json.RawMessage) *Error {
 	const status = http.StatusBadGateway
 	e := &Error{Status: status, Type: "upstream_error", Message: http.StatusText(status)}
-	e.read(map[string]json.RawMessage{"error": raw})
+	e.read(&words{err: raw})
 	return e
+}
+
+// words are the fields of an error object, and of what it stands in.
+type words struct{ err, message, detail, kind, param, code json.RawMessage }
+
+func wordsOf(object []byte) (w words) {
+	for name, v := range inplace.Members(object) {
+		switch string(name) {
+		case "error":
+			w.err = v
+		case "message":
+			w.message = v
+		case "detail":
+			w.detail = v
+		case "type":
+			w.kind = v
+		case "param":
+			w.param = v
+		case "code":
+			w.code = v
+		}
+	}
+	return w
 }
 
 // read takes in the words of an error object: under error, where that is, else
 // those beside it.
-func (e *Error) read(o map[string]json.RawMessage) {
-	if text := inplace.String(o["error"]); text != "" {
+func (e *Error) read(w *words) {
+	if text := inplace.String(w.err); text != "" {
 		e.Message = text
 		return
 	}
-	if inplace.First(o["error"]) == '{' {
-		o = inplace.Fields(o["error"])
+	if inplace.First(w.err) == '{' {
+		*w = wordsOf(w.err)
 	}
-	e.Message = cmp.Or(inplace.String(o["message"]), inplace.String(o["detail"]), e.Message)
-	e.Type = cmp.Or(inplace.String(o["type"]), e.Type)
-	e.Param, e.Code = word(o["param"]), word(o["code"])
+	e.Message = cmp.Or(inplace.String(w.message), inplace.String(w.detail), e.Message)
+	e.Type = cmp.Or(inplace.String(w.kind), e.Type)
+	e.Param, e.Code = word(w.param), word(w.code)
 }
 
 // sentence tells whether a body is a few words for a person, not a page.

@@ -1,10 +1,21 @@
 package inplace
 
-import "unicode/utf8"
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
 
-// AppendString adds a string in JSON, as [json.Marshal] writes it: what HTML
-// would take for its own is escaped, and what is no UTF-8 is replaced.
+// long is a text that room is made for at once.
+const long = 1 << 10
+
+// AppendString adds a string in JSON, as a [json.Encoder] writes it that leaves
+// HTML alone: a text full of brackets would grow to six times its size. What is
+// no UTF-8 is replaced.
 func AppendString(to []byte, s string) []byte {
+	if len(s) > long && cap(to)-len(to) < 2*len(s) {
+		to = slices.Grow(to, len(s)+2+strings.Count(s, `"`)+strings.Count(s, `\`)+strings.Count(s, "\n"))
+	}
 	to = append(to, '"')
 	from := 0 // what lies between is added as it is
 	for i := 0; i < len(s); {
@@ -26,7 +37,7 @@ func AppendString(to []byte, s string) []byte {
 
 // ordinary tells whether a byte is a character that stands for itself.
 func ordinary(c byte) bool {
-	return c >= ' ' && c <= '~' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	return c >= ' ' && c <= '~' && c != '"' && c != '\\'
 }
 
 // short are escapes of one letter.

@@ -25,6 +25,7 @@ type Reader struct {
 
 	text  []byte
 	at    int  // the place of what is next
+	entry int  // the place of the latest member
 	depth int  // of the object or list that was entered
 	due   bool // a value is next
 	fresh bool // nothing was read yet of what was entered
@@ -53,7 +54,7 @@ func (r *Reader) enter(open byte) bool {
 // Member goes on to the next member of the object, false behind the last one.
 // Its value is next.
 func (r *Reader) Member() bool {
-	if !r.entry('}') {
+	if !r.next('}') {
 		return false
 	}
 	from := r.at
@@ -67,6 +68,7 @@ func (r *Reader) Member() bool {
 		r.bad = true
 		return false
 	}
+	r.entry = from
 	r.Name, r.at, r.due = nameOf(r.text[from:end]), skip(r.text, colon+1), true
 	return true
 }
@@ -74,12 +76,12 @@ func (r *Reader) Member() bool {
 // Element goes on to the next entry of the list, false behind the last one.
 // That value is next.
 func (r *Reader) Element() bool {
-	r.due = r.entry(']')
+	r.due = r.next(']')
 	return r.due
 }
 
-// entry is at the next entry, or behind the end of what was entered.
-func (r *Reader) entry(end byte) bool {
+// next is at the next entry, or behind the end of what was entered.
+func (r *Reader) next(end byte) bool {
 	if r.due {
 		r.Value()
 	}
@@ -123,6 +125,9 @@ func (r *Reader) At() int { return r.at }
 // Since is the value that begins at a place, when it was entered and read to
 // its end.
 func (r *Reader) Since(place int) json.RawMessage { return r.text[place:r.at] }
+
+// Entry is the latest member as it lies, with its name, once its value was read.
+func (r *Reader) Entry() []byte { return r.text[r.entry:r.at] }
 
 // Done tells whether the text is one JSON value and well formed. It reads what
 // is left of a text that nothing was read of.

@@ -3,6 +3,8 @@ package inplace
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -33,9 +35,17 @@ func String(raw json.RawMessage) string {
 	if First(raw) != '"' {
 		return ""
 	}
-	var s string
-	_ = json.Unmarshal(raw, &s)
-	return s
+	var s strings.Builder
+	Unquote(&s, raw)
+	return s.String()
+}
+
+// Says tells whether a value is that text.
+func Says(raw json.RawMessage, text string) bool {
+	if s, ok := Bare(raw); ok {
+		return string(s) == text
+	}
+	return First(raw) == '"' && String(raw) == text
 }
 
 // Bare is a string without escapes, where it lies.
@@ -79,10 +89,42 @@ func Encode(v any) []byte {
 	return b
 }
 
-// Mended is data as UTF-8; what is not is replaced.
+// Mended is data as UTF-8; what is not is replaced, a run of it by one U+FFFD.
 func Mended(data []byte) []byte {
 	if utf8.Valid(data) {
 		return data
 	}
-	return bytes.ToValidUTF8(data, []byte("\uFFFD"))
+	const mark = "\uFFFD"
+	size := 0
+	for good, bad := range runs(data) {
+		size += len(good) + len(mark)*min(1, len(bad))
+	}
+	to := make([]byte, 0, size)
+	for good, bad := range runs(data) {
+		if to = append(to, good...); len(bad) > 0 {
+			to = append(to, mark...)
+		}
+	}
+	return to
+}
+
+// runs cuts data in stretches of UTF-8, each with the bytes behind it that are
+// none.
+func runs(data []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(good, bad []byte) bool) {
+		for from := 0; from < len(data); {
+			end := from
+			for r, n := utf8.DecodeRune(data[end:]); n > 0 && (r != utf8.RuneError || n > 1); r, n = utf8.DecodeRune(data[end:]) {
+				end += n
+			}
+			next := end
+			for r, n := utf8.DecodeRune(data[next:]); n == 1 && r == utf8.RuneError; r, n = utf8.DecodeRune(data[next:]) {
+				next++
+			}
+			if !yield(data[from:end], data[end:next]) {
+				return
+			}
+			from = next
+		}
+	}
 }
