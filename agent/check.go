@@ -82,8 +82,12 @@ var refusals = []string{
 	"i'm unable to", "i am unable to", "as an ai language model", "as an ai, i", "i don't have access to", "i do not have access to", "i don't know", "i do not know",
 }
 
+// longest is more than any refusal, however it is written.
+const longest = 200
+
 func refuses(text string) bool {
-	text = strings.ToLower(strings.TrimSpace(strings.ReplaceAll(text, "’", "'")))
+	text = strings.TrimSpace(text)
+	text = strings.ToLower(strings.ReplaceAll(text[:min(len(text), longest)], "’", "'"))
 	for _, r := range refusals {
 		if strings.HasPrefix(text, r) {
 			return true

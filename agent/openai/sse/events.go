@@ -26,6 +26,7 @@ type Events struct {
 
 	text  []byte // what was read
 	at    int    // how much of it was taken
+	seen  int    // how much of it holds no further end of a line
 	err   error  // what comes after it
 	begun bool
 }
@@ -73,12 +74,14 @@ func (e *Events) Next() ([]byte, error) {
 // one, too.
 func (e *Events) line() ([]byte, bool) {
 	for {
-		line, n := e.text[e.at:], bytes.IndexByte(e.text[e.at:], '\n')
+		e.seen = max(e.seen, e.at)
+		line, n := e.text[e.at:], bytes.IndexByte(e.text[e.seen:], '\n')
 		switch {
 		case n >= 0:
-			line = line[:n]
+			line = e.text[e.at : e.seen+n]
 			e.at++
 		case e.err == nil:
+			e.seen = len(e.text) // a long line may come byte by byte
 			e.more()
 			continue
 		case len(line) == 0:
@@ -92,10 +95,11 @@ func (e *Events) line() ([]byte, bool) {
 // more reads on, or sets err.
 func (e *Events) more() {
 	if e.at > 0 {
+		e.seen -= e.at
 		e.text, e.at = e.text[:copy(e.text, e.text[e.at:])], 0
 	}
 	if len(e.text) == maxEvent {
-		e.text, e.err = nil, fmt.Errorf("%w: line over %d bytes", fault.ErrBroken, maxEvent)
+		e.text, e.seen, e.err = nil, 0, fmt.Errorf("%w: line over %d bytes", fault.ErrBroken, maxEvent)
 		return
 	}
 	if len(e.text) == cap(e.text) {

@@ -122,6 +122,16 @@ func plainly(in []byte) (all []string) {
 	return all
 }
 
+// TestSlowLine: a long line that comes byte by byte is looked through once; over
+// and over it would take a minute.
+func TestSlowLine(t *testing.T) {
+	long := strings.Repeat("x", 3<<19)
+	got, err := events(t, iotest.OneByteReader(strings.NewReader("data:"+long+"\n\ndata:a\n\n")))
+	if err != io.EOF || len(got) != 2 || got[0] != long || got[1] != "a" {
+		t.Errorf("got %d events, %v", len(got), err)
+	}
+}
+
 func FuzzEvents(f *testing.F) {
 	for _, seed := range []string{"data: a\n\n", "data: a\r\ndata: b\r\n\r\n", ": c\n\n", "data\n\n", "\n\n\n", "data:a", "data: a\n\r", "\uFEFFdata:a\n\n", "data:" + strings.Repeat("x", 5000) + "\n\ndata:b\n\n"} {
 		f.Add([]byte(seed))
