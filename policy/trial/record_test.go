@@ -151,9 +151,10 @@ func FuzzDecode(f *testing.F) {
 		}
 		r.Todo()
 		r.Heights()
-		again, err := trial.Decode(encode(t, r))
-		if err != nil || !reflect.DeepEqual(again, r) {
-			t.Fatalf("not the same again: %v", err)
+		text := encode(t, r)
+		again, err := trial.Decode(text)
+		if err != nil || !bytes.Equal(encode(t, again), text) { // an empty list and none are one
+			t.Fatalf("not the same again: %v\n%s", err, text)
 		}
 	})
 }
