@@ -2,6 +2,7 @@ package listen
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -56,9 +57,14 @@ type bounded struct {
 	conns map[*conn]bool
 }
 
-// Accept takes the next connection, and one place for it.
+// Accept takes the next connection, and one place for it. When the process has
+// no descriptor left for it, one that is idle makes way before it is tried again.
 func (b *bounded) Accept() (net.Conn, error) {
 	c, err := b.Listener.Accept()
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		b.crowded.Add(1)
+		b.evict()
+	}
 	if err != nil {
 		return nil, err
 	}
