@@ -74,7 +74,7 @@ var arrows = map[string][]string{
 	"agent/openai/fault":      {"agent/openai/inplace"},
 	"agent/schema":            {},
 	"agent/openai/inplace":    {},
-	"agent/openai/embed":      {"agent/openai", "agent/openai/completion", "agent/openai/fault"},
+	"agent/openai/embed":      {"agent/openai", "agent/openai/completion", "agent/openai/fault", "agent/openai/inplace"},
 	"agent/openai/h1":         {},
 	"agent/server":            {"agent", "agent/openai", "agent/openai/completion", "agent/openai/embed", "agent/openai/fault", "agent/schema", "agent/server/callers", "agent/server/control", "agent/server/feed", "agent/server/headers", "agent/server/listen", "agent/server/replies", "agent/server/signals", "agent/server/status", "agent/server/steering", "agent/trace"},
 	"agent/server/control":    {"agent/learn", "agent/openai/fault", "agent/server/callers", "agent/server/feed", "agent/server/replies", "agent/server/signals", "agent/server/status"},

@@ -3,6 +3,7 @@ package embed_test
 import (
 	"encoding/json"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -128,6 +129,33 @@ func TestRead(t *testing.T) {
 				t.Errorf("got %s, want %s first", body, c.want)
 			}
 		})
+	}
+}
+
+// TestRoom: replies in odd shapes may not cost many times their size in memory.
+func TestRoom(t *testing.T) {
+	const n, least = 1 << 16, 1 << 16
+	many := func(head, one, tail string) string { return head + strings.Repeat(one, n/len(one)) + tail }
+	for name, reply := range map[string]string{
+		"short numbers": many(`{"data":[{"embedding":[`, `0,`, `0]}]}`), "long numbers": many(`{"data":[{"embedding":[`, `0.1234567890123456789e-1,`, `0]}]}`),
+		"entries": many(`{"data":[`, `{},`, `{"embedding":[1]}]}`), "one entry often": many(`{"data":[]`, `,"data":[{"embedding":[1]}]`, `}`),
+		"embeddings": many(`{"data":[{"embedding":[1]`, `,"embedding":[1]`, `}]}`), "packed": many(`{"data":[{"embedding":"`, `AAAAPwAAgL8A`, `"}]}`),
+		"escaped": many(`{"data":[{"embedding":"`, `AAAAPwAAgL8A\n`, `"}]}`), "fields": many(`{"data":[{"embedding":[1]`, `,"x":0`, `}]}`), "lists": many(`{"data":[{"embedding":[`, `[],`, `0]}]}`),
+	} {
+		for _, form := range []string{"float", "base64"} {
+			r, err := embed.Decode([]byte(`{"input":"a","encoding_format":"` + form + `"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := []byte(reply)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, out, _ := r.Read(body)
+			runtime.ReadMemStats(&after)
+			if took := int(after.TotalAlloc - before.TotalAlloc); took > least+6*(len(body)+len(out)) {
+				t.Errorf("%s as %s: %d bytes take %d", name, form, len(body), took)
+			}
+		}
 	}
 }
 

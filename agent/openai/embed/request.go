@@ -7,6 +7,7 @@ import (
 
 	"nearside/agent/openai"
 	"nearside/agent/openai/fault"
+	"nearside/agent/openai/inplace"
 )
 
 // Service is the name embeddings have among the services.
@@ -79,27 +80,33 @@ func inputs(raw json.RawMessage) (int, error) {
 	if tokens(raw) {
 		return 1, nil
 	}
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
+	if raw[0] != '[' {
 		return 0, fault.Invalid("input", "input must be %s.", wantInput)
 	}
-	if len(list) == 0 {
+	n := 0
+	for range inplace.Elements(raw) {
+		n++
+	}
+	switch {
+	case n == 0:
 		return 0, fault.Invalid("input", "input is empty; it must be %s.", wantInput)
+	case n > maxInputs:
+		return 0, fault.Invalid("input", "input has %d entries; at most %d are taken.", n, maxInputs)
 	}
-	if len(list) > maxInputs {
-		return 0, fault.Invalid("input", "input has %d entries; at most %d are taken.", len(list), maxInputs)
-	}
-	return len(list), checkList(list)
+	return n, checkList(raw)
 }
 
 // checkList checks that all entries are of one kind, texts or lists of tokens.
-func checkList(list []json.RawMessage) error {
-	text := list[0][0] == '"'
-	for i, one := range list {
-		if text && one[0] == '"' && len(one) > 2 || !text && tokens(one) {
-			continue
+func checkList(list json.RawMessage) error {
+	i, text := 0, false
+	for one := range inplace.Elements(list) {
+		if i == 0 {
+			text = one[0] == '"'
 		}
-		return fault.Invalid("input", "input[%d] is not as it must be: input is %s, none of them empty.", i, wantInput)
+		if text && (one[0] != '"' || len(one) == 2) || !text && !tokens(one) {
+			return fault.Invalid("input", "input[%d] is not as it must be: input is %s, none of them empty.", i, wantInput)
+		}
+		i++
 	}
 	return nil
 }
