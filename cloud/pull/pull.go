@@ -64,6 +64,7 @@ type Puller struct {
 	Options
 	woken chan struct{} // room for one
 	asked atomic.Bool   // somebody wants a request now
+	anew  atomic.Bool   // what is settled may be settled otherwise now
 
 	mu     sync.Mutex // guards status
 	status Status
@@ -120,6 +121,10 @@ func (p *Puller) Refresh() {
 	p.asked.Store(true)
 	p.Wake()
 }
+
+// Anew has the next answer be handed on whole, as if it were the first: who takes
+// it is another than it was, such as by a reload of its config.
+func (p *Puller) Anew() { p.anew.Store(true) }
 
 // Status is how it goes.
 func (p *Puller) Status() Status {
@@ -193,6 +198,9 @@ func (p *Puller) pull(ctx context.Context) {
 // ask asks once and hands on what is new. An answer that cannot be read is not
 // one that is remembered, since another might have the same tag.
 func (p *Puller) ask(ctx context.Context) error {
+	if p.anew.Swap(false) {
+		p.etag, p.seen = "", nil
+	}
 	a, err := p.Source.Get(ctx, p.etag)
 	if err != nil {
 		return err

@@ -219,6 +219,23 @@ func TestIndex(t *testing.T) {
 	})
 }
 
+// TestAnew: what was settled is handed on again, once, when who takes it is another.
+func TestAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{answers: []func(string) (*pull.Answer, error){body("a", envelope)}}
+		r := run(t, pull.Options{Every: time.Hour, Random: half}, s)
+		pass(3 * time.Hour)
+		if len(r.offered) != 1 {
+			t.Errorf("offered %d times, want once", len(r.offered))
+		}
+		r.Anew()
+		pass(3 * time.Hour)
+		if want := []string{"", "a", "a", "", "a", "a"}; len(r.offered) != 2 || !slices.Equal(r.tags, want) {
+			t.Errorf("offered %d times, asked with tags %q, want %q", len(r.offered), r.tags, want)
+		}
+	})
+}
+
 // TestUnsettled is offered again, since the server is asked for it again.
 func TestUnsettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -66,6 +66,33 @@ func TestRepeated(t *testing.T) {
 	})
 }
 
+// TestAnew: what was refused for how the device was is taken when the device is
+// another, and is not looked at again before.
+func TestAnew(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		l := live(t, o, &disk{})
+		defer l.end(t)
+		looks, fits := 0, false
+		l.d.valid = func(context.Context, string) error {
+			if looks++; fits {
+				return nil
+			}
+			return &seal.Refusal{Reason: trial.Invalid}
+		}
+		envelope := o.policy(t, 0, 1, "one")
+		l.refuses(t, envelope, trial.Invalid)
+		l.refuses(t, envelope, trial.Invalid)
+		fits = true
+		l.refuses(t, envelope, trial.Invalid)
+		l.Anew()
+		l.takes(t, envelope)
+		if looks != 2 {
+			t.Errorf("looked at %d times, want 2", looks)
+		}
+	})
+}
+
 // TestBusy: a queue that is full refuses at once.
 func TestBusy(t *testing.T) {
 	o := newOffice(t, 2)

@@ -67,6 +67,9 @@ func sum(envelope []byte) [sha256.Size]byte {
 
 // take looks at an envelope and begins what it asks for.
 func (s *Steer) take(ctx context.Context, q *offer) {
+	if s.other.Swap(false) {
+		s.known = nil
+	}
 	if why, there := s.known[q.sum]; there {
 		s.reply(q, news.Result{}, &why)
 		return

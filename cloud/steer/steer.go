@@ -27,6 +27,7 @@ type Steer struct {
 	second  chan copied   // the other copy of the record
 	stopped chan struct{}
 	status  atomic.Pointer[news.Status]
+	other   atomic.Bool // the device is another than it was when things were refused
 
 	// What follows belongs to one goroutine: New, Begin and Run, in turn.
 	rec      trial.Record
@@ -101,6 +102,10 @@ func (s *Steer) Wake() {
 	default: // it is going to look
 	}
 }
+
+// Anew has what was refused be judged again when it comes again: the device is
+// another than it was, such as by a reload of its config.
+func (s *Steer) Anew() { s.other.Store(true) }
 
 // Begin counts the boot and puts in force what is to be. It is called once,
 // before the first ask; Run does it where nobody did.

@@ -156,8 +156,15 @@ func (h *Helm) Begin(ctx context.Context, cfg *config.Config) {
 
 // Reload has the device steered by another config from now on, as soon as what
 // is under way ended. It does not wait. One that steers it as it was changes
-// nothing but how policies are bound, which [Device.Renew] does.
+// nothing but how policies are bound, which [Device.Renew] does, and that what was
+// refused here may fit now.
 func (h *Helm) Reload(cfg *config.Config) {
+	if w := h.watch.Load(); w != nil {
+		w.steer.Anew()
+		if w.puller != nil {
+			w.puller.Anew()
+		}
+	}
 	for {
 		select {
 		case h.next <- cfg:
