@@ -48,7 +48,7 @@ func failOver(t *testing.T, fault fake.Fault, a ask, n int) {
 	first, second := newCloud(t, fake.Options{}), newCloud(t, fake.Options{})
 	h := newHouse(t, noLocal, clouds(first, second))
 	set(t, first, fault)
-	waited := 0
+	waited, begun := 0, time.Now()
 	for i := range n {
 		a.text = fmt.Sprint("question ", i)
 		r := h.ask(a)
@@ -63,11 +63,12 @@ func failOver(t *testing.T, fault fake.Fault, a ask, n int) {
 	if fault.Kind == fake.Hang {
 		most = 1
 	}
+	most += int64(time.Since(begun) / (30 * time.Second)) // a busy machine has seen the next trials
 	if got := h.target("cloud/first").Calls; got > most || got == 0 {
 		t.Errorf("got %d calls to the first, want 1 to %d", got, most)
 	}
-	if fault.Kind == fake.Hang && waited != 1 {
-		t.Errorf("%d asks waited for the hang, want 1", waited)
+	if fault.Kind == fake.Hang && (waited < 1 || int64(waited) > most) {
+		t.Errorf("%d asks waited for the hang, want 1 to %d", waited, most)
 	}
 	if got := second.State().Calls[chatPath]; got != n {
 		t.Errorf("got %d calls to the second, want %d", got, n)
