@@ -200,7 +200,8 @@ func TestPushExpires(t *testing.T) {
 	h := needyHouse(t, clouds(newCloud(t, fake.Options{})))
 	h.wish(`{"battery_pct":{"value":10,"ttl_s":1}}`)
 	until(t, "the push expired", patience, func() bool {
-		return h.signal("battery_pct").Source == nil || *h.signal("battery_pct").Source != "host"
+		source := h.signal("battery_pct").Source
+		return source == nil || *source != "host"
 	})
 	h.wish(`{"charging":null}`)
 	h.wish(`{"battery_pct":{"value":80,"ttl_s":60}}`)
