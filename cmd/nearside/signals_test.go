@@ -49,6 +49,7 @@ func needyHouse(t *testing.T, cloud string) *house {
 	h := unstarted(t, "local: {engine: {url: "+near.URL()+"/v1}, models: [{name: fake-model}]}", "policy: policy.yaml", cloud)
 	h.write("policy.yaml", trusting(t))
 	h.start()
+	h.storeOpens()
 	h.wish(wellPushed)
 	return h
 }
