@@ -117,8 +117,8 @@ var errCostly = errors.New("takes too many steps to check")
 // Check tells whether the document is JSON that fits the schema; the error is
 // the first thing that does not.
 func (s *Schema) Check(doc []byte) (err error) {
-	if bytes.Count(doc, []byte(",")) > mostFuel && values(doc) > mostFuel {
-		return errCostly // before room is made for them
+	if large(doc) {
+		return errCostly // before room is made for it
 	}
 	var v any
 	if json.Unmarshal(doc, &v) != nil {
@@ -142,21 +142,40 @@ func (s *Schema) Check(doc []byte) (err error) {
 	return err
 }
 
-// values is about how many entries and fields there are in a text that may be
-// JSON.
-func values(text []byte) int {
-	n, quoted := 1, false
+// What a document takes in memory once it is read, beside its text, and how much
+// of that is taken: as much as text of its length, and some.
+const (
+	perValue  = 48
+	perObject = 320
+	mostRoom  = 16 << 20
+)
+
+// large tells whether a text that may be JSON has too many values, or takes too
+// much memory once it is read.
+func large(text []byte) bool {
+	most := mostRoom + 3*len(text)
+	commas, lists, objects := bytes.Count(text, []byte(",")), bytes.Count(text, []byte("[")), bytes.Count(text, []byte("{"))
+	if commas <= mostFuel && perValue*(commas+lists)+perObject*objects <= most {
+		return false // with those in its strings
+	}
+	values, room, quoted := 1, 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case quoted && c == '\\':
 			i++
 		case c == '"':
 			quoted = !quoted
-		case c == ',' && !quoted:
-			n++
+		case quoted:
+		case c == ',':
+			values++
+			room += perValue
+		case c == '[':
+			room += perValue
+		case c == '{':
+			room += perObject
 		}
 	}
-	return n
+	return values > mostFuel || room > most
 }
 
 // depth is how deep brackets are nested in a text that may be JSON.

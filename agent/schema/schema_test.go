@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -159,6 +160,32 @@ func BenchmarkCheck(b *testing.B) {
 		if err := s.Check([]byte(`{"name":"Ada","age":36}`)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestRoomIsBounded: no document takes many times its size in memory, however
+// small the objects are that it is made of. Those in a text are none.
+func TestRoomIsBounded(t *testing.T) {
+	s, err := schema.Compile([]byte(`{"type":["array","string"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 100_000
+	for one, fits := range map[string]bool{`{"":0}`: false, `{}`: false, `[{"":{"":{"":0}}}]`: false, `0`: true, `"a"`: true, `[]`: true} {
+		doc := []byte("[" + strings.Repeat(one+",", most) + one + "]")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := s.Check(doc)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > 32<<20 || (err == nil) != fits || !fits && !strings.Contains(err.Error(), "too many steps") {
+			t.Errorf("%s: %d bytes take %d, %v", one, len(doc), took, err)
+		}
+	}
+	if err := s.Check([]byte(`"` + strings.Repeat("{,[", most) + `"`)); err != nil {
+		t.Errorf("a text: got %v", err)
+	}
+	if err := s.Check([]byte("[" + strings.Repeat(`{"id":1,"name":"a"},`, 30_000) + "{}]")); err != nil {
+		t.Errorf("a long list: got %v", err)
 	}
 }
 
