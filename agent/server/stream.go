@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -136,9 +137,21 @@ func (o *sse) timed() {
 // trailer says at the end what the headers could not say at the beginning.
 func (o *sse) trailer(h *agent.Head) {
 	if o.late {
-		_ = o.line(": nearside decision=" + h.Decision)
+		_ = o.line(": nearside decision=" + h.Decision + more(h))
 		_ = o.line(": nearside route=" + h.Route + " target=" + h.Target + " reason=" + h.Reason)
 	}
+}
+
+// more is what else the headers would have said that is one word each.
+func more(h *agent.Head) string {
+	text := fmt.Sprintf(" attempts=%d policy=%s cache=%s", h.Attempts, h.Policy, h.Cache)
+	if h.Kept {
+		text += fmt.Sprintf(" age=%d", int64(h.Age/time.Second))
+	}
+	if h.Degraded {
+		text += " degraded=1"
+	}
+	return text
 }
 
 // finish passes the stream on and ends it.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,6 +96,32 @@ func TestPending(t *testing.T) {
 	end := got[len(got)-2:]
 	if end[0] != ": nearside route=local target=local/small reason=local_first" || end[1] != "data: [DONE]" {
 		t.Errorf("stream ends with %q", end)
+	}
+}
+
+// TestPendingThenKept: a kept answer that comes after the headers is known for
+// one at the end, and for how old it is.
+func TestPendingThenKept(t *testing.T) {
+	t.Parallel()
+	release, kept := make(chan struct{}), &memory{value: map[string][]byte{}}
+	var broken atomic.Bool
+	local := func(ctx context.Context, call openai.Call) (*openai.Reply, error) {
+		if broken.Load() {
+			return slowly(release, fails("local/small", fault.ErrBroken))(ctx, call)
+		}
+		return says("local/small", "Paris.")(ctx, call)
+	}
+	f := world{local: local, cache: kept, pending: time.Millisecond}.open(t)
+	f.chat(turn(`"model":"local","temperature":0`))
+	broken.Store(true)
+	kept.grow(2 * time.Hour)
+	resp := f.stream(turn(`"model":"local","temperature":0,"stream":true`))
+	defer resp.Body.Close()
+	close(release)
+	got := lines(t, resp.Body)
+	said, end := got[len(got)-3], got[len(got)-2]
+	if !strings.HasPrefix(said, ": nearside decision=") || !strings.Contains(said, " cache=stale age=7200 degraded=1") || !strings.HasPrefix(end, ": nearside route=stale") {
+		t.Errorf("stream ends with %q", got)
 	}
 }
 
