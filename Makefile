@@ -87,7 +87,7 @@ node-clients: # Node itself comes by its Debian name
 		cp build/conformance/package-lock.json "$(NODE)/installed"; }
 
 race: setup system clients
-	$(GO) test -race -timeout 60m ./... # a busy machine takes 25 minutes for cmd/nearside alone
+	$(GO) test -race -timeout 40m ./... # a busy machine takes 25 minutes for cmd/nearside alone
 
 bench: setup ## figures of speed and size, as lines `bench NAME VALUE UNIT`
 	@$(GO) build -trimpath -ldflags '-s -w' -o build/out/bareproxy ./build/bench/proxy && cp build/out/bareproxy build/out/proxy # a copy, as bin/nearside is
