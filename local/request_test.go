@@ -51,12 +51,13 @@ func TestRebuilds(t *testing.T) {
 	}
 }
 
-// TestRebuildsMessages sends messages in which something hides: JSON names
-// are matched in any case, so that a check of one spelling is not enough.
+// TestRebuildsMessages sends messages in which something hides: only what was
+// read goes to the engine, and names in another case are other names.
 func TestRebuildsMessages(t *testing.T) {
 	l := run(t, options(t, "echo"))
 	reply, _, err := ask(t, l, `{"messages":[
-		{"role":"user","content":[{"type":"image_url","Type":"text","text":"seen","image_url":{"url":"http://10.0.0.1/"}}]},
+		{"role":"user","content":[{"type":"image_url","Type":"text","text":"an image","image_url":{"url":"http://10.0.0.1/"}},
+			{"type":"text","Type":"image_url","text":"seen","Text":"not seen","image_url":{"url":"http://10.0.0.1/"}}]},
 		{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","evil":1,"function":{"name":"f","arguments":"{}","evil":1}}]},
 		{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}`, patience)
 	if err != nil {
