@@ -72,8 +72,10 @@ func TestAttackPull(t *testing.T) {
 		{"pulled for another tenant", c.policy(9, `"acme"`, `"acme2"`), seal.OtherTenant},
 	} {
 		t.Run(a.name, func(t *testing.T) {
-			d.page.Store(says(a.bytes))
-			s.repels(t, a.why, pull)
+			s.repels(t, a.why, func() {
+				d.page.Store(says(a.bytes)) // not before: a pull of the start may be late
+				pull()
+			})
 		})
 	}
 	elsewhere.page.Store(says(c.policy(9)))
