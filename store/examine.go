@@ -16,6 +16,9 @@ import (
 // next Open can tell whether the file is good.
 var ErrUnsettled = errors.New("a daemon was killed; the file is checked at the next start")
 
+// ErrDamaged says that what is in a file cannot be right: the next Open moves it aside.
+var ErrDamaged = file.ErrDamaged
+
 // Check reads the files of a state folder and says which of them is damaged. It
 // writes nothing. A file that is absent is no fault; a folder that another
 // process has open gives [ErrLocked].

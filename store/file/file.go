@@ -203,12 +203,17 @@ func (f *File) Predecessor() *sql.DB {
 	return openReaders(filepath.Join(filepath.Dir(f.Path), f.aside))
 }
 
-// Check tells whether the file at the path is damaged. It writes nothing, nor the
+// Check reads the file at the path: [ErrDamaged] is one that Open would move aside,
+// any other error one that it would leave as it is. It writes nothing, nor the
 // companions that SQLite would make beside it, so that there must be no WAL.
 func Check(ctx context.Context, path string) error {
 	db := connect(fileDSN(path, "immutable=1&mode=ro"), "PRAGMA mmap_size=0", 1)
 	defer db.Close()
-	return quickCheck(ctx, db)
+	err := quickCheck(ctx, db)
+	if err != nil && beyondUse(err) && !errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
 }
 
 // IsTaken tells that a row of this key is there already.

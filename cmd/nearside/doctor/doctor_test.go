@@ -168,6 +168,7 @@ func TestPlaces(t *testing.T) {
 			w.write("state/lock", "", 0o600)
 			w.write("state/cache.db", strings.Repeat("no database ", 1000), 0o600)
 		}, "store", doctor.Warn, []string{"cache.db", "moves it aside"}},
+		"a folder in the place of the store": {func(w *ward) { w.mkdir("state/queue.db", 0o700) }, "store", doctor.Fail, []string{"queue.db", "remember nothing"}},
 		"key is open to others": {func(w *ward) {
 			w.cloud(w.api(models), secret.Key{File: w.write("key", "k", 0o644)})
 		}, "secrets", doctor.Warn, []string{"0644", "chmod 600"}},

@@ -169,8 +169,10 @@ func checkStore(ctx context.Context, p *Patient) []Finding {
 		return []Finding{ok(err.Error())}
 	case errors.Is(err, fs.ErrPermission):
 		return []Finding{warn("the store cannot be read: "+err.Error(), "run doctor as the daemon's user")}
-	case err != nil:
+	case errors.Is(err, store.ErrDamaged):
 		return []Finding{warn("the store is damaged: "+err.Error(), "the daemon moves it aside at its next start and begins anew; check the disk")}
+	case err != nil:
+		return []Finding{fail("the store cannot be opened: "+err.Error(), "the daemon would answer and remember nothing; move away what is there, check the disk, or set state")}
 	}
 	return []Finding{ok("its files are whole")}
 }
