@@ -193,8 +193,8 @@ func (a *Answer) add(e *envelope) (int, error) {
 			c := &e.Choices[i]
 			err := c.message.readCalls(e.calls[:0])
 			e.calls = c.message.calls
-			if a.addChoice(c); len(a.calls) > maxCalls {
-				err = errCalls
+			if err == nil {
+				err = a.addChoice(c)
 			}
 			return i, err
 		}
@@ -202,12 +202,17 @@ func (a *Answer) add(e *envelope) (int, error) {
 	return -1, nil
 }
 
-func (a *Answer) addChoice(c *choice) {
-	a.addMessage(c)
+// addChoice takes in one choice. One that calls too many tools does not end the
+// answer, whatever it says.
+func (a *Answer) addChoice(c *choice) error {
+	if a.addMessage(c); len(a.calls) > maxCalls {
+		return errCalls
+	}
 	a.addTokens(c.Logprobs)
 	if f := reason(c.Finish); f != "" {
 		a.Finish = f
 	}
+	return nil
 }
 
 func (a *Answer) addMessage(c *choice) {

@@ -30,13 +30,18 @@ func whole(message string) string {
 }
 
 // TestCallsBound asks for an end of replies that call tools without end, in a
-// message, in a delta or in many.
+// message, in a delta or in many, also where the same delta says that it is the
+// last.
 func TestCallsBound(t *testing.T) {
 	const call = `{"index":%d,"id":"c%d","type":"function","function":{"name":"f","arguments":"{}"}}`
-	each := func(n int, call string) string {
+	each := func(n int, call, finish string) string {
 		chunks := make([]string, n)
 		for i := range n {
-			chunks[i] = piece(`{"tool_calls":[`+strings.ReplaceAll(call, "%d", fmt.Sprint(i))+`]}`, "null", "")
+			why := "null"
+			if i == n-1 {
+				why = finish
+			}
+			chunks[i] = piece(`{"tool_calls":[`+strings.ReplaceAll(call, "%d", fmt.Sprint(i))+`]}`, why, "")
 		}
 		return sse(append(chunks, end)...)
 	}
@@ -45,8 +50,12 @@ func TestCallsBound(t *testing.T) {
 		calls := `{"tool_calls":` + many(n, call) + `}`
 		a, _, plain := completion.Read([]byte(whole(calls)), false)
 		once := open(t, sse(piece(calls, "null", ""), end), completion.Shape{})
-		often := open(t, each(n, call), completion.Shape{})
-		for how, err := range map[string]error{"plain": plain, "in a delta": once.Prime(-1), "in many": often.Prime(-1)} {
+		often := open(t, each(n, call, "null"), completion.Shape{})
+		only := open(t, sse(piece(calls, `"tool_calls"`, "")), completion.Shape{})
+		last := open(t, each(n, call, `"tool_calls"`), completion.Shape{})
+		for how, err := range map[string]error{
+			"plain": plain, "in a delta": once.Prime(-1), "in many": often.Prime(-1), "in the only one": only.Prime(-1), "in many to the end": last.Prime(-1),
+		} {
 			if !errors.Is(err, want) || want != nil && !strings.Contains(err.Error(), "over 256 tool calls") {
 				t.Errorf("%d calls, %s: got %v, want %v", n, how, err, want)
 			}
@@ -55,7 +64,7 @@ func TestCallsBound(t *testing.T) {
 			t.Errorf("%d calls: got %d, %d, %d", n, count(a), count(once.Answer), count(often.Answer))
 		}
 	}
-	long := open(t, each(2000, `{"index":0,"function":{"arguments":"%d,"}}`), completion.Shape{})
+	long := open(t, each(2000, `{"index":0,"function":{"arguments":"%d,"}}`, "null"), completion.Shape{})
 	if _, err := drain(t, long); err != io.EOF || count(long.Answer) != 1 {
 		t.Errorf("one call in many parts: %d calls, %v", count(long.Answer), err)
 	}
