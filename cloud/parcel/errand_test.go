@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -309,5 +311,36 @@ func TestRotsAgain(t *testing.T) {
 		if n := len(b.asked); n < 12 || n > 25 {
 			t.Errorf("asked %d times in a week", n)
 		}
+	})
+}
+
+// TestStuckPart: a part that is of no use and cannot be removed, as on a disk that
+// can only be read now, has the server asked once each time, not without a pause.
+func TestStuckPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t)
+		f := b.has("/f", 1000)
+		part := filepath.Join(b.dir, f.SHA256+".part")
+		if err := os.WriteFile(part, make([]byte, 10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.Via = road(func(r *http.Request) (*http.Response, error) {
+			// Root may write anywhere, so the rest of this errand looks at files as
+			// nobody; its thread ends with it.
+			runtime.LockOSThread()
+			syscall.Setfsuid(65534)
+			if _, err := b.serve(r); err != nil || len(b.asked) > 100 {
+				return nil, errors.New("a test that fails is to end")
+			}
+			return &http.Response{StatusCode: http.StatusRequestedRangeNotSatisfiable, Header: http.Header{}, Body: http.NoBody}, nil
+		})
+		if err := errors.Join(os.Chmod(b.dir, 0o555), os.Chmod(filepath.Dir(b.dir), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Chmod(b.dir, 0o700)
+		b.Want("gate", parcel.Wish{File: f})
+		b.run(t)
+		defer b.stop()
+		b.saw(t, "it cannot be removed", "/f bytes=10-")
 	})
 }

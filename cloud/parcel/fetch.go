@@ -93,7 +93,7 @@ func (y *Yard) rot(f File) {
 }
 
 // fetch brings the rest of a file. What was there of it is gone on with once: if
-// the whole is not what was signed, it begins anew.
+// the whole is not what was signed, it begins anew, unless that cannot be removed.
 func (y *Yard) fetch(ctx context.Context, f File) error {
 	if err := f.Check(); err != nil {
 		return err
@@ -108,8 +108,8 @@ func (y *Yard) fetch(ctx context.Context, f File) error {
 			err = y.finish(f)
 		}
 		if errors.Is(err, ErrAltered) || errors.Is(err, errRange) {
-			_ = y.root.Remove(f.SHA256 + partSuffix)
-			if had > 0 {
+			gone := y.root.Remove(f.SHA256 + partSuffix)
+			if had > 0 && gone == nil {
 				continue
 			}
 		}
