@@ -48,7 +48,7 @@ func (s *Steer) reset(ctx context.Context, forget bool) error {
 		return err
 	}
 	s.root, s.probe, s.own, s.evidence = root, trial.Probe{}, "", nil
-	s.waiting, s.known = nil, nil
+	s.waiting, s.again, s.known = nil, nil, nil // nobody waits for what comes of these
 	s.tell(news.Event{Kind: news.Reset})
 	for _, kind := range s.o.Kinds { // also where nothing is in force: something may wait to be
 		_ = kind.Apply(ctx, nil) // there is nothing older to go back to

@@ -278,3 +278,25 @@ func TestRootInWrapping(t *testing.T) {
 		}
 	})
 }
+
+// TestResetForgetsWhatWaits: what waited for its time and is to be looked at again is
+// dropped by hand like what is in force, though another is being looked at.
+func TestResetForgetsWhatWaits(t *testing.T) {
+	o := newOffice(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		l := live(t, o, &disk{})
+		defer l.end(t)
+		l.d.valid = func(context.Context, string) error { time.Sleep(time.Second); return nil }
+		soon := func(p *seal.Payload) { p.NotBefore = time.Now().Add(time.Hour) }
+		l.refuses(t, o.policy(t, 0, 1, "one", soon), seal.NotYetValid)
+		l.refuses(t, o.policy(t, 0, 2, "two", soon), seal.NotYetValid)
+		for l.Status().Candidate == "" { // until the first of both is being looked at
+			time.Sleep(100 * time.Millisecond)
+		}
+		if err := l.Reset(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		l.is(t, "factory", "", 0)
+	})
+}
