@@ -47,7 +47,6 @@ func checkModels(_ context.Context, p *Patient) []Finding {
 
 func model(m config.Model) Finding {
 	sum, err := weights.Sum(m.File)
-	begins, known := beginning(m.File)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fail(m.Name+": the model file "+m.File+" is not there", "run make setup, or correct local.models")
@@ -55,12 +54,18 @@ func model(m config.Model) Finding {
 		return fail(m.Name+": the model cannot be read: "+err.Error(), "let the daemon's user read it")
 	case sum == m.SHA256:
 		return ok(m.Name + ": there, with the right checksum")
-	case m.SHA256 == "" && known && begins != "GGUF":
-		return warn(fmt.Sprintf("%s: the model file %s is no GGUF file: it begins with %q", m.Name, m.File, begins), "fetch it again (make setup does), or correct local.models")
 	case m.SHA256 == "":
-		return ok(m.Name + ": there, held to the checksum of its first load")
+		return unnamed(m)
 	}
 	return fail(fmt.Sprintf("%s: the model file %s has SHA-256 %.12s..., not %.12s...", m.Name, m.File, sum, m.SHA256), "restore the file (make setup does), or correct its sha256 under local.models")
+}
+
+// unnamed is what is found of a model file, which can be read, without a checksum.
+func unnamed(m config.Model) Finding {
+	if begins, known := beginning(m.File); known && begins != "GGUF" {
+		return warn(fmt.Sprintf("%s: the model file %s is no GGUF file: it begins with %q", m.Name, m.File, begins), "fetch it again (make setup does), or correct local.models")
+	}
+	return ok(m.Name + ": there, held to the checksum of its first load")
 }
 
 // beginning is what a file begins with, of a model the word GGUF.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"nearside/agent/config"
@@ -86,13 +87,19 @@ func TestNoModel(t *testing.T) {
 		t.Errorf("of an engine that ends got %q", got)
 	}
 	w.mkdir("folder", 0o700)
-	w.Config.Local.Models[0].File = filepath.Join(w.dir, "folder")
-	w.Engine = daemon.LocalOptions(w.Config)
-	said = map[string]string{}
-	for _, f := range w.examine() {
-		said[f.Check+" "+f.Verdict] += f.Message
+	pipe := filepath.Join(w.dir, "pipe") // that nobody writes to
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if got := said["model fail"]; !strings.Contains(got, "is not a regular file") {
-		t.Errorf("of a folder got %q", got)
+	for _, file := range []string{filepath.Join(w.dir, "folder"), pipe} {
+		w.Config.Local.Models[0].File = file
+		w.Engine = daemon.LocalOptions(w.Config)
+		said = map[string]string{}
+		for _, f := range w.examine() {
+			said[f.Check+" "+f.Verdict] += f.Message
+		}
+		if got := said["model fail"]; !strings.Contains(got, "is not a regular file") {
+			t.Errorf("of %s got %q", file, got)
+		}
 	}
 }
