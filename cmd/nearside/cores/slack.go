@@ -10,7 +10,7 @@ package cores
 // PR_SET_TIMERSLACK in prctl(2).
 
 /*
-#cgo CFLAGS: -DSLACK_NS=5000000UL
+#cgo CFLAGS: -DSLACK_NS=5000000
 #cgo LDFLAGS: -Wl,--wrap=pthread_create
 */
 import "C"

@@ -46,3 +46,27 @@ func TestSlack(t *testing.T) {
 		t.Errorf("%d threads of %d may be late, want 1", found, len(tasks))
 	}
 }
+
+// TestSlackOfLaterThreads: the monitor makes threads for goroutines while others are
+// in long system calls, and those are not woken late.
+func TestSlackOfLaterThreads(t *testing.T) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pipe[0])
+	var begun, ended sync.WaitGroup
+	for range 32 { // far more than there are processors: each that begins has got one from another
+		begun.Add(1)
+		ended.Go(func() {
+			begun.Done()
+			_, _ = unix.Read(pipe[0], make([]byte, 1)) // until the other end is closed
+			if ns, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err != nil || ns >= late {
+				t.Errorf("a thread of goroutines has %d ns, %v", ns, err)
+			}
+		})
+	}
+	begun.Wait()
+	unix.Close(pipe[1])
+	ended.Wait()
+}
