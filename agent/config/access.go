@@ -109,7 +109,7 @@ func (v *validator) caller(path string, c *Caller) {
 	v.check((c.UID == nil) != c.Token.IsZero(), path, "must have one of uid and token")
 	v.check(c.UID == nil || *c.UID >= 0 && *c.UID <= maxUID, path+".uid", "must be from 0 to %d", maxUID)
 	v.key(path+".token", c.Token)
-	v.check(!slices.Contains([]string{"other", "token"}, strings.ToLower(c.Name)), path+".name", "%q means those not listed; choose another", c.Name)
+	v.check(!slices.Contains([]string{"other", "token"}, strings.ToLower(c.Name)), path+".name", "%q stands for callers that have no name; choose another", c.Name)
 	v.check(!strings.Contains(c.Name, ":"), path+".name", "must have no colon: uid:N and tcp:ADDRESS are those not listed")
 	v.check(c.Services == nil || len(c.Services) > 0, path+".services", "is empty; name services, or remove it for all")
 	v.services(path+".services", c.Services)

@@ -160,7 +160,7 @@ func TestCallerFaults(t *testing.T) {
 		"6:13: callers[4].uid: must be from 0 to 4294967294")
 	f("callers:\n- {name: 'uid:0', uid: 1}\n- {name: other, uid: 2}\n- {name: token, uid: 3}",
 		"2:4: callers[0].name: must have no colon: uid:N and tcp:ADDRESS are those not listed",
-		`3:4: callers[1].name: "other" means those not listed; choose another`, `4:4: callers[2].name: "token" means those not listed; choose another`)
+		`3:4: callers[1].name: "other" stands for callers that have no name; choose another`, `4:4: callers[2].name: "token" stands for callers that have no name; choose another`)
 	f("callers:\n- {name: a, uid: 1, services: [], rate: {per_minute: 0, burst: -1}, share: 0}",
 		"2:21: callers[0].services: is empty; name services, or remove it for all",
 		"2:42: callers[0].rate.per_minute: must be from 1 to 1000000",

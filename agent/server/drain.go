@@ -17,7 +17,7 @@ const lastWords = time.Second
 // ended: its caller is told so, and its connection closed.
 func (s *Server) drain(limit time.Duration) error {
 	s.draining.Store(true)
-	s.opts.Log.Info("draining", "at_most", limit)
+	s.opts.Log.Info("draining", "at_most", limit.String())
 	if s.shutdown(limit) == nil {
 		return nil
 	}

@@ -47,6 +47,9 @@ func TestGuard(t *testing.T) {
 		{"our page explains", "POST", "/v1/explain", false, []string{"Origin", ours}, 403},
 		{"origin that begins like ours", "POST", chat, false, []string{"Origin", ours + ".evil.example"}, 403},
 		{"referer that begins like ours", "POST", chat, false, []string{"Referer", ours + ".evil.example/"}, 403},
+		{"our origin hides a foreign one", "POST", chat, false, []string{"Origin", ours, "Origin", page}, 403},
+		{"an empty origin hides a foreign one", "GET", status, false, []string{"Origin", "", "Origin", page}, 403},
+		{"an empty referer hides a foreign one", "GET", status, false, []string{"Referer", "", "Referer", page}, 403},
 		{"our origin by other scheme", "POST", chat, false, []string{"Origin", "http://ours.example"}, 403},
 	} {
 		t.Run(c.name, func(t *testing.T) {

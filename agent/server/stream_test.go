@@ -2,9 +2,11 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -258,7 +260,13 @@ func TestHalfClosedStream(t *testing.T) {
 // TestStopInTheMiddle: when the drain time is over, a stream under way is not
 // cut silently either.
 func TestStopInTheMiddle(t *testing.T) {
-	f := world{cloud: hanging(2), drain: 20 * time.Millisecond}.open(t)
+	var log bytes.Buffer
+	t.Cleanup(func() { // after the server has ended
+		if want := `"msg":"draining","at_most":"20ms"`; !strings.Contains(log.String(), want) {
+			t.Errorf("log without %s:\n%s", want, log.String())
+		}
+	})
+	f := world{cloud: hanging(2), drain: 20 * time.Millisecond, log: slog.NewJSONHandler(&log, nil)}.open(t)
 	resp := f.stream(turn(`"model":"cloud","stream":true`))
 	defer resp.Body.Close()
 	f.stop()

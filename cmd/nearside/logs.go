@@ -32,7 +32,7 @@ func logsCmd(g *shell.Globals) *cobra.Command {
 	c := &cobra.Command{
 		Use: "logs", Short: "Show the running daemon's latest log records", Args: cobra.NoArgs,
 		Long: `Show the latest log records of the running daemon, from its memory: at most
-1000, since it started. With -f go on with what comes until interrupted.`,
+1000, since it started. With -f go on with what comes, until interrupted or the daemon ends.`,
 		Example: `  nearside logs --since 10m --level warn
   nearside logs -f
   nearside logs level debug`,

@@ -72,7 +72,7 @@ func pushed(name string, d *json.Decoder) (Pushed, error) {
 	if !slices.Contains(policy.SignalNames(), name) {
 		return Pushed{}, fault.Invalid(name, "%.40q is not a signal; known are %s.", name, strings.Join(policy.SignalNames(), ", "))
 	}
-	if err != nil {
+	if wrong := new(json.UnmarshalTypeError); err != nil && !(errors.As(err, &wrong) && wrong.Field != "" && said != nil) {
 		return Pushed{}, fault.Invalid(name, `%s must be {"value": ..., "ttl_s": SECONDS}, or null to withdraw it.`, name)
 	}
 	if said == nil {
