@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -14,7 +16,9 @@ import (
 	"nearside/agent/config/written"
 	"nearside/agent/server/steering"
 	"nearside/cmd/fakecloud/fake"
+	"nearside/cmd/nearside/twofold"
 	"nearside/policy/seal"
+	"nearside/store"
 )
 
 // office signs for a fleet of one.
@@ -163,6 +167,41 @@ func TestApply(t *testing.T) {
 	h.apply(o.seal(6, ordinary()), 3)
 	h.apply(o.seal(8, ordinary()), 0)
 	h.inForce(8, "probation")
+}
+
+// TestStopsBeforeItsStore: what is kept as the daemon stops is kept in both places,
+// since the store ends after those who write to it.
+func TestStopsBeforeItsStore(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	h := o.steered(noLocal)
+	for version := range int64(6) { // it is a matter of chance who is first where nobody waits
+		h.apply(o.seal(version+1, ordinary()), 0) // on trial, so that the stop is written down
+		h.stop()
+		h.keptTwice()
+		h.start()
+	}
+	h.stop()
+	if strings.Contains(h.log.String(), "database is closed") {
+		t.Errorf("the store was closed too early: %s", &h.log)
+	}
+}
+
+// keptTwice checks that both copies of the record are the same.
+func (h *house) keptTwice() {
+	h.t.Helper()
+	state := filepath.Join(h.dir, "state")
+	db, err := store.Open(h.t.Context(), store.Options{Dir: state})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer db.Close()
+	both := twofold.New(filepath.Join(state, "policy"), func(context.Context) (twofold.Facts, error) { return db, nil })
+	first, err := both.Load()
+	second, bad := both.Second(h.t.Context())
+	if err != nil || bad != nil || len(first) == 0 || !bytes.Equal(first, second) {
+		h.t.Errorf("the two copies: %.200s, %v; %.200s, %v", first, err, second, bad)
+	}
 }
 
 // TestReloadWhileSteered: a policy from outside stays in force over reloads, the

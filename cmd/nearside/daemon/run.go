@@ -141,11 +141,11 @@ func Run(ctx context.Context, o Options) error {
 	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBase()
 	floor, base := errgroup.WithContext(base)
-	floor.Go(func() error { return d.store.Run(base, storeOptions(cfg, &o, d.gear)) })
+	floor.Go(func() error { return d.remember(base, storeOptions(cfg, &o, d.gear)) })
 	floor.Go(func() error { return d.sample(base, cfg) })
 	floor.Go(func() error { return d.heed(base, hangup) })
 	floor.Go(func() error { return d.herald.Pulse(base, func() { d.status() }) })
-	for _, part := range []func(context.Context) error{d.learner.Run, d.local.Run, d.cloud.Run, d.watchLink, d.watch, d.helm.Run, d.gear.Run, heap.Settle} {
+	for _, part := range []func(context.Context) error{d.local.Run, d.cloud.Run, d.watchLink, d.watch, d.gear.Run, heap.Settle} {
 		floor.Go(func() error { return part(base) })
 	}
 
@@ -159,6 +159,23 @@ func Run(ctx context.Context, o Options) error {
 	err = d.face.Serve(serving, cfg.Drain, listeners...)
 	stopBase()
 	return errors.Join(err, floor.Wait())
+}
+
+// remember runs the store and those who write to it as they end, which it outlasts,
+// until ctx ends.
+func (d *daemon) remember(ctx context.Context, o store.Options) error {
+	last, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return d.store.Run(last, o) })
+	var users sync.WaitGroup
+	for _, user := range []func(context.Context) error{d.learner.Run, d.helm.Run} {
+		users.Add(1)
+		all.Go(func() error { defer users.Done(); return user(ctx) })
+	}
+	users.Wait()
+	end()
+	return all.Wait()
 }
 
 func closeAll(listeners []net.Listener) error {
