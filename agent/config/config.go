@@ -29,6 +29,8 @@ type Config struct {
 	// InstalledFault says why what is installed could not be used, "" when it
 	// was or was not needed.
 	InstalledFault string `json:"-"`
+	// Empty tells that there was a file with nothing in it, not even a comment.
+	Empty bool `json:"-"`
 }
 
 // Listen says where requests come in.

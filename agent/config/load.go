@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("read config: %w", err)
 	}
 	c := defaults()
+	c.Empty = len(bytes.TrimSpace(text)) == 0
 	d := strict.Decode(path, text, c)
 	if err := d.Err(); err != nil {
 		return nil, err

@@ -148,6 +148,7 @@ func TestNothingInTheFileMeansDefaults(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	want := config.Default()
 	for _, text := range []string{"", "\n", "# nothing\n", "---\n", "\ufeff", "local: {disabled: false}", "drain: 10s\r\nlog:\r\n  level: info\r\n"} {
+		want.Empty = text == "" || text == "\n"
 		if got := load(t, text); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: got\n%+v\nwant\n%+v", text, got, want)
 		}

@@ -130,6 +130,7 @@ func TestReloadOfBadConfig(t *testing.T) {
 		noLocal + "\npolicy: nowhere.yaml":                        "nowhere.yaml",
 		noLocal + "\nlisten: {http: 0.0.0.0:80}\n":                "nearside.yaml:2:10: listen.http: ",
 		noLocal + "\npolicy: policy.yaml\ncloud: {targets: []}\n": "policy.yaml:1:",
+		"\n": "the config file is empty, and was not: ",
 	} {
 		h.write("policy.yaml", "nonsense: true\n")
 		h.write("nearside.yaml", text)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 
@@ -29,6 +30,10 @@ type inForce struct {
 	fault   string         // why the latest reload was refused, "" when it was not
 	restart []string       // settings of the file that wait for a restart
 }
+
+// errEmptied keeps a config that is being written, or was cut short, from letting
+// everybody in.
+var errEmptied = errors.New("the config file is empty, and was not: it may be half written; for the built-in defaults put a comment into it")
 
 // heed reads the keys of the cloud targets, then reloads at every hangup until
 // ctx ends.
@@ -72,6 +77,9 @@ func (d *daemon) reload(ctx context.Context) (*control.Reloaded, error) {
 	fresh, own, err := d.Load()
 	if err != nil {
 		return nil, d.notReloaded(was, err)
+	}
+	if fresh.Empty && !was.config.Empty {
+		return nil, d.notReloaded(was, errEmptied)
 	}
 	next := swapped(was.config, fresh)
 	if err := d.entrance.Again(context.WithoutCancel(ctx), next); err != nil {
@@ -126,6 +134,7 @@ func warnings(cfg *config.Config, keys map[string]cloud.Key) []string {
 // change while the daemon runs, of the old one the rest.
 func swapped(old, fresh *config.Config) *config.Config {
 	next := *old
+	next.Empty = fresh.Empty
 	next.Listen.Hosts, next.Listen.Origins = fresh.Listen.Hosts, fresh.Listen.Origins
 	next.Listen.Token, next.Listen.Asks = fresh.Listen.Token, fresh.Listen.Asks
 	next.Callers, next.Strangers = fresh.Callers, fresh.Strangers
