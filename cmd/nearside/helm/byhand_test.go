@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,5 +96,31 @@ func TestByHandGivenUp(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLateDocument: of a document in force whose files were lost nobody is told to
+// sign another one.
+func TestLateDocument(t *testing.T) {
+	envelope, root := tabled(t, "https://files.example", []byte("{}"))
+	dir := t.TempDir()
+	cfg := config.Default()
+	cfg.Remote = &remote.Remote{Root: filepath.Join(dir, "root"), Tenant: "acme", Channel: "stable", Device: "car-7"}
+	if err := os.WriteFile(cfg.Remote.Root, root, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := New(Options{Device: still{}, Built: time.Now(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	h.room = kinds.NewRoom(kinds.Options{Dir: filepath.Join(dir, "parcels"), Renew: func() {}})
+	h.Begin(t.Context(), cfg)
+	p := must[*seal.Payload](t)(seal.ParsePayload(must[*seal.Envelope](t)(seal.Peek(envelope)).Payload))
+	if err := h.room.Hook(p.Kind).Apply(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	told := false
+	for _, c := range h.Conditions(false) {
+		told = told || c.Name == "remote_document" && c.Severity == "warn" && strings.Contains(c.Hint, "by itself")
+	}
+	if !told {
+		t.Errorf("got %+v", h.Conditions(false))
 	}
 }

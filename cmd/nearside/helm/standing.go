@@ -175,7 +175,8 @@ func (h *Helm) Conditions(offline bool) []status.Condition {
 		add("clock_unknown", "warn", "the clock cannot be believed ("+st.Clock.State+"): what has an end is judged by "+st.Clock.Time.UTC().Format(time.DateOnly)+" at the earliest", "set the clock (timedatectl set-ntp true)")
 	}
 	for _, n := range h.room.Said() {
-		add("remote_document", map[bool]string{true: "warn", false: "info"}[n.Whole], n.Kind+" from outside: "+n.Text, "sign one that fits this device, or change its config")
+		hint := map[bool]string{true: "it holds again by itself when they are here: see remote_files", false: "sign one that fits this device, or change its config"}[n.Late]
+		add("remote_document", map[bool]string{true: "warn", false: "info"}[n.Whole], n.Kind+" from outside: "+n.Text, hint)
 	}
 	for _, f := range h.room.Missing() {
 		add("remote_files", "info", fmt.Sprintf("%s, which a document from outside names, is not here yet: %d of %d bytes; %s", f.Name, f.Have, f.Bytes, cmp.Or(f.Why, "it is being fetched")), "it is tried again by itself")

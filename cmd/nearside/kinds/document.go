@@ -122,6 +122,7 @@ type Note struct {
 	Kind  string
 	Text  string
 	Whole bool // nothing of it does
+	Late  bool // its files are not here: it will by itself when they have come
 }
 
 // Over is the config with the documents laid over it, and what of them does not
@@ -140,7 +141,7 @@ func (s Set) Over(cfg *config.Config, own *policy.Document) (*config.Config, []N
 			notes = append(notes, Note{Kind: kind, Text: text})
 		}
 		if err != nil {
-			notes = append(notes, Note{kind, err.Error(), true})
+			notes = append(notes, Note{Kind: kind, Text: err.Error(), Whole: true})
 			continue
 		}
 		cfg = next

@@ -301,7 +301,7 @@ func (r *Room) Said() []Note {
 	defer r.mu.Unlock()
 	all := slices.Clone(r.notes)
 	for kind := range r.late {
-		all = append(all, Note{kind, "its files are not here any more; the device's own holds until they are fetched", true})
+		all = append(all, Note{Kind: kind, Text: "its files are not here any more; the device's own holds until they are fetched", Whole: true, Late: true})
 	}
 	slices.SortStableFunc(all, func(a, b Note) int { return strings.Compare(a.Kind, b.Kind) })
 	return all
