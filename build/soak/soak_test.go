@@ -76,6 +76,27 @@ func TestGrowth(t *testing.T) {
 	f(7, 5, 6, 41, 8, 9, 10, 11, 46) // floods of what leaks
 }
 
+// TestHungUp: what was measured of a daemon that leaks nothing, after floods at
+// the end whose connections had not been looked at yet, is no leak. Two more
+// in each round are one.
+func TestHungUp(t *testing.T) {
+	open := []float64{28, 27, 28, 52, 30, 25, 26, 25, 36, 30, 26, 28, 25, 46, 42, 42, 43, 42, 53}
+	at := []int{71, 75, 79, 84, 88, 92, 94, 96, 101, 103, 104, 106, 108, 112, 113, 115, 117, 118, 121}
+	f := func(each float64) float64 {
+		all := make([]sample, len(open))
+		for i := range all {
+			all[i] = sample{at: time.Duration(at[i]) * time.Second, descriptors: open[i] + each*float64(i)}
+		}
+		return growth(all, func(s sample) float64 { return s.descriptors })
+	}
+	if got := f(0); got > mostDescriptors {
+		t.Errorf("got %.1f, want no leak", got)
+	}
+	if got := f(2); got <= mostDescriptors {
+		t.Errorf("two more in each round: got %.1f, want a leak", got)
+	}
+}
+
 func TestReport(t *testing.T) {
 	var out strings.Builder
 	good := figure{"left", 3, "asks", 1, 9}
