@@ -50,6 +50,45 @@ func TestProbe(t *testing.T) {
 	})
 }
 
+// TestProbeOfTheUntried: a target that nobody asks for does not hide that the
+// network is lost, and one that answers is not asked for ever whether it is.
+func TestProbeOfTheUntried(t *testing.T) {
+	for _, lost := range []struct {
+		by    trip
+		state string
+	}{{foreign, network.Portal}, {hangs, network.Offline}} {
+		at(t, far, lost.by, func(t *testing.T, c *clouds) {
+			c.set("cloud/second", lost.by)
+			stop := c.run()
+			defer stop()
+			for range 3 {
+				_, _ = c.ask(t.Context(), "", "cloud/first")
+				pass(31 * time.Second) // after a time-out it is tried again
+			}
+			c.is("the other is met in the same way", lost.state, network.ByProbe)
+		})
+	}
+	at(t, far, well, func(t *testing.T, c *clouds) {
+		c.answeredBy("cloud/first", 0)
+		c.set("cloud/first", hangs)
+		c.set("cloud/second", fails(404))
+		stop := c.run()
+		defer stop()
+		start := time.Now()
+		for time.Since(start) < 2*time.Hour {
+			_, _ = c.ask(t.Context(), "", "cloud/first")
+			pass(time.Minute)
+			c.is("the other answers", network.Online, "calls")
+		}
+		c.mu.Lock()
+		probes := c.calls["cloud/second"]
+		c.mu.Unlock()
+		if probes < 16 || probes > 24 {
+			t.Errorf("%d probes in two hours of one that is gone, want one in 5 minutes", probes)
+		}
+	})
+}
+
 // probed lets time pass and counts the calls of both meanwhile.
 func (c *clouds) probed(when string, d time.Duration, least, most int) {
 	c.t.Helper()

@@ -48,7 +48,7 @@ func (p *Pool) SetBattery(on bool) {
 	p.net.Wake()
 }
 
-// Run probes for a network that calls have lost, until ctx ends.
+// Run probes for a network that calls have lost, or seem to have, until ctx ends.
 func (p *Pool) Run(ctx context.Context) error {
 	defer p.http.CloseIdleConnections()
 	timer := time.NewTimer(time.Hour)
@@ -69,10 +69,16 @@ func (p *Pool) Run(ctx context.Context) error {
 }
 
 // probe asks a far target for a sign of life; the next one takes its turn the
-// next time.
+// next time. Where the network is not lost, it is one of those that were not tried.
 func (p *Pool) probe(ctx context.Context) {
-	p.net.Tell(func(m *network.Machine, now time.Time) { m.Probed(now, rand.Float64()) })
-	far := slices.DeleteFunc(slices.Clone(p.order()), func(m *member) bool { return p.net.Near(m.place) })
+	var untried []string
+	p.net.Tell(func(m *network.Machine, now time.Time) {
+		m.Probed(now, rand.Float64())
+		untried = slices.Clone(m.Untried())
+	})
+	far := slices.DeleteFunc(slices.Clone(p.order()), func(m *member) bool {
+		return p.net.Near(m.place) || len(untried) > 0 && !slices.Contains(untried, m.Name)
+	})
 	if len(far) == 0 {
 		return
 	}
@@ -80,7 +86,7 @@ func (p *Pool) probe(ctx context.Context) {
 	p.turn++
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	p.http.CloseIdleConnections() // what stood before the network was lost leads nowhere
+	p.http.CloseIdleConnections() // what stood before leads nowhere where the network is lost
 	met := &contact{start: time.Now()}
 	err := m.client(nil).Ping(met.trace(ctx))
 	if !errors.Is(err, context.Canceled) {
@@ -119,6 +125,9 @@ func (p *Pool) saw(m *member, source string, err error, met *contact, first time
 			n.Miss(now, miss)
 		}
 	})
+	if len(miss.Others) > 0 {
+		p.net.Wake() // one of them may have to be probed
+	}
 }
 
 // others are the far targets besides m that may be called and might have met

@@ -44,18 +44,35 @@ func (m *Machine) Stands(at time.Time) time.Time {
 	return until
 }
 
+// Untried are the far targets that alone keep the network from being lost: all
+// others were called in vain, and of these nothing is known since somebody
+// answered. One may be of a service that nobody asks for, so that only a probe
+// can tell.
+func (m *Machine) Untried() []string {
+	if lost(m.reach) {
+		return nil
+	}
+	return m.untried
+}
+
 // ProbeDue is when a probe may be sent; ok is false when none is wanted: only
-// a probe can find out that a network lost by calls is back, and where no link
-// is up, or the host app knows, there is nothing to find.
+// a probe can find out that a network lost by calls is back, or that it is lost,
+// see [Machine.Untried]; and where no link is up, or the host app knows, there is
+// nothing to find. A target that answered clears the network for a while, so that
+// one that is gone for good does not have another probed for ever.
 func (m *Machine) ProbeDue(at time.Time) (due time.Time, ok bool) {
-	if m.down || !lost(m.reach) || m.host.holds(at) {
+	if m.down || !lost(m.reach) && len(m.untried) == 0 || m.host.holds(at) {
 		return due, false
 	}
 	every := probeEvery
 	if cost := m.costs(at); m.battery || cost != nil && *cost {
 		every = probeThrifty
 	}
-	due = m.entered.Add(m.late(afterLoss))
+	if lost(m.reach) {
+		due = m.entered.Add(m.late(afterLoss))
+	} else if !m.cleared.IsZero() {
+		due = m.cleared.Add(probeThrifty)
+	}
 	if next := m.probed.Add(m.late(every)); !m.probed.IsZero() && next.After(due) {
 		due = next
 	}

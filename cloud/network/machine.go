@@ -45,6 +45,8 @@ type Machine struct {
 	misses  int
 	unheard map[string]Evidence // what calls to far targets met since one was answered
 	blamed  map[string]bool     // targets whose certificate is bad while others answer
+	untried []string            // those that alone keep the network from being lost, see Untried
+	cleared time.Time           // when one of them last answered a probe
 	found   time.Time           // when portal or offline was last left
 	turned  time.Time           // when it last became degraded, or ended to be
 	meter   meter
@@ -140,7 +142,7 @@ func (m *Machine) Link(at time.Time, down, other bool) {
 }
 
 func (m *Machine) forget() {
-	m.misses = 0
+	m.misses, m.untried = 0, nil
 	clear(m.unheard)
 	m.meter.forget()
 }
@@ -148,7 +150,7 @@ func (m *Machine) forget() {
 // Answer takes in that a far target answered, the source being calls or a
 // probe, and how long its parts took.
 func (m *Machine) Answer(at time.Time, source, target string, p Pace) {
-	m.misses = 0
+	m.clear(at, source)
 	m.acquit(target)
 	m.meter.add(outcome{at: at, target: target, heard: true, bad: m.meter.slow(target, p)})
 	switch {
@@ -180,17 +182,25 @@ func (m *Machine) Contact(at time.Time, source string) {
 	if m.down || m.reach == Portal {
 		return
 	}
-	m.misses = 0
+	m.clear(at, source)
 	clear(m.unheard)
 	if m.reach == Offline {
 		m.turn(at, Unknown, source)
 	}
 }
 
+// clear ends the doubt whether there is a network.
+func (m *Machine) clear(at time.Time, source string) {
+	if source == ByProbe && len(m.untried) > 0 {
+		m.cleared = at
+	}
+	m.misses, m.untried = 0, nil
+}
+
 // Miss takes in that a call was not answered. One host may be gone alone, so
 // its silence means little as long as others have not been tried since somebody
-// answered. While nobody has, the kernel's word that there is no route is
-// enough.
+// answered, see [Machine.Untried]. While nobody has, the kernel's word that there
+// is no route is enough.
 func (m *Machine) Miss(at time.Time, x Miss) {
 	if x.Met == Intercepted && m.blamed[x.Target] {
 		return
@@ -198,18 +208,26 @@ func (m *Machine) Miss(at time.Time, x Miss) {
 	m.misses++
 	m.unheard[x.Target] = x.Met
 	m.meter.add(outcome{at: at, target: x.Target, bad: true})
-	alone := slices.ContainsFunc(x.Others, func(o string) bool {
-		_, tried := m.unheard[o]
-		return !tried && !m.blamed[o]
-	})
 	heard := m.reach == Online || m.reach == Degraded
+	sure := x.Met == NoRoute || m.misses >= missesLost
+	if sure {
+		m.untried = m.left(x.Others)
+	}
 	switch {
 	case m.down:
-	case x.Met == NoRoute && (!alone || !heard), x.Met != NoRoute && !alone && m.misses >= missesLost:
+	case sure && len(m.untried) == 0, x.Met == NoRoute && !heard:
 		m.lose(at, x.Source)
 	case m.reach == Online:
 		m.worsen(at)
 	}
+}
+
+// left are those of the targets of which nothing is known since somebody answered.
+func (m *Machine) left(targets []string) []string {
+	return slices.DeleteFunc(slices.Clone(targets), func(t string) bool {
+		_, tried := m.unheard[t]
+		return tried || m.blamed[t]
+	})
 }
 
 // lose has the network lost, unless it came back only just now.

@@ -104,6 +104,34 @@ func TestOneIsGone(t *testing.T) {
 	s.is(t, "one never answers", network.Online)
 }
 
+// TestUntried are those that alone keep the network from being lost.
+func TestUntried(t *testing.T) {
+	for name, c := range map[string]struct {
+		tell func(s *story)
+		want []string
+	}{
+		"one miss":            {func(s *story) { s.miss("a", network.Silence, "b", "c") }, nil},
+		"two":                 {func(s *story) { s.miss("a", network.Silence, "b", "c"); s.miss("b", network.Silence, "a", "c") }, []string{"c"}},
+		"no route for one":    {func(s *story) { s.answer("b", 0); s.miss("a", network.NoRoute, "b") }, []string{"b"}},
+		"no route for any":    {func(s *story) { s.miss("a", network.NoRoute, "b") }, nil},
+		"somebody answered":   {func(s *story) { s.miss("a", network.NoRoute, "b"); s.answer("b", 0) }, nil},
+		"somebody is there":   {func(s *story) { s.answer("b", 0); s.miss("a", network.NoRoute, "b"); s.Contact(s.at, network.ByCalls) }, nil},
+		"all were tried":      {func(s *story) { s.miss("a", network.Silence, "b"); s.miss("b", network.Silence, "a") }, nil},
+		"on another network":  {func(s *story) { s.answer("b", 0); s.miss("a", network.NoRoute, "b"); s.Link(s.at, false, true) }, nil},
+		"there are no others": {func(s *story) { s.miss("a", network.Silence); s.miss("a", network.Silence) }, nil},
+	} {
+		s := newStory()
+		c.tell(s)
+		if got := s.Untried(); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+		due, ok := s.ProbeDue(s.at)
+		if wanted := len(c.want) > 0 || s.Look(s.at).Lost(); ok != wanted || len(c.want) > 0 && due.After(s.at) {
+			t.Errorf("%s: a probe is wanted: %v at %v", name, ok, due)
+		}
+	}
+}
+
 // TestAnotherNetwork ends what calls said of the one before.
 func TestAnotherNetwork(t *testing.T) {
 	for _, met := range []network.Evidence{network.Silence, network.Intercepted} {
