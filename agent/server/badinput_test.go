@@ -105,6 +105,18 @@ func TestBadHeaders(t *testing.T) {
 	}
 }
 
+// TestPacked: bodies are not unpacked, and whoever sends one is told so.
+func TestPacked(t *testing.T) {
+	f := world{local: says("local/small", "Hi.")}.open(t)
+	for _, value := range []string{"gzip", "br", "identity, gzip"} {
+		got := f.chat("\x1f\x8b\b", "Content-Encoding", value)
+		got.refused(t, value, 415, "invalid_request_error", "unsupported_encoding", "content-encoding", "without that header")
+	}
+	if got := f.chat(hello, "Content-Encoding", "Identity"); got.status != 200 {
+		t.Errorf("a body that is as it is: %d %s", got.status, got.body)
+	}
+}
+
 // TestHeaderTwice: of two values the laxer one must not win.
 func TestHeaderTwice(t *testing.T) {
 	f := world{local: says("local/small", "Hi."), cloud: says("cloud/first", "Hi.")}.open(t)

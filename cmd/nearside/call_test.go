@@ -182,6 +182,9 @@ func TestCallCarries(t *testing.T) {
 	if rec.Service != "inventory" || len(rec.Attempts) != 2 || rec.Attempts[0].Result != "unfit" || strings.Contains(fmt.Sprint(rec), "screw") {
 		t.Errorf("recorded %+v", rec)
 	}
+	if list := string(h.get("/v1/models")); strings.Contains(list, "cloud/first") || !strings.Contains(list, `"auto"`) {
+		t.Errorf("got %s, want no API for a model", list)
+	}
 	if s := h.target("cloud/first"); s.Kind != "http" || s.ErrorRate == nil || *s.ErrorRate == 0 {
 		t.Errorf("the status says %+v of a target whose reply did not fit", s)
 	}

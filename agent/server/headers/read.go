@@ -19,7 +19,10 @@ const maxDeadline = time.Hour
 
 // Read takes what the headers say into the input. An error is for the caller.
 func Read(h http.Header, in *agent.Input) error {
-	var err error
+	err := asItIs(h)
+	if err != nil {
+		return err
+	}
 	if in.Mode, err = oneOf(h, "X-Nearside-Mode", policy.Auto, policy.Local, policy.Cloud); err != nil {
 		return err
 	}
@@ -37,6 +40,19 @@ func Read(h http.Header, in *agent.Input) error {
 	}
 	in.Cache, err = caching(h)
 	return err
+}
+
+// asItIs refuses bodies that were packed: nobody here unpacks them.
+func asItIs(h http.Header) error {
+	const name = "Content-Encoding"
+	v := Single(h, name)
+	if v == "" || strings.EqualFold(v, "identity") {
+		return nil
+	}
+	return &fault.Error{
+		Status: http.StatusUnsupportedMediaType, Type: "invalid_request_error", Code: "unsupported_encoding", Param: strings.ToLower(name),
+		Message: fmt.Sprintf("The body is sent with content-encoding %.40q; send it as it is, without that header.", v),
+	}
 }
 
 // Single is a header that may be there once: of two values the laxer must not win.

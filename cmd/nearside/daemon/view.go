@@ -3,6 +3,7 @@ package daemon
 import (
 	"time"
 
+	"nearside/agent/openai"
 	"nearside/agent/server"
 	"nearside/cloud"
 	"nearside/local/intent"
@@ -73,10 +74,14 @@ func (d *daemon) ready() error {
 	return errNothingAnswers
 }
 
+// models are the names that an ask for chat or embeddings may have for its model: a
+// target that is no model is asked by the name of its service.
 func (d *daemon) models() []server.Model {
 	names := []string{policy.Auto, policy.Local, policy.Cloud, policy.Private}
 	for _, t := range d.signals().Targets {
-		names = append(names, t.Name)
+		if t.Serves(openai.Chat) || t.Serves("embed") {
+			names = append(names, t.Name)
+		}
 	}
 	var all []server.Model
 	for _, n := range names {
