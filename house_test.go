@@ -21,7 +21,7 @@ import (
 // arrows are the packages of ours that each package may import. Another arrow
 // is a decision: make it here first.
 var arrows = map[string][]string{
-	"cmd/nearside":            {"agent", "agent/config", "agent/config/strict", "agent/server/control", "agent/server/feed", "agent/server/status", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/entrance", "cmd/nearside/fleet", "cmd/nearside/helm", "cmd/nearside/lessons", "cmd/nearside/policies", "cmd/nearside/shell", "local/sandbox", "local/weights", "policy/meant"},
+	"cmd/nearside":            {"agent", "agent/config", "agent/config/strict", "agent/server/control", "agent/server/feed", "agent/server/status", "cmd/nearside/asking", "cmd/nearside/daemon", "cmd/nearside/doctor", "cmd/nearside/entrance", "cmd/nearside/fleet", "cmd/nearside/helm", "cmd/nearside/lessons", "cmd/nearside/lines", "cmd/nearside/policies", "cmd/nearside/shell", "local/sandbox", "local/weights", "policy/meant"},
 	"cmd/nearside/policies":   {"agent", "agent/config", "agent/config/policies", "agent/config/strict", "agent/config/written", "agent/server/steering", "agent/task", "cmd/nearside/shell", "cmd/nearside/tables", "local/weights", "policy", "policy/cases", "policy/diff", "policy/lint", "policy/replay", "policy/simulate"},
 	"cmd/nearside/shell":      {"agent/config", "agent/server/steering", "cmd/nearside/whole"},
 	"cmd/nearside/lessons":    {"agent/config", "agent/learn", "agent/learn/standing", "agent/server/status", "cmd/nearside/shell", "cmd/nearside/tables", "local/weights", "policy/calib", "policy/gate"},
@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"cmd/nearside/heap":       {"agent/server", "local/sense"},
 	"cmd/nearside/changes":    {"agent/server/status"},
 	"cmd/nearside/judge":      {"agent/config/remote", "agent/config/written", "policy", "policy/bind", "policy/decide", "policy/lint", "policy/seal", "policy/weigh"},
+	"cmd/nearside/lines":      {},
 	"cmd/nearside/late":       {"cloud/push", "local/weights", "store"},
 	"cmd/nearside/herald":     {},
 	"cmd/nearside/kinds":      {"agent/config", "agent/config/strict", "cloud/parcel", "policy", "policy/bind", "policy/calib", "policy/gate", "policy/seal", "policy/trial"},

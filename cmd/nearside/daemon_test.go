@@ -123,7 +123,9 @@ func (h *house) start() {
 	if h.under != nil {
 		h.under(cmd)
 	}
-	cmd.Stderr = &h.log
+	if cmd.Stderr == nil {
+		cmd.Stderr = &h.log
+	}
 	out, in := io.Pipe()
 	cmd.Stdout = in
 	if err := cmd.Start(); err != nil {

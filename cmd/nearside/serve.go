@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 	"nearside/agent/server/control"
 	"nearside/agent/server/feed"
 	"nearside/cmd/nearside/daemon"
+	"nearside/cmd/nearside/lines"
 	"nearside/cmd/nearside/policies"
 	"nearside/cmd/nearside/shell"
 )
@@ -48,7 +50,8 @@ finish for at most the config's drain time (10 s).`,
 			if err != nil {
 				return err
 			}
-			log, watch := newLog(cfg.Log)
+			log, watch, end := newLog(cfg.Log)
+			defer end()
 			return daemon.Run(c.Context(), daemon.Options{
 				Config: cfg, Policy: p, Load: load, Log: log, Watch: watch, Release: release, Commit: revision(), Built: built(),
 				Listens: func() { welcome(cfg) },
@@ -120,16 +123,19 @@ func (f *serveFlags) apply(c *cobra.Command, cfg *config.Config, socket string) 
 }
 
 // newLog writes to standard error, and keeps the latest records for those who
-// ask the daemon.
-func newLog(l config.Log) (*slog.Logger, control.Watch) {
-	watch := control.Watch{Logs: feed.New(feed.Options{Entries: 1000}), Level: new(slog.LevelVar)}
+// ask the daemon. What still waits at the end is written then, unless nobody reads.
+func newLog(l config.Log) (log *slog.Logger, watch control.Watch, end func()) {
+	watch = control.Watch{Logs: feed.New(feed.Options{Entries: 1000}), Level: new(slog.LevelVar)}
 	_ = watch.Level.UnmarshalText([]byte(l.Level)) // checked with the config
 	o := &slog.HandlerOptions{Level: watch.Level}
-	var out slog.Handler = slog.NewTextHandler(os.Stderr, o)
+	to := lines.New(os.Stderr, func(n int) {
+		log.Warn("lines of the log were left out: whoever reads standard error was too slow; nearside logs has the latest", "lines", n)
+	})
+	var out slog.Handler = slog.NewTextHandler(to, o)
 	if l.Format == "json" {
-		out = slog.NewJSONHandler(os.Stderr, o)
+		out = slog.NewJSONHandler(to, o)
 	}
-	return slog.New(slog.NewMultiHandler(out, watch.Logs.Handler(watch.Level))), watch
+	return slog.New(slog.NewMultiHandler(out, watch.Logs.Handler(watch.Level))), watch, func() { to.Close(time.Second) }
 }
 
 // welcome is what a person who started the daemon wants to see first.
